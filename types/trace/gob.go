@@ -1,0 +1,117 @@
+package trace
+
+import (
+	"encoding/gob"
+	"fmt"
+	"io"
+	"math/bits"
+)
+
+// The structs of v0.8's gob stream. Gob matches fields by name; the last three of gobEvent are not v0.8's, whose
+// decoder ignores them.
+type gobEvent struct {
+	Timestamp           int
+	ThreadStartTime     int
+	ProcessorID         int
+	ProcessID           int
+	CgroupID            uint
+	ThreadID            int
+	ParentProcessID     int
+	HostProcessID       int
+	HostThreadID        int
+	HostParentProcessID int
+	UserID              int
+	MountNS             int
+	PIDNS               int
+	ProcessName         string
+	HostName            string
+	ContainerID         string
+	ContainerImage      string
+	ContainerName       string
+	PodName             string
+	PodNamespace        string
+	PodUID              string
+	EventID             int
+	EventName           string
+	ArgsNum             int
+	ReturnValue         int
+	StackAddresses      []uint64
+	ContextFlags        ContextFlags
+	Args                []Argument
+	Rung                string
+	Compat              bool
+	Truncated           []string
+}
+
+// gobDocument carries a JSON text that no Go type of v0.8 stands for.
+type gobDocument []byte
+
+// Names under which values travel inside of arguments.
+const (
+	gobCredName     = "github.com/aquasecurity/tracee/types/trace.SlimCred"
+	gobPktMetaName  = "github.com/aquasecurity/tracee/types/trace.PktMeta"
+	gobDocumentName = "github.com/tracee-go/tracee/types/trace.Document"
+	gobPairName     = "[2]int32" // v0.8 registers no name for it and loses the events of pipe and socketpair
+)
+
+func init() {
+	gob.RegisterName(gobCredName, SlimCred{})
+	gob.RegisterName(gobPktMetaName, PktMeta{})
+	gob.RegisterName("map[string]string", map[string]string{})
+	gob.RegisterName("[]trace.HookedSymbolData", []HookedSymbolData{})
+	gob.RegisterName("map[string]trace.HookedSymbolData", map[string]HookedSymbolData{})
+	gob.RegisterName("[]trace.DnsQueryData", []DnsQueryData{})
+	gob.RegisterName("[]trace.DnsResponseData", []DnsResponseData{})
+	gob.RegisterName(gobPairName, [2]int32{})
+	gob.RegisterName(gobDocumentName, gobDocument{})
+}
+
+// GobWriter writes events as one gob stream, in the structs and under the names of v0.8.
+type GobWriter struct {
+	encoder *gob.Encoder
+	event   gobEvent
+}
+
+// NewGobWriter returns a writer of a stream that begins here.
+func NewGobWriter(to io.Writer) *GobWriter { return &GobWriter{encoder: gob.NewEncoder(to)} }
+
+// Write writes one event. Arguments without a value are left out, because gob cannot hold them.
+func (w *GobWriter) Write(e *Event) error {
+	w.event = gobEvent{
+		Timestamp: e.Timestamp, ThreadStartTime: e.ThreadStartTime, ProcessorID: e.ProcessorID, ProcessID: e.ProcessID,
+		CgroupID: e.CgroupID, ThreadID: e.ThreadID, ParentProcessID: e.ParentProcessID, HostProcessID: e.HostProcessID,
+		HostThreadID: e.HostThreadID, HostParentProcessID: e.HostParentProcessID, UserID: e.UserID, MountNS: e.MountNS,
+		PIDNS: e.PIDNS, ProcessName: e.ProcessName, HostName: e.HostName, ContainerID: e.ContainerID,
+		ContainerImage: e.ContainerImage, ContainerName: e.ContainerName, PodName: e.PodName, PodNamespace: e.PodNamespace,
+		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ReturnValue: e.ReturnValue,
+		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
+		Args: w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Truncated: w.event.Truncated[:0],
+	}
+	for a := range e.All() {
+		if value := gobValue(a); value != nil {
+			meta := ArgMeta{Name: a.Name(), Type: a.TypeName()}
+			w.event.Args = append(w.event.Args, Argument{ArgMeta: meta, Value: value})
+		}
+	}
+	w.event.ArgsNum = len(w.event.Args)
+	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {
+		w.event.Truncated = append(w.event.Truncated, e.schema.Fields[bits.TrailingZeros64(rest)].Name)
+	}
+	if err := w.encoder.Encode(&w.event); err != nil {
+		return fmt.Errorf("gob: event %s: %w", e.EventName, err)
+	}
+	return nil
+}
+
+// gobValue is the value of an argument as a type that gob knows.
+func gobValue(a Arg) any {
+	if a.Type().Kind != Document || a.parsed() {
+		return a.Value()
+	}
+	if decode, ok := documentTypes[a.Type().Name]; ok {
+		if v, err := decode(a.Raw()); err == nil {
+			return v
+		}
+	}
+	return gobDocument(a.Raw())
+}

@@ -1,0 +1,198 @@
+package trace
+
+import (
+	"math"
+	"math/bits"
+	"strconv"
+)
+
+// AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
+// newline. After "args" come the fields that v0.8 does not have, each only when it says something: "rung", "compat" and
+// "truncated", the names of the arguments that the kernel cut short. It does not allocate when b has room.
+func (e *Event) AppendJSON(b []byte) []byte {
+	b = e.appendIDs(b)
+	b = e.appendNames(b)
+	b = appendJSONString(append(b, `,"eventName":`...), e.EventName)
+	b = appendInt(append(b, `,"argsNum":`...), int64(e.ArgsNum()))
+	b = appendInt(append(b, `,"returnValue":`...), int64(e.ReturnValue))
+	b = appendStack(append(b, `,"stackAddresses":`...), e.StackAddresses)
+	b = strconv.AppendBool(append(b, `,"contextFlags":{"containerStarted":`...), e.ContextFlags.ContainerStarted)
+	b = e.appendArgs(append(b, `},"args":[`...))
+	b = e.appendAdditions(append(b, ']'))
+	return append(b, '}')
+}
+
+// MarshalJSON is AppendJSON for encoding/json. It has a value receiver because findings carry events by value.
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+
+func (e *Event) appendIDs(b []byte) []byte {
+	b = appendInt(append(b, `{"timestamp":`...), int64(e.Timestamp))
+	b = appendInt(append(b, `,"threadStartTime":`...), int64(e.ThreadStartTime))
+	b = appendInt(append(b, `,"processorId":`...), int64(e.ProcessorID))
+	b = appendInt(append(b, `,"processId":`...), int64(e.ProcessID))
+	b = appendUint(append(b, `,"cgroupId":`...), uint64(e.CgroupID))
+	b = appendInt(append(b, `,"threadId":`...), int64(e.ThreadID))
+	b = appendInt(append(b, `,"parentProcessId":`...), int64(e.ParentProcessID))
+	b = appendInt(append(b, `,"hostProcessId":`...), int64(e.HostProcessID))
+	b = appendInt(append(b, `,"hostThreadId":`...), int64(e.HostThreadID))
+	b = appendInt(append(b, `,"hostParentProcessId":`...), int64(e.HostParentProcessID))
+	b = appendInt(append(b, `,"userId":`...), int64(e.UserID))
+	b = appendInt(append(b, `,"mountNamespace":`...), int64(e.MountNS))
+	return appendInt(append(b, `,"pidNamespace":`...), int64(e.PIDNS))
+}
+
+func (e *Event) appendNames(b []byte) []byte {
+	b = appendJSONString(append(b, `,"processName":`...), e.ProcessName)
+	b = appendJSONString(append(b, `,"hostName":`...), e.HostName)
+	b = e.appendContainer(b)
+	b = appendInt(append(b, `,"eventId":"`...), int64(e.EventID))
+	return append(b, '"')
+}
+
+func (e *Event) appendContainer(b []byte) []byte {
+	if e.ContainerID == "" && e.ContainerImage == "" && e.ContainerName == "" &&
+		e.PodName == "" && e.PodNamespace == "" && e.PodUID == "" {
+		return append(b, `,"containerId":"","containerImage":"","containerName":"","podName":"","podNamespace":"","podUID":""`...)
+	}
+	b = appendJSONString(append(b, `,"containerId":`...), e.ContainerID)
+	b = appendJSONString(append(b, `,"containerImage":`...), e.ContainerImage)
+	b = appendJSONString(append(b, `,"containerName":`...), e.ContainerName)
+	b = appendJSONString(append(b, `,"podName":`...), e.PodName)
+	b = appendJSONString(append(b, `,"podNamespace":`...), e.PodNamespace)
+	return appendJSONString(append(b, `,"podUID":`...), e.PodUID)
+}
+
+func appendStack(b []byte, addresses []uint64) []byte {
+	if addresses == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, '[')
+	for i, address := range addresses {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendUint(b, address)
+	}
+	return append(b, ']')
+}
+
+func (e *Event) appendArgs(b []byte) []byte {
+	if e.present == 0 {
+		return b
+	}
+	prefixes := e.schema.jsonPrefixes()
+	for rest := e.present; rest != 0; rest &= rest - 1 {
+		i := bits.TrailingZeros64(rest)
+		b = Arg{event: e, index: i}.appendJSON(b, &prefixes[i])
+		b = append(b, ',')
+	}
+	return b[:len(b)-1]
+}
+
+func (e *Event) appendAdditions(b []byte) []byte {
+	if e.Rung != NoRung {
+		b = appendJSONString(append(b, `,"rung":`...), e.Rung.String())
+	}
+	if e.Compat {
+		b = append(b, `,"compat":true`...)
+	}
+	separator := `,"truncated":[`
+	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {
+		b = append(b, separator...)
+		b = appendJSONString(b, e.schema.Fields[bits.TrailingZeros64(rest)].Name)
+		separator = ","
+	}
+	if separator == "," {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// jsonPrefix is what comes before the value of an argument: its name and its type.
+type jsonPrefix struct{ plain, parsed string }
+
+// jsonPrefixes returns the prefixes of the fields. Two events may make them at the same time; either result will do.
+func (s *Schema) jsonPrefixes() []jsonPrefix {
+	if made := s.json.Load(); made != nil {
+		return *made
+	}
+	prefixes := make([]jsonPrefix, len(s.Fields))
+	for i, f := range s.Fields {
+		prefixes[i] = jsonPrefix{plain: argPrefix(f.Name, f.Type.Name), parsed: argPrefix(f.Name, f.Type.parsedName())}
+	}
+	s.json.Store(&prefixes)
+	return prefixes
+}
+
+func argPrefix(name, typeName string) string {
+	b := appendJSONString([]byte(`{"name":`), name)
+	b = appendJSONString(append(b, `,"type":`...), typeName)
+	return string(append(b, `,"value":`...))
+}
+
+// AppendJSON appends the argument as an object of its name, type and value.
+func (a Arg) AppendJSON(b []byte) []byte {
+	return a.appendJSON(b, &a.event.schema.jsonPrefixes()[a.index])
+}
+
+func (a Arg) appendJSON(b []byte, prefix *jsonPrefix) []byte {
+	if a.event.ParseArguments {
+		b = append(b, prefix.parsed...)
+	} else {
+		b = append(b, prefix.plain...)
+	}
+	return append(a.AppendJSONValue(b), '}')
+}
+
+// MarshalJSON is AppendJSON for encoding/json.
+func (a Arg) MarshalJSON() ([]byte, error) { return a.AppendJSON(nil), nil }
+
+// AppendJSONValue appends the value of the argument alone, as it stands in JSON.
+func (a Arg) AppendJSONValue(b []byte) []byte {
+	t := a.Type()
+	if a.parsed() {
+		return a.appendParsedJSON(b)
+	}
+	switch t.Kind {
+	case String:
+		return appendJSONString(b, a.text())
+	case Strings:
+		return appendJSONStrings(b, a.text())
+	case Sockaddr:
+		return appendJSONSockaddr(b, a.Raw())
+	case Bytes:
+		return appendJSONBytes(b, a.Raw())
+	case Cred:
+		return appendJSONCred(b, parseCred(a.Raw()))
+	case Document:
+		return appendJSONDocument(b, a.Raw())
+	case Float64:
+		return appendJSONFloat(b, math.Float64frombits(a.Uint()))
+	case IntPair:
+		b = appendInt(append(b, '['), int64(int32(a.Uint())))
+		b = appendInt(append(b, ','), int64(int32(a.Uint()>>32)))
+		return append(b, ']')
+	default:
+		return a.appendJSONNumber(b)
+	}
+}
+
+func (a Arg) appendJSONNumber(b []byte) []byte {
+	switch a.Type().Kind {
+	case Bool:
+		return strconv.AppendBool(b, a.Uint() != 0)
+	case Int32, Int64, Uint8, Uint16, Uint32:
+		return appendInt(b, a.Int())
+	default:
+		return appendUint(b, a.Uint())
+	}
+}
+
+// appendParsedJSON appends the parse-arguments form; the caller has checked that there is one.
+func (a Arg) appendParsedJSON(b []byte) []byte {
+	if t := a.Type(); t.Text != nil {
+		return appendJSONString(b, t.Text(uint64(a.Int())))
+	}
+	b = strconv.AppendUint(append(b, `"0x`...), a.Uint(), 16)
+	return append(b, '"')
+}
