@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs between kernels, behind one accessor each. */
+#pragma once
+
+/* Helpers that not every kernel has; bpf_core_enum_value_exists() tells. */
+enum bpf_func_id {
+	BPF_FUNC_loop = 181,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+/* before 6.6 */
+struct inode___timespec {
+	struct timespec64 i_ctime;
+};
+
+/* 6.6 to 6.10 */
+struct inode___private {
+	struct timespec64 __i_ctime;
+};
+
+/* since 6.11 */
+struct inode___split {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
+
+#pragma clang attribute pop
+
+/* inode_ctime returns the time of the last change of the inode, in ns since the epoch. */
+static __always_inline u64 inode_ctime(struct inode *inode)
+{
+	struct inode___split *split = (void *)inode;
+	struct inode___private *private = (void *)inode;
+	struct inode___timespec *old = (void *)inode;
+
+	if (bpf_core_field_exists(split->i_ctime_sec))
+		return BPF_CORE_READ(split, i_ctime_sec) * 1000000000ULL +
+		       BPF_CORE_READ(split, i_ctime_nsec);
+	if (bpf_core_field_exists(private->__i_ctime))
+		return BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
+		       BPF_CORE_READ(private, __i_ctime.tv_nsec);
+	return BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL +
+	       BPF_CORE_READ(old, i_ctime.tv_nsec);
+}

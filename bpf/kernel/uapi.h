@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Constants of the kernel's user interface (include/uapi and arch headers) that BTF does not carry. */
+#pragma once
+
+#define BPF_ANY 0
+#define BPF_NOEXIST 1
+
+#define BPF_LOCAL_STORAGE_GET_F_CREATE 1
+
+#define BPF_RB_NO_WAKEUP 1
+#define BPF_RB_FORCE_WAKEUP 2
+#define BPF_RB_AVAIL_DATA 0
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+
+#define S_IFMT 00170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+
+#define O_CREAT 00000100
+#define O_EXCL 00000200
+#define O_NOCTTY 00000400
+#define O_TRUNC 00001000
+#define O_PATH 010000000
+
+#define PROT_WRITE 0x2
+#define PROT_EXEC 0x4
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
+
+#define F_DUPFD 0
+#define F_DUPFD_CLOEXEC 1030
+
+#define EBADF 9
+#define EFAULT 14
+#define EINVAL 22
+#define ENOTSOCK 88
+
+#define AT_NULL 0
+#define AT_BASE 7
+
+#define PF_KTHREAD 0x00200000

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How an event is built and sent: event_begin() takes a buffer and fills the header if the event is selected and the
+ * task passes the filters, the put_* functions store arguments, event_submit() copies the record to its ring.
+ *
+ * A record is the header, one slot of eight bytes per declared argument, and a tail. Values that fit live in their slot;
+ * for the others the slot holds offset and length of their bytes in the tail. So user space finds any argument in one
+ * step. Needs ring buffers and BTF tracepoints: kernel >= 5.8.
+ */
+#pragma once
+
+#define LANES 4             /* buffers per CPU: programs that preempt each other there */
+#define MAX_CPUS 1024
+#define BODY_MASK 0x7fff    /* bytes of slots and tail; a power of two less one */
+#define VALUE_MAX 4096      /* one string or path, terminating NUL included */
+#define PATH_MASK (VALUE_MAX - 1)
+
+#define RING_CRITICAL 0
+#define RING_BULK 1
+#define RINGS 2
+
+#define EVENT_SELECTED 1
+#define EVENT_CRITICAL 2
+
+struct event {
+	u32 users; /* 0: free. Only ever changed by atomic addition, see event_buffer() */
+	u32 pad;
+	u64 sequence[RINGS];
+	u64 args[8];     /* of the syscall, where they can be indexed */
+	u32 path_at;     /* where the path begins in path[] */
+	u32 path_whole;  /* the path reaches the root */
+	char path[VALUE_MAX + 256]; /* a path is built here from its end; the slack is one component */
+	struct event_header header;
+	u8 body[BODY_MASK + 1 + VALUE_MAX + 512]; /* slack: the largest single write behind a masked offset */
+};
+
+/* Per event: what passed the filters, and why it did not arrive. */
+struct event_counters {
+	u64 submitted;
+	u64 lost_ring_full;
+	u64 lost_no_buffer;  /* all lanes of the CPU were taken */
+	u64 unreadable;      /* arguments whose memory could not be read; their event was sent without them */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LANES); /* times the number of CPUs, set before loading */
+	__type(key, u32);
+	__type(value, struct event);
+} buffers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EVENTS);
+	__type(key, u32);
+	__type(value, struct event_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} critical SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 23);
+} bulk SEC(".maps");
+
+const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, EVENT_CRITICAL */
+const volatile u32 own_pid;                     /* the tracer, never traced */
+const volatile u64 wake_critical = 1 << 17;     /* bytes waiting at which the reader is woken; else it polls */
+const volatile u64 wake_bulk = 1 << 20;
+
+static __always_inline struct event_counters *event_counters(u32 index)
+{
+	return bpf_map_lookup_elem(&counters, &index);
+}
+
+#define event_count(index, counter)                                 \
+	({                                                          \
+		struct event_counters *__c = event_counters(index); \
+		if (__c)                                            \
+			__sync_fetch_and_add(&__c->counter, 1);     \
+	})
+
+static __always_inline bool event_selected(u32 index)
+{
+	return event_flags[index & EVENTS_MASK] & EVENT_SELECTED;
+}
+
+/*
+ * event_buffer takes a free buffer of this CPU. Programs on fentry can be preempted by others on the same CPU, so a
+ * buffer is owned by whoever raised its count from zero. Additions whose result is not returned are the only atomic
+ * operation before 5.12; the sum is read afterwards: two programs that race may both see 2 and both go on to the next
+ * lane, but never both see 1.
+ */
+static __always_inline struct event *event_buffer(u8 *lane)
+{
+	u32 first = bpf_get_smp_processor_id() * LANES;
+
+	for (u32 i = 0; i < LANES; i++) {
+		u32 key = first + i;
+		struct event *e = bpf_map_lookup_elem(&buffers, &key);
+
+		if (!e)
+			return NULL;
+		__sync_fetch_and_add(&e->users, 1);
+		if (*(volatile u32 *)&e->users == 1) {
+			*lane = i;
+			return e;
+		}
+		__sync_fetch_and_add(&e->users, -1);
+	}
+	return NULL;
+}
+
+static __always_inline void event_drop(struct event *e)
+{
+	__sync_fetch_and_add(&e->users, -1);
+}
+
+/*
+ * event_start_as takes a buffer for an event that is known to be selected; NULL: filtered out, or counted as lost.
+ * The event is attributed to the name comm, or to the task's present one if that is NULL.
+ */
+static __always_inline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
+{
+	struct task_struct *task = task_current();
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct event *e;
+	u8 lane;
+
+	if (pid_tgid >> 32 == own_pid)
+		return NULL;
+	e = event_buffer(&lane);
+	if (!e) {
+		event_count(index, lost_no_buffer);
+		return NULL;
+	}
+	e->header.host_pid = pid_tgid >> 32;
+	e->header.host_tid = pid_tgid;
+	e->header.uid = bpf_get_current_uid_gid();
+	if (comm)
+		__builtin_memcpy(e->header.comm, comm, sizeof(e->header.comm));
+	else
+		bpf_get_current_comm(e->header.comm, sizeof(e->header.comm));
+	if (!scope_passes_early(&e->header))
+		goto reject;
+	header_namespaces(&e->header, task);
+	if (!scope_passes_late(&e->header))
+		goto reject;
+
+	e->header.timestamp = bpf_ktime_get_boot_ns();
+	e->header.start_time = task->start_boottime;
+	e->header.cgroup_id = bpf_get_current_cgroup_id();
+	e->header.present = 0;
+	e->header.truncated = 0;
+	e->header.event = index;
+	e->header.cpu = bpf_get_smp_processor_id();
+	e->header.rung = rung;
+	e->header.flags = 0;
+	e->header.lane = lane;
+	e->header.size = args * sizeof(u64);
+	return e;
+
+reject:
+	event_drop(e);
+	return NULL;
+}
+
+static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)
+{
+	return event_start_as(index, args, rung, NULL);
+}
+
+/* event_begin is event_start for an event named in the source: EVENT_sched_process_exec. */
+#define event_begin(index, rung) \
+	(event_selected(index) ? event_start(index, index##_ARGS, rung) : NULL)
+
+#define ring_send(ring, e, bytes, threshold)                                                       \
+	({                                                                                         \
+		u64 __waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);                       \
+		bool __crossing = __waiting < threshold && __waiting + bytes >= threshold;         \
+		bpf_ringbuf_output(&ring, &e->header, bytes,                                       \
+				   __crossing ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);           \
+	})
+
+/* event_submit sends the record and gives its buffer back. */
+static __always_inline int event_submit(struct event *e, s64 retval)
+{
+	u32 index = e->header.event;
+	u8 ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
+	u64 bytes = e->header.size;
+	long err;
+
+	if (bytes > BODY_MASK + 1 + VALUE_MAX) /* verifier: the put functions keep it below */
+		bytes = BODY_MASK + 1 + VALUE_MAX;
+	bytes += sizeof(e->header);
+	e->header.retval = retval;
+	e->header.ring = ring;
+	e->header.sequence = e->sequence[ring]++;
+	if (ring == RING_CRITICAL)
+		err = ring_send(critical, e, bytes, wake_critical);
+	else
+		err = ring_send(bulk, e, bytes, wake_bulk);
+	if (err)
+		event_count(index, lost_ring_full);
+	else
+		event_count(index, submitted);
+	event_drop(e);
+	return 0;
+}
+
+/* Values in the slot. The index is a constant of the generated setters, so the offset is one too. */
+static __always_inline void put_u64(struct event *e, u32 index, u64 value)
+{
+	*(u64 *)&e->body[(index & 63) * sizeof(u64)] = value;
+	e->header.present |= 1ULL << (index & 63);
+}
+
+/* slot_tail makes the slot point to the bytes [size, size + length) of the body and moves the end behind them. */
+static __always_inline void slot_tail(struct event *e, u32 index, u32 length)
+{
+	put_u64(e, index, (u64)e->header.size | (u64)length << 32);
+	e->header.size += length;
+}
+
+static __always_inline void mark_truncated(struct event *e, u32 index)
+{
+	e->header.truncated |= 1ULL << (index & 63);
+}
+
+/* tail_full says that no further value may start; it marks the argument as cut to nothing. */
+static __always_inline bool tail_full(struct event *e, u32 index)
+{
+	if (e->header.size <= BODY_MASK)
+		return false;
+	put_u64(e, index, 0);
+	mark_truncated(e, index);
+	return true;
+}
+
+/* put_bytes copies at most VALUE_MAX bytes of kernel memory. */
+static __always_inline void put_bytes(struct event *e, u32 index, const void *bytes, u32 length)
+{
+	if (tail_full(e, index))
+		return;
+	if (length > VALUE_MAX) {
+		length = VALUE_MAX;
+		mark_truncated(e, index);
+	}
+	if (bpf_probe_read_kernel(&e->body[e->header.size & BODY_MASK], length, bytes))
+		event_count(e->header.event, unreadable);
+	else
+		slot_tail(e, index, length);
+}
+
+/* put_str copies a NUL-terminated kernel string; what is longer than VALUE_MAX is cut and marked. */
+static __noinline void put_str(struct event *e, u32 index, const char *str)
+{
+	if (tail_full(e, index))
+		return;
+	long n = bpf_probe_read_kernel_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, str);
+
+	if (n <= 0) {
+		event_count(e->header.event, unreadable);
+		return;
+	}
+	if (n == VALUE_MAX)
+		mark_truncated(e, index);
+	slot_tail(e, index, n - 1);
+}
+
+/* put_user_str copies a NUL-terminated string of the traced process. NULL leaves the argument absent. */
+static __noinline void put_user_str(struct event *e, u32 index, u64 str)
+{
+	char last = 0;
+
+	if (!str || tail_full(e, index))
+		return;
+	long n = bpf_probe_read_user_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, (void *)str);
+
+	if (n <= 0) {
+		event_count(e->header.event, unreadable);
+		return;
+	}
+	if (n == VALUE_MAX && (bpf_probe_read_user(&last, 1, (void *)(str + VALUE_MAX - 1)) || last))
+		mark_truncated(e, index);
+	slot_tail(e, index, n - 1);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Paths from the kernel's own objects: whole up to VALUE_MAX, resolved to the root of the mount namespace (a chroot does
+ * not shorten them, as d_path() would), and marked when cut or when the walk ended away from that root.
+ */
+#pragma once
+
+#define PATH_STEPS 4096 /* components and mounts: more than VALUE_MAX has room for */
+#define PATH_STEPS_WITHOUT_LOOP 64
+
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* path_prepend writes "/name" before e->path_at; false when there is no room. */
+static __always_inline bool path_prepend(struct event *e, struct dentry *dentry)
+{
+	u32 len = BPF_CORE_READ(dentry, d_name.len) & 255; /* verifier: NAME_MAX is 255 */
+	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	u32 at = e->path_at;
+
+	if (at > VALUE_MAX || at < len + 1)
+		return false;
+	at -= len + 1;
+	e->path[at & PATH_MASK] = '/';
+	bpf_probe_read_kernel(&e->path[(at + 1) & PATH_MASK], len, name);
+	e->path_at = at;
+	return true;
+}
+
+struct path_walk {
+	struct event *e;
+	struct dentry *dentry;
+	struct dentry *mnt_root;
+	struct mount *mnt;
+};
+
+/* path_step goes up by one component or one mount; 1: the walk is over. */
+static long path_step(u32 i, struct path_walk *walk)
+{
+	struct dentry *dentry = walk->dentry;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	struct mount *mnt = walk->mnt;
+	struct event *e = walk->e;
+
+	if (dentry == walk->mnt_root) {
+		struct mount *above = BPF_CORE_READ(mnt, mnt_parent);
+
+		if (above == mnt) {
+			e->path_whole = true;
+			return 1;
+		}
+		walk->dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+		walk->mnt_root = BPF_CORE_READ(above, mnt.mnt_root);
+		walk->mnt = above;
+		return 0;
+	}
+	if (dentry == parent) {
+		if (e->path_at == VALUE_MAX && path_prepend(e, dentry)) {
+			e->path_at++; /* no slash */
+			e->path_whole = true;
+		}
+		return 1;
+	}
+	walk->dentry = parent;
+	return !path_prepend(e, dentry);
+}
+
+/*
+ * path_build writes the path to the end of e->path, beginning at e->path_at; e->path_whole tells whether the root was
+ * reached. A file that hangs on no mount (memfd, pipe) is its name alone, without a slash: "memfd:name".
+ *
+ * The step is a callback, so that it is verified once (bpf_loop, kernel >= 5.17); before that the loop is verified
+ * round by round, and shorter.
+ */
+static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struct dentry *dentry)
+{
+	struct path_walk walk = {
+		.e = e,
+		.dentry = dentry,
+		.mnt_root = BPF_CORE_READ(vfsmnt, mnt_root),
+		.mnt = mount_of(vfsmnt),
+	};
+
+	e->path_at = VALUE_MAX;
+	e->path_whole = false;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(PATH_STEPS, path_step, &walk, 0);
+	} else {
+		for (int i = 0; i < PATH_STEPS_WITHOUT_LOOP; i++) {
+			if (path_step(i, &walk))
+				break;
+		}
+	}
+	if (e->path_at == VALUE_MAX && e->path_whole) {
+		e->path_at = VALUE_MAX - 1;
+		e->path[VALUE_MAX - 1] = '/';
+	}
+	return 0;
+}
+
+static __always_inline void put_built_path(struct event *e, u32 index)
+{
+	u32 at = e->path_at & PATH_MASK;
+	u32 length = VALUE_MAX - at;
+
+	if (!e->path_whole)
+		mark_truncated(e, index);
+	if (tail_full(e, index))
+		return;
+	bpf_probe_read_kernel(&e->body[e->header.size & BODY_MASK], length, &e->path[at]);
+	slot_tail(e, index, length);
+}
+
+/* put_file_path stores the path of an open file. */
+static __always_inline void put_file_path(struct event *e, u32 index, struct file *file)
+{
+	path_build(e, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	put_built_path(e, index);
+}

@@ -1,0 +1,37 @@
+//go:build ignore
+
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel side of Tracee: this file is its table of contents. */
+
+#include "kernel/vmlinux.h"
+#include "kernel/uapi.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "kernel/flavors.h"
+#include "kernel/syscall.h"
+
+/* numbers and setters of the catalogue */
+struct event;
+static __always_inline void put_u64(struct event *e, unsigned int index, unsigned long long value);
+#include "gen/events.h"
+
+/* mechanisms */
+#include "lib/header.h"
+#include "../filter/filter.bpf.h"
+#include "lib/task.h"
+#include "lib/event.h"
+#include "lib/path.h"
+
+/* events, each beside its declaration */
+#include "../events/syscall.bpf.h"
+#include "../events/process.bpf.h"
+#include "../events/cgroup.bpf.h"
+#include "../events/file.bpf.h"
+#include "../events/memory.bpf.h"
+#include "../events/net.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";

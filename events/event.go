@@ -1,0 +1,183 @@
+// Package events is the catalogue: every event Tracee knows, as data.
+//
+// Start from Event and All. A syscall is one row of syscalls.go; a kernel event is one declaration in the file of its
+// family (process.go, file.go, net.go, cgroup.go …) and the program of the same name in the .bpf.h file beside it.
+// Ids, C setters, decoders, --list, filters and documentation are derived from the declaration.
+//
+// The catalogue is complete when package initialisation ends and never changes after. It does not know the eBPF
+// library and needs no privileges, so it can be listed, documented and tested on any machine.
+package events
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Event is one declared event.
+type Event struct {
+	ID       int
+	Name     string
+	Syscall  bool
+	Internal bool // never selectable by users
+	Critical bool // travels in the critical ring, which a flood of other events can not fill
+	Sets     []Set
+	Args     []trace.Field
+	Hooks    Ladder
+	Doc      string // what it means, one or two sentences
+	Unseen   string // what the tracepoint rung cannot see; empty when it sees everything
+	Numbers  Numbers
+
+	// Index is the position in All: the dense number that the kernel side counts and selects by. It is not stable
+	// between builds.
+	Index  int
+	schema *trace.Schema
+}
+
+// Schema is the shape of the event's records.
+func (e *Event) Schema() *trace.Schema { return e.schema }
+
+// ABI is a way to make syscalls, with its own numbering.
+type ABI uint8
+
+// The ABIs whose numbers the catalogue knows.
+const (
+	AMD64 ABI = iota
+	I386
+	ARM64
+	abis
+)
+
+// Numbers holds a syscall's number per ABI, none where the ABI lacks it.
+type Numbers [abis]int
+
+const none = -1
+
+// Hook is one way to observe an event, on a rung of the ladder.
+type Hook struct {
+	Rung trace.Rung
+	// Program is the name of the BPF program that produces the event. It attaches by itself, unless Exit is set.
+	Program string
+	// Exit lists the syscalls after which Program runs, as a tail of the program sys_exit.
+	Exit []string
+	// Enter are programs that take down, before a syscall, what it will destroy: tails of the program sys_enter.
+	Enter []Tail
+	// With names further programs that the event needs, which attach by themselves.
+	With []string
+}
+
+// Tail is a program that runs around some syscalls.
+type Tail struct {
+	Program  string
+	Syscalls []string
+}
+
+// Ladder lists the hooks of an event, best first.
+type Ladder []Hook
+
+// fentry is a program on the entry of a kernel function, called <function>_fentry.
+func fentry(function string) Hook {
+	return Hook{Rung: trace.Fentry, Program: function + "_fentry"}
+}
+
+// tracepoint is a program on a BTF tracepoint.
+func tracepoint(program string) Hook { return Hook{Rung: trace.Tracepoint, Program: program} }
+
+// sysExit is a program that runs after the syscalls listed.
+func sysExit(program string, syscalls ...string) Hook {
+	return Hook{Rung: trace.Tracepoint, Program: program, Exit: syscalls}
+}
+
+var (
+	all    []*Event
+	byName = map[string]*Event{}
+	byID   = map[int]*Event{}
+)
+
+// declare adds an event to the catalogue. It panics on a duplicate name or id and on a malformed declaration, so that
+// a mistake never leaves the author's machine.
+func declare(e Event) *Event {
+	if e.Name == "" || byName[e.Name] != nil || byID[e.ID] != nil {
+		panic(fmt.Sprintf("events: %q (id %d) has no name or is declared twice", e.Name, e.ID))
+	}
+	if len(e.Args) > trace.MaxFields {
+		panic(fmt.Sprintf("events: %s has more than %d arguments", e.Name, trace.MaxFields))
+	}
+	e.schema = &trace.Schema{ID: e.ID, Name: e.Name, Fields: e.Args}
+	event := &e
+	all = append(all, event)
+	byName[e.Name], byID[e.ID] = event, event
+	return event
+}
+
+// init runs after the declarations, which are package variables.
+func init() {
+	for i := range syscalls {
+		declareSyscall(&syscalls[i])
+	}
+	slices.SortFunc(all, func(a, b *Event) int { return cmp.Compare(a.ID, b.ID) })
+	for i, e := range all {
+		e.Index = i
+	}
+}
+
+// All returns the catalogue in the order of ids. The slice is shared; do not change it.
+func All() []*Event { return all }
+
+// Lookup finds an event by name.
+func Lookup(name string) (*Event, bool) {
+	e, ok := byName[name]
+	return e, ok
+}
+
+// LookupID finds an event by id.
+func LookupID(id int) (*Event, bool) {
+	e, ok := byID[id]
+	return e, ok
+}
+
+// InSet returns the events of a set, in the order of ids. The set "all" holds every event that is not internal.
+func InSet(set Set) []*Event {
+	var members []*Event
+	for _, e := range all {
+		if !e.Internal && (set == AllEvents || slices.Contains(e.Sets, set)) {
+			members = append(members, e)
+		}
+	}
+	return members
+}
+
+// Sets returns the names of all sets that have members, sorted.
+func Sets() []Set {
+	seen := map[Set]bool{AllEvents: true}
+	for _, e := range all {
+		for _, s := range e.Sets {
+			seen[s] = true
+		}
+	}
+	names := make([]Set, 0, len(seen))
+	for s := range seen {
+		names = append(names, s)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Tails returns the names of the programs that run as tails of sys_enter and sys_exit, sorted.
+func Tails() []string {
+	seen := map[string]bool{}
+	for _, e := range all {
+		for _, h := range e.Hooks {
+			if h.Exit != nil {
+				seen[h.Program] = true
+			}
+			for _, t := range h.Enter {
+				seen[t.Program] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Files: open, execute, write.
+ *
+ * On fentry from the LSM hooks; on the tracepoint rung after the syscall, from the file that the descriptor now names.
+ * Kernel >= 5.11.
+ */
+#pragma once
+
+/* The name that the caller gave to open, openat or openat2, still in its memory. */
+static __always_inline void put_syscall_pathname(struct event *e, u32 index, u32 id, const u64 args[6])
+{
+	if (id == ID_open)
+		put_user_str(e, index, args[0]);
+	else if (id == ID_openat || id == ID_openat2)
+		put_user_str(e, index, args[1]);
+	else
+		slot_tail(e, index, 0);
+}
+
+static __always_inline void put_file_open(struct event *e, struct file *file, u32 flags)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	put_file_path(e, security_file_open_pathname, file);
+	security_file_open_flags(e, flags);
+	security_file_open_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
+	security_file_open_inode(e, BPF_CORE_READ(inode, i_ino));
+	security_file_open_ctime(e, inode_ctime(inode));
+}
+
+/*
+ * The flags with which the file was created are not kept in the file (do_dentry_open() clears them after the LSM
+ * hook), so they are taken from the call; the file itself decides about all others.
+ */
+static __always_inline u32 open_creation_flags(u32 id, const u64 args[6])
+{
+	u64 flags = 0;
+
+	if (id == ID_open)
+		flags = args[1];
+	else if (id == ID_creat)
+		flags = O_CREAT | O_TRUNC;
+	else if (id == ID_openat || id == ID_open_by_handle_at)
+		flags = args[2];
+	else if (id == ID_openat2)
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)args[2]);
+	return flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+}
+
+EXIT_TAIL(security_file_open_exit)
+{
+	struct file *file = ret >= 0 ? task_file(ret) : NULL;
+	struct event *e;
+	u32 flags;
+
+	if (!file)
+		return;
+	flags = BPF_CORE_READ(file, f_flags);
+	if (flags & O_PATH) /* opens nothing: the LSM hook is not called either */
+		return;
+	e = event_begin(EVENT_security_file_open, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	put_file_open(e, file, flags | open_creation_flags(nr, args));
+	put_syscall_pathname(e, security_file_open_syscall_pathname, nr, args);
+	put_syscall(e, security_file_open_syscall);
+	event_submit(e, 0);
+}
+
+SEC("fentry/security_file_open")
+int BPF_PROG(security_file_open_fentry, struct file *file)
+{
+	struct task_struct *task = task_current();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	bool compat = task_in_compat_syscall(task);
+	struct event *e = event_begin(EVENT_security_file_open, RUNG_FENTRY);
+	u64 args[6];
+
+	if (!e)
+		return 0;
+	put_file_open(e, file, BPF_CORE_READ(file, f_flags));
+	syscall_args(regs, compat, args);
+	put_syscall_pathname(e, security_file_open_syscall_pathname, current_syscall_id(), args);
+	put_syscall(e, security_file_open_syscall);
+	return event_submit(e, 0);
+}
+
+static __always_inline void put_bprm_check(struct event *e, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	put_file_path(e, security_bprm_check_pathname, file);
+	security_bprm_check_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
+	security_bprm_check_inode(e, BPF_CORE_READ(inode, i_ino));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(security_bprm_check_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct event *e = event_begin(EVENT_security_bprm_check, RUNG_TRACEPOINT);
+
+	if (!e)
+		return 0;
+	put_bprm_check(e, bprm->file);
+	return event_submit(e, 0);
+}
+
+SEC("fentry/security_bprm_check")
+int BPF_PROG(security_bprm_check_fentry, struct linux_binprm *bprm)
+{
+	struct event *e = event_begin(EVENT_security_bprm_check, RUNG_FENTRY);
+
+	if (!e)
+		return 0;
+	put_bprm_check(e, bprm->file);
+	return event_submit(e, 0);
+}
+
+#define MAGIC_BYTES 32
+
+/* Where a write began: its position argument, or the file's position less what was written. */
+static __always_inline s64 write_start(u32 id, struct file *file, const u64 args[6], long written)
+{
+	if (id == ID_pwrite64 || id == ID_pwritev || id == ID_pwritev2) {
+		if (args[3] != (u64)-1)
+			return args[3];
+	}
+	return BPF_CORE_READ(file, f_pos) - written;
+}
+
+/* The first bytes of what was written: of the buffer, or of the first element of the vector. */
+static __always_inline u64 write_buffer(u32 id, bool compat, const u64 args[6], u64 *length)
+{
+	u64 vector[2] = {};
+	u32 vector32[2] = {};
+
+	if (id == ID_write || id == ID_pwrite64) {
+		*length = args[2];
+		return args[1];
+	}
+	if (compat) {
+		bpf_probe_read_user(vector32, sizeof(vector32), (void *)args[1]);
+		*length = vector32[1];
+		return vector32[0];
+	}
+	bpf_probe_read_user(vector, sizeof(vector), (void *)args[1]);
+	*length = vector[1];
+	return vector[0];
+}
+
+EXIT_TAIL(magic_write)
+{
+	struct file *file = ret > 0 ? task_file(args[0]) : NULL;
+	u64 buffer, length = 0;
+	struct inode *inode;
+	struct event *e;
+	u32 n;
+
+	if (!file)
+		return;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || write_start(nr, file, args, ret) != 0)
+		return;
+	e = event_begin(EVENT_magic_write, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	put_file_path(e, magic_write_pathname, file);
+	buffer = write_buffer(nr, compat, args, &length);
+	if (length > ret)
+		length = ret;
+	n = length > MAGIC_BYTES ? MAGIC_BYTES : length;
+	if (!tail_full(e, magic_write_bytes)) {
+		if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)buffer))
+			event_count(EVENT_magic_write, unreadable);
+		else
+			slot_tail(e, magic_write_bytes, n);
+	}
+	magic_write_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
+	magic_write_inode(e, BPF_CORE_READ(inode, i_ino));
+	event_submit(e, ret);
+}

@@ -1,0 +1,53 @@
+package events
+
+import "github.com/tracee-go/tracee/types/trace"
+
+// Files.
+var (
+	MagicWrite = declare(Event{
+		ID: 717, Name: "magic_write",
+		Hooks: Ladder{sysExit("magic_write", "write", "writev", "pwrite64", "pwritev", "pwritev2")},
+		Args: []trace.Field{
+			{Name: "pathname", Type: Str},
+			{Name: "bytes", Type: BytesT, Doc: "the first bytes, 32 at most, from the memory of the writer"},
+			{Name: "dev", Type: DevT},
+			{Name: "inode", Type: ULong},
+		},
+		Doc: "A write to the beginning of a regular file: what kind of file is being made. " +
+			"The return value is the number of bytes written.",
+		Unseen: "Writes that no write call makes (mmap, splice, sendfile, io_uring), and bytes that another thread " +
+			"changes while they are written.",
+	})
+	SecurityBprmCheck = declare(Event{
+		ID: 721, Name: "security_bprm_check", Critical: true,
+		Sets:  []Set{Default, LSMHooks, Proc, ProcLife},
+		Hooks: Ladder{fentry("security_bprm_check"), tracepoint("security_bprm_check_exec")},
+		Args: []trace.Field{
+			{Name: "pathname", Type: Str},
+			{Name: "dev", Type: DevT},
+			{Name: "inode", Type: ULong},
+		},
+		Doc:    "A program is about to be executed, as seen by the LSM hook; for a script, once more for its interpreter.",
+		Unseen: "Executions that are denied or fail, and the file of a script (only its interpreter is seen).",
+	})
+	SecurityFileOpen = declare(Event{
+		ID: 722, Name: "security_file_open",
+		Sets: []Set{Default, LSMHooks, FS, FSFileOps},
+		Hooks: Ladder{
+			fentry("security_file_open"),
+			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at"),
+		},
+		Args: []trace.Field{
+			{Name: "pathname", Type: Str, Doc: "resolved by the kernel, to the root of the mount namespace"},
+			{Name: "flags", Type: OpenFlags, Doc: "of the open file, with those of its creation"},
+			{Name: "dev", Type: DevT},
+			{Name: "inode", Type: ULong},
+			{Name: "ctime", Type: ULong, Doc: "last change of the inode, ns since the epoch"},
+			{Name: "syscall_pathname", Type: Str, Doc: "as the caller gave it to open, openat or openat2; empty elsewhere"},
+			{Name: "syscall", Type: SyscallNumber, Doc: "only with option:detect-syscall"},
+		},
+		Doc: "A file is opened, as the kernel resolved it: free of the races of the open syscalls.",
+		Unseen: "Opens that are denied or fail, files that the kernel opens for itself (exec, core dumps), opens " +
+			"by io_uring, and a descriptor that another thread replaces before the call returns.",
+	})
+)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Sockets: what was created, connected, bound, opened to connections and accepted, after the syscall, with addresses
+ * from the socket itself. Kernel >= 5.11.
+ */
+#pragma once
+
+#define SUN_MAX 110 /* sizeof(struct sockaddr_un) */
+
+struct sockaddr_in {
+	u16 family;
+	__be16 port;
+	__be32 address;
+	u8 zero[8];
+};
+
+struct sockaddr_in6 {
+	u16 family;
+	__be16 port;
+	u32 flowinfo;
+	u8 address[16];
+	u32 scope_id;
+};
+
+/* task_socket returns the socket behind a descriptor of the current task, NULL if it is none. */
+static __always_inline struct socket *task_socket(u32 fd)
+{
+	struct file *file = task_file(fd);
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+static __always_inline void put_unix_address(struct event *e, u32 index, struct sock *sk)
+{
+	struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	u32 length = BPF_CORE_READ(address, len);
+	u16 family = AF_UNIX;
+
+	if (!address || length > SUN_MAX || length < sizeof(family)) {
+		put_bytes(e, index, &family, sizeof(family));
+		return;
+	}
+	put_bytes(e, index, (void *)address + bpf_core_field_offset(struct unix_address, name), length);
+}
+
+/* put_local_address stores the address that the socket is bound to. */
+static __noinline void put_local_address(struct event *e, u32 index, struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	struct sockaddr_in6 in6 = { .family = AF_INET6 };
+	struct sockaddr_in in = { .family = AF_INET };
+
+	if (family == AF_INET) {
+		in.port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
+		in.address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		put_bytes(e, index, &in, sizeof(in));
+	} else if (family == AF_INET6) {
+		in6.port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
+		bpf_core_read(in6.address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		put_bytes(e, index, &in6, sizeof(in6));
+	} else if (family == AF_UNIX) {
+		put_unix_address(e, index, sk);
+	}
+}
+
+/* put_remote_address stores the peer's address; false when the socket knows none. */
+static __noinline bool put_remote_address(struct event *e, u32 index, struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	struct sockaddr_in6 in6 = { .family = AF_INET6 };
+	struct sockaddr_in in = { .family = AF_INET };
+	struct sock *peer;
+
+	if (family == AF_INET) {
+		in.port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		in.address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		if (!in.address)
+			return false;
+		put_bytes(e, index, &in, sizeof(in));
+		return true;
+	}
+	if (family == AF_INET6) {
+		in6.port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		bpf_core_read(in6.address, 16, &sk->__sk_common.skc_v6_daddr);
+		if (!in6.port)
+			return false;
+		put_bytes(e, index, &in6, sizeof(in6));
+		return true;
+	}
+	if (family != AF_UNIX)
+		return false;
+	peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	if (!peer)
+		return false;
+	put_unix_address(e, index, peer);
+	return true;
+}
+
+EXIT_TAIL(security_socket_create)
+{
+	struct socket *socket = NULL;
+	struct event *e;
+	s32 fd = ret;
+
+	if (ret < 0)
+		return;
+	if (nr == ID_socketpair && bpf_probe_read_user(&fd, sizeof(fd), (void *)args[3]))
+		return;
+	socket = task_socket(fd);
+	if (!socket)
+		return;
+	e = event_begin(EVENT_security_socket_create, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_create_family(e, BPF_CORE_READ(socket, sk, __sk_common.skc_family));
+	security_socket_create_type(e, BPF_CORE_READ(socket, type));
+	security_socket_create_protocol(e, args[2]);
+	security_socket_create_kern(e, 0);
+	event_submit(e, 0);
+}
+
+/* The LSM hook is not reached when the call fails before it: not a descriptor, not a socket, address unreadable. */
+static __always_inline bool failed_before_hook(long ret)
+{
+	return ret == -EBADF || ret == -ENOTSOCK || ret == -EFAULT || ret == -EINVAL;
+}
+
+EXIT_TAIL(security_socket_connect)
+{
+	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
+	struct event *e;
+
+	if (!socket)
+		return;
+	e = event_begin(EVENT_security_socket_connect, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_connect_sockfd(e, args[0]);
+	/* A connection that failed has forgotten its peer; then only the caller still has the address. */
+	if (!put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
+		put_user_sockaddr(e, security_socket_connect_remote_addr, args[1], args[2] & 0xffffffff);
+	event_submit(e, ret);
+}
+
+EXIT_TAIL(security_socket_bind)
+{
+	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
+	struct event *e;
+
+	if (!socket)
+		return;
+	e = event_begin(EVENT_security_socket_bind, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_bind_sockfd(e, args[0]);
+	if (ret == 0)
+		put_local_address(e, security_socket_bind_local_addr, BPF_CORE_READ(socket, sk));
+	else
+		put_user_sockaddr(e, security_socket_bind_local_addr, args[1], args[2] & 0xffffffff);
+	event_submit(e, ret);
+}
+
+EXIT_TAIL(security_socket_listen)
+{
+	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
+	struct event *e;
+
+	if (!socket)
+		return;
+	e = event_begin(EVENT_security_socket_listen, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_listen_sockfd(e, args[0]);
+	put_local_address(e, security_socket_listen_local_addr, BPF_CORE_READ(socket, sk));
+	security_socket_listen_backlog(e, args[1]);
+	event_submit(e, ret);
+}
+
+EXIT_TAIL(security_socket_accept)
+{
+	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
+	struct event *e;
+
+	if (!socket)
+		return;
+	e = event_begin(EVENT_security_socket_accept, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_accept_sockfd(e, args[0]);
+	put_local_address(e, security_socket_accept_local_addr, BPF_CORE_READ(socket, sk));
+	event_submit(e, ret);
+}
+
+EXIT_TAIL(socket_dup)
+{
+	struct socket *socket;
+	struct event *e;
+	u16 family;
+
+	if (ret < 0 || (nr == ID_fcntl && args[1] != F_DUPFD && args[1] != F_DUPFD_CLOEXEC))
+		return;
+	socket = task_socket(ret);
+	if (!socket)
+		return;
+	family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+		return;
+	e = event_begin(EVENT_socket_dup, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	socket_dup_oldfd(e, args[0]);
+	socket_dup_newfd(e, ret);
+	put_remote_address(e, socket_dup_remote_addr, BPF_CORE_READ(socket, sk));
+	event_submit(e, ret);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Processes: fork, exec, exit, rename, credentials and namespaces.
+ *
+ * All from BTF tracepoints of the scheduler and the task code (kernel >= 5.11 for typed tasks and task storage). The
+ * executable, its arguments and environment come from linux_binprm and the new memory image, which the program can not
+ * have touched yet.
+ */
+#pragma once
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct event *e = event_begin(EVENT_sched_process_fork, RUNG_TRACEPOINT);
+
+	if (!e)
+		return 0;
+	sched_process_fork_parent_tid(e, parent->pid);
+	sched_process_fork_parent_ns_tid(e, e->header.tid);
+	sched_process_fork_parent_pid(e, parent->tgid);
+	sched_process_fork_parent_ns_pid(e, e->header.pid);
+	sched_process_fork_child_tid(e, child->pid);
+	sched_process_fork_child_ns_tid(e, task_pid_in_own_namespace(child));
+	sched_process_fork_child_pid(e, child->tgid);
+	sched_process_fork_child_ns_pid(e, task_pid_in_own_namespace(child->group_leader));
+	sched_process_fork_start_time(e, child->start_boottime);
+	return event_submit(e, 0);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	struct event *e = event_begin(EVENT_sched_process_exit, RUNG_TRACEPOINT);
+
+	if (!e)
+		return 0;
+	sched_process_exit_exit_code(e, task->exit_code);
+	sched_process_exit_process_group_exit(e, BPF_CORE_READ(task, signal, live.counter) == 0);
+	return event_submit(e, 0);
+}
+
+/*
+ * Within an exec this runs in begin_new_exec(), after the last point of failure and before the new credentials are in
+ * force: the last moment at which the old name and credentials are to be had.
+ */
+SEC("tp_btf/task_rename")
+int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
+{
+	struct task_struct *current = task_current();
+	struct task_state *state;
+
+	if (task->pid != current->pid || !BPF_CORE_READ_BITFIELD_PROBED(current, in_execve))
+		return 0;
+	state = task_state();
+	if (!state)
+		return 0;
+	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
+	slim_cred_read(&state->cred, current->cred);
+	state->valid |= STATE_COMM | STATE_IDENTITY;
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(task_rename, struct task_struct *task, const char *comm)
+{
+	struct event *e = event_begin(EVENT_task_rename, RUNG_TRACEPOINT);
+
+	if (!e)
+		return 0;
+	put_str(e, task_rename_old_name, task->comm);
+	put_str(e, task_rename_new_name, comm);
+	put_syscall(e, task_rename_syscall);
+	return event_submit(e, 0);
+}
+
+/* put_user_block copies a run of NUL-terminated strings from the current memory image, as much as fits. */
+static __noinline void put_user_block(struct event *e, u32 index, u64 from, u64 to)
+{
+	u32 begin = e->header.size;
+
+	if (to <= from || tail_full(e, index))
+		return;
+	for (int i = 0; i < (BODY_MASK + 1) / VALUE_MAX; i++) {
+		u64 left = to - from;
+		u32 n = left > VALUE_MAX ? VALUE_MAX : left;
+
+		if (!left)
+			goto done;
+		if (e->header.size > BODY_MASK)
+			break;
+		if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)from)) {
+			event_count(e->header.event, unreadable);
+			break;
+		}
+		e->header.size += n;
+		from += n;
+	}
+	if (to != from)
+		mark_truncated(e, index);
+done:
+	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
+}
+
+static __always_inline void put_argv(struct event *e, u32 index, struct mm_struct *mm)
+{
+	put_user_block(e, index, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
+}
+
+static __always_inline void put_env(struct event *e, u32 index, struct mm_struct *mm)
+{
+	if (exec_env)
+		put_user_block(e, index, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end));
+}
+
+#define AUXV_WORDS 40 /* of mm_struct.saved_auxv; AT_BASE is among the first */
+
+/* auxv_base returns the address at which the ELF interpreter was mapped, 0 if the file has none. */
+static __noinline u64 auxv_base(struct mm_struct *mm)
+{
+	u64 auxv[AUXV_WORDS] = {};
+
+	bpf_probe_read_kernel(auxv, sizeof(auxv), (void *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv));
+	for (int i = 0; i < AUXV_WORDS; i += 2) {
+		if (auxv[i] == AT_BASE)
+			return auxv[i + 1];
+		if (auxv[i] == AT_NULL)
+			break;
+	}
+	return 0;
+}
+
+struct mapped_file {
+	struct file *file;
+};
+
+static long find_mapped_file(struct task_struct *task, struct vm_area_struct *vma, struct mapped_file *found)
+{
+	found->file = BPF_CORE_READ(vma, vm_file);
+	return 0;
+}
+
+/* put_interpreter stores the ELF interpreter: the file that is mapped where the loader put it. Kernel >= 5.17. */
+static __always_inline void put_interpreter(struct event *e, struct task_struct *task)
+{
+	u64 base = auxv_base(task->mm);
+	struct mapped_file found = {};
+	struct inode *inode;
+	struct file *file;
+
+	if (!base)
+		return;
+	bpf_find_vma(task, base, find_mapped_file, &found, 0);
+	file = found.file;
+	if (!file)
+		return;
+	inode = BPF_CORE_READ(file, f_inode);
+	put_file_path(e, sched_process_exec_interpreter_pathname, file);
+	sched_process_exec_interpreter_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
+	sched_process_exec_interpreter_inode(e, BPF_CORE_READ(inode, i_ino));
+	sched_process_exec_interpreter_ctime(e, inode_ctime(inode));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct event *e = event_begin(EVENT_sched_process_exec, RUNG_TRACEPOINT);
+	struct mm_struct *mm = task->mm;
+	struct file *file = bprm->file, *stdin;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	if (!e)
+		return 0;
+	put_str(e, sched_process_exec_cmdpath, bprm->filename);
+	put_file_path(e, sched_process_exec_pathname, file);
+	put_argv(e, sched_process_exec_argv, mm);
+	put_env(e, sched_process_exec_env, mm);
+	sched_process_exec_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
+	sched_process_exec_inode(e, BPF_CORE_READ(inode, i_ino));
+	sched_process_exec_invoked_from_kernel(e, !!(BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD));
+	sched_process_exec_ctime(e, inode_ctime(inode));
+	stdin = task_file(0);
+	if (stdin)
+		sched_process_exec_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);
+	sched_process_exec_inode_mode(e, BPF_CORE_READ(inode, i_mode));
+	put_str(e, sched_process_exec_interp, bprm->interp);
+	put_interpreter(e, task_current());
+	return event_submit(e, 0);
+}
+
+/*
+ * An execve that succeeded. Its registers and its caller's memory are gone when it returns, so the event is made here,
+ * from what the kernel took over: the name and the credentials of before come from exec_remember.
+ */
+static __always_inline void execve_succeeded(struct event *e, struct linux_binprm *bprm, u32 pathname, u32 argv,
+					     u32 envp)
+{
+	struct mm_struct *mm = task_current()->mm;
+
+	put_str(e, pathname, bprm->filename);
+	put_argv(e, argv, mm);
+	put_env(e, envp, mm);
+	event_submit(e, 0);
+}
+
+/* execve_start is event_start under the name that the task had when it made the call. */
+static __always_inline struct event *execve_start(u32 index, u32 args, struct task_state *state)
+{
+	return event_start_as(index, args, RUNG_NONE, state && state->valid & STATE_COMM ? state->comm : NULL);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(execve_success, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct event *e;
+
+	if (state && state->valid & STATE_EXECVEAT) {
+		state->valid &= ~STATE_EXECVEAT;
+		if (!event_selected(EVENT_execveat))
+			return 0;
+		e = execve_start(EVENT_execveat, EVENT_execveat_ARGS, state);
+		if (!e)
+			return 0;
+		put_u64(e, 0, state->execveat[0]);
+		put_u64(e, 4, state->execveat[1]);
+		execve_succeeded(e, bprm, 1, 2, 3);
+		return 0;
+	}
+	if (!event_selected(EVENT_execve))
+		return 0;
+	e = execve_start(EVENT_execve, EVENT_execve_ARGS, state);
+	if (e)
+		execve_succeeded(e, bprm, 0, 1, 2);
+	return 0;
+}
+
+ENTER_TAIL(execveat_enter)
+{
+	struct task_state *state = task_state();
+
+	if (!state)
+		return;
+	state->execveat[0] = args[0];
+	state->execveat[1] = args[4];
+	state->valid |= STATE_EXECVEAT;
+}
+
+/* A failed execveat leaves its mark; take it away. */
+EXIT_TAIL(execveat_exit)
+{
+	task_state_take(STATE_EXECVEAT);
+}
+
+ENTER_TAIL(identity_enter)
+{
+	struct task_state *state = task_state();
+	struct task_struct *task = task_current();
+
+	if (!state)
+		return;
+	slim_cred_read(&state->cred, task->cred);
+	task_namespaces_read(&state->namespaces, task);
+	state->valid |= STATE_IDENTITY;
+}
+
+static __always_inline bool cred_differs(const struct slim_cred *a, const struct slim_cred *b)
+{
+	const u64 *x = (void *)a, *y = (void *)b;
+
+	for (u32 i = 0; i < sizeof(*a) / sizeof(u64); i++) {
+		if (x[i] != y[i])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void cred_event(struct task_state *state)
+{
+	struct slim_cred now;
+	struct event *e;
+
+	slim_cred_read(&now, task_current()->cred);
+	if (!cred_differs(&state->cred, &now))
+		return;
+	e = event_begin(EVENT_commit_creds, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	put_bytes(e, commit_creds_old_cred, &state->cred, sizeof(state->cred));
+	put_bytes(e, commit_creds_new_cred, &now, sizeof(now));
+	put_syscall(e, commit_creds_syscall);
+	event_submit(e, 0);
+}
+
+/* put_namespace stores a namespace if it changed: only those are arguments of the event. */
+#define put_namespace(e, name, old, now)                       \
+	do {                                                   \
+		if ((old)->name != (now).name)                 \
+			switch_task_ns_new_##name(e, (now).name); \
+	} while (0)
+
+static __always_inline void namespace_event(struct task_state *state)
+{
+	struct task_namespaces *old = &state->namespaces, now;
+	struct event *e;
+
+	task_namespaces_read(&now, task_current());
+	if (old->mnt == now.mnt && old->pid == now.pid && old->uts == now.uts && old->ipc == now.ipc &&
+	    old->net == now.net && old->cgroup == now.cgroup)
+		return;
+	e = event_begin(EVENT_switch_task_ns, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	switch_task_ns_pid(e, e->header.host_tid);
+	put_namespace(e, mnt, old, now);
+	put_namespace(e, pid, old, now);
+	put_namespace(e, uts, old, now);
+	put_namespace(e, ipc, old, now);
+	put_namespace(e, net, old, now);
+	put_namespace(e, cgroup, old, now);
+	event_submit(e, 0);
+}
+
+EXIT_TAIL(commit_creds)
+{
+	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+
+	if (state && state->valid & STATE_IDENTITY)
+		cred_event(state);
+}
+
+EXIT_TAIL(switch_task_ns)
+{
+	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+
+	if (state && state->valid & STATE_IDENTITY)
+		namespace_event(state);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(commit_creds_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+
+	if (state && state->valid & STATE_IDENTITY)
+		cred_event(state);
+	return 0;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Syscalls, and the dispatch of everything that is observed around them.
+ *
+ * sys_exit is one program on tp_btf/sys_exit. It looks the number up in a table that user space fills from the
+ * catalogue, builds the syscall's event from the saved registers if it is selected, and then runs the tails that the
+ * table lists: programs of other events that this syscall can cause (security_file_open after openat …). A syscall that
+ * nobody needs costs one look-up. sys_enter exists for what is gone at the exit, and is attached only then.
+ *
+ * Kernel >= 5.11.
+ */
+#pragma once
+
+#define KIND_SLOT 0
+#define KIND_LONG 1     /* sign-extended when it comes through the 32-bit ABI */
+#define KIND_STR 2
+#define KIND_STR_ARRAY 3
+#define KIND_SOCKADDR 4
+#define KIND_INT_PAIR 5
+#define KIND_NONE 6 /* leave the argument out */
+
+#define SOCKADDR_NONE 0xff
+#define SOCKADDR_BY_POINTER 0x80 /* the length is an int in the caller's memory, valid when the call succeeded */
+
+#define SPEC_ACTIVE 1     /* somebody needs this syscall */
+#define SPEC_EVENT 2      /* the syscall's own event is selected */
+#define SPEC_ENTER_EVENT 4 /* ... and sent at entry, because the call does not return */
+#define SPEC_ARGUMENT_BLOCK 16 /* the only argument is the address of an array of 32-bit words: the arguments */
+#define SPEC_NOT_ZERO 8   /* no event for a return value of zero: the child's side of fork; an execve that succeeded */
+
+#define SYSCALL_TAILS 4
+#define STR_ARRAY_MAX 4096
+#define STR_ARRAY_WITHOUT_LOOP 32
+#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
+
+struct syscall_spec {
+	u16 event;     /* index in the catalogue; also what the argument "syscall" is made from */
+	u8 flags;
+	u8 args;       /* registers that hold arguments */
+	u8 kinds[6];
+	u8 sockaddr_length; /* argument that holds the length of the socket address */
+	u8 enter;      /* tail to run at entry, 0: none */
+	u8 exit[SYSCALL_TAILS]; /* tails to run at exit, in order; 0 ends the list */
+};
+
+/* Filled when the rungs are chosen, which is after the other constants are set; so not among those. */
+struct syscall_spec syscall_specs[ABIS * SYSCALLS] SEC(".data.syscalls");
+const volatile u16 event_ids[EVENTS_MASK + 1]; /* catalogue index -> id */
+const volatile bool detect_syscall;            /* fill the arguments called "syscall" */
+const volatile bool exec_env;                  /* keep the environment of an exec */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, TAILS);
+	__type(key, u32);
+	__type(value, u32);
+} exit_tails SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, TAILS);
+	__type(key, u32);
+	__type(value, u32);
+} enter_tails SEC(".maps");
+
+static __always_inline const struct syscall_spec *syscall_spec(const struct pt_regs *regs,
+									 bool compat)
+{
+	u64 nr = syscall_number(regs);
+
+	if (nr >= SYSCALLS)
+		return NULL;
+	return &syscall_specs[((compat ? SYSCALLS : 0) + nr) & (ABIS * SYSCALLS - 1)];
+}
+
+/*
+ * current_syscall_id returns the id of the syscall that the task is in, negative when it is in none. Kernel >= 5.15
+ * (bpf_task_pt_regs).
+ */
+static __always_inline s32 current_syscall_id(void)
+{
+	struct task_struct *task = task_current();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	const struct syscall_spec *spec = syscall_spec(regs, task_in_compat_syscall(task));
+
+	return spec ? event_ids[spec->event & EVENTS_MASK] : -1;
+}
+
+/* put_syscall stores the argument "syscall" of an event that is not one; only with option:detect-syscall. */
+static __always_inline void put_syscall(struct event *e, u32 index)
+{
+	if (detect_syscall)
+		put_u64(e, index, current_syscall_id());
+}
+
+struct str_array_walk {
+	struct event *e;
+	u64 array;
+	u32 index;
+	u32 width; /* bytes of a pointer */
+	bool complete;
+};
+
+/* str_array_step copies one string; 1: the walk is over. */
+static long str_array_step(u32 i, struct str_array_walk *walk)
+{
+	struct event *e = walk->e;
+	u64 at = walk->array + (u64)i * walk->width, str = 0;
+	long n;
+
+	if (bpf_probe_read_user(&str, walk->width == 4 ? 4 : 8, (void *)at)) {
+		event_count(e->header.event, unreadable);
+		return 1;
+	}
+	if (!str) {
+		walk->complete = true;
+		return 1;
+	}
+	if (e->header.size > BODY_MASK)
+		return 1;
+	n = bpf_probe_read_user_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, (void *)str);
+	if (n <= 0) {
+		event_count(e->header.event, unreadable);
+		return 1;
+	}
+	if (n == VALUE_MAX)
+		mark_truncated(e, walk->index);
+	e->header.size += n;
+	return 0;
+}
+
+/*
+ * put_user_str_array copies the strings that a NULL-terminated array of pointers names, each with its NUL: as many as
+ * fit, and fewer before bpf_loop (kernel 5.17).
+ */
+static __noinline void put_user_str_array(struct event *e, u32 index, u64 array, bool compat)
+{
+	struct str_array_walk walk = { .e = e, .array = array, .index = index, .width = compat ? 4 : 8 };
+	u32 begin = e->header.size;
+
+	if (!array || tail_full(e, index))
+		return;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(STR_ARRAY_MAX, str_array_step, &walk, 0);
+	} else {
+		for (int i = 0; i < STR_ARRAY_WITHOUT_LOOP; i++) {
+			if (str_array_step(i, &walk))
+				break;
+		}
+	}
+	if (!walk.complete)
+		mark_truncated(e, index);
+	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
+}
+
+static __noinline void put_user_sockaddr(struct event *e, u32 index, u64 address, u64 length)
+{
+	u32 n = length > SOCKADDR_MAX ? SOCKADDR_MAX : length;
+
+	if (!address || !n || tail_full(e, index))
+		return;
+	if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)address))
+		event_count(e->header.event, unreadable);
+	else
+		slot_tail(e, index, n);
+}
+
+/* sockaddr_length finds the length of a syscall's socket address, 0 when the call left none. */
+static __always_inline u64 sockaddr_length(struct event *e, const struct syscall_spec *spec, long ret)
+{
+	u8 where = spec->sockaddr_length;
+	u64 value = e->args[where & 7];
+	s32 length = 0;
+
+	if (where == SOCKADDR_NONE)
+		return 0;
+	if (!(where & SOCKADDR_BY_POINTER))
+		return value & 0xffffffff;
+	if (ret < 0 || !value || bpf_probe_read_user(&length, sizeof(length), (void *)value))
+		return 0;
+	return length < 0 ? 0 : length;
+}
+
+static __always_inline void put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i, bool compat,
+					    long ret)
+{
+	u64 value = e->args[i & 7];
+	u64 pair = 0;
+
+	switch (spec->kinds[i]) {
+	case KIND_STR:
+		put_user_str(e, i, value);
+		return;
+	case KIND_STR_ARRAY:
+		put_user_str_array(e, i, value, compat);
+		return;
+	case KIND_SOCKADDR:
+		put_user_sockaddr(e, i, value, sockaddr_length(e, spec, ret));
+		return;
+	case KIND_INT_PAIR:
+		if (ret == 0 && !bpf_probe_read_user(&pair, sizeof(pair), (void *)value))
+			put_u64(e, i, pair);
+		return;
+	case KIND_NONE:
+		return;
+	case KIND_LONG:
+		put_u64(e, i, compat ? (u64)(s64)(s32)value : value);
+		return;
+	default:
+		put_u64(e, i, value);
+	}
+}
+
+/* spec_args collects the arguments of a syscall: registers, or the words that one of them points to. */
+static __always_inline void spec_args(const struct pt_regs *regs, const struct syscall_spec *spec, bool compat,
+				      u64 args[6])
+{
+	u32 words[6] = {};
+
+	syscall_args(regs, compat, args);
+	if (!compat || !(spec->flags & SPEC_ARGUMENT_BLOCK))
+		return;
+	bpf_probe_read_user(words, sizeof(words), (void *)args[0]);
+	for (u32 i = 0; i < 6; i++)
+		args[i] = words[i];
+}
+
+/* syscall_event sends the event of the syscall itself. */
+static __noinline int syscall_event(const struct pt_regs *regs, const struct syscall_spec *spec, bool compat,
+				    long ret)
+{
+	struct event *e = event_start(spec->event, spec->args, RUNG_NONE);
+
+	if (!e)
+		return 0;
+	if (compat)
+		e->header.flags |= FLAG_COMPAT;
+	spec_args(regs, spec, compat, e->args);
+	for (u32 i = 0; i < 6; i++) {
+		if (i >= spec->args)
+			break;
+		put_syscall_arg(e, spec, i, compat, ret);
+	}
+	return event_submit(e, ret);
+}
+
+/*
+ * exit_tails_from runs the tails of the syscall's list, the first of them at the given position. It returns only when
+ * there are none: a program that this kernel refused leaves its place empty, and the next one gets its turn.
+ */
+static __always_inline void exit_tails_from(void *ctx, const struct syscall_spec *spec, u32 position)
+{
+	for (u32 i = 0; i < SYSCALL_TAILS; i++) {
+		if (i >= position && spec->exit[i])
+			bpf_tail_call(ctx, &exit_tails, spec->exit[i]);
+	}
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	const struct syscall_spec *spec = syscall_spec(regs, false);
+	bool compat;
+
+	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
+	if (!spec || !(spec->flags & SPEC_ACTIVE))
+		return 0;
+	compat = task_in_compat_syscall(task_current());
+	if (compat)
+		spec = syscall_spec(regs, true);
+	if (!spec)
+		return 0;
+	if (event_selected(EVENT_sys_exit)) {
+		struct event *e = event_begin(EVENT_sys_exit, RUNG_TRACEPOINT);
+
+		if (e) {
+			sys_exit_syscall(e, event_ids[spec->event & EVENTS_MASK]);
+			event_submit(e, ret);
+		}
+	}
+	if ((spec->flags & SPEC_EVENT) && !((spec->flags & SPEC_NOT_ZERO) && ret == 0))
+		syscall_event(regs, spec, compat, ret);
+	exit_tails_from(ctx, spec, 0);
+	return 0;
+}
+
+/*
+ * EXIT_TAIL declares a program that runs after the syscalls which the catalogue lists for it. The body gets the
+ * arguments as they were and the return value, and then gives way to the next tail of the same syscall.
+ */
+#define EXIT_TAIL(name)                                                                            \
+	static __always_inline void name##_body(u32 nr, bool compat, const u64 args[6], long ret); \
+	SEC("tp_btf/sys_exit")                                                                     \
+	int BPF_PROG(name, struct pt_regs *regs, long ret)                                         \
+	{                                                                                          \
+		bool compat = task_in_compat_syscall(task_current());                              \
+		const struct syscall_spec *spec = syscall_spec(regs, compat);             \
+		u64 args[6];                                                                       \
+                                                                                                   \
+		if (!spec)                                                                         \
+			return 0;                                                                  \
+		spec_args(regs, spec, compat, args);                                               \
+		name##_body(event_ids[spec->event & EVENTS_MASK], compat, args, ret);              \
+		for (u32 i = 0; i < SYSCALL_TAILS - 1; i++) {                                      \
+			if (spec->exit[i] == TAIL_##name)                                          \
+				exit_tails_from(ctx, spec, i + 1);                                 \
+		}                                                                                  \
+		return 0;                                                                          \
+	}                                                                                          \
+	static __always_inline void name##_body(u32 nr, bool compat, const u64 args[6], long ret)
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+{
+	const struct syscall_spec *spec = syscall_spec(regs, false);
+	bool compat;
+
+	if (!spec || !(spec->flags & SPEC_ACTIVE))
+		return 0;
+	compat = task_in_compat_syscall(task_current());
+	if (compat)
+		spec = syscall_spec(regs, true);
+	if (!spec)
+		return 0;
+	if (event_selected(EVENT_sys_enter)) {
+		struct event *e = event_begin(EVENT_sys_enter, RUNG_TRACEPOINT);
+
+		if (e) {
+			sys_enter_syscall(e, event_ids[spec->event & EVENTS_MASK]);
+			event_submit(e, 0);
+		}
+	}
+	if (spec->flags & SPEC_ENTER_EVENT)
+		syscall_event(regs, spec, compat, 0);
+	if (spec->enter)
+		bpf_tail_call(ctx, &enter_tails, spec->enter);
+	return 0;
+}
+
+/* ENTER_TAIL declares a program that runs before the syscalls which the catalogue lists for it. */
+#define ENTER_TAIL(name)                                                               \
+	static __always_inline void name##_body(const u64 args[6]);                    \
+	SEC("tp_btf/sys_enter")                                                        \
+	int BPF_PROG(name, struct pt_regs *regs, long nr)                              \
+	{                                                                              \
+		u64 args[6];                                                           \
+                                                                                       \
+		syscall_args(regs, task_in_compat_syscall(task_current()), args);      \
+		name##_body(args);                                                     \
+		return 0;                                                              \
+	}                                                                              \
+	static __always_inline void name##_body(const u64 args[6])

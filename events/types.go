@@ -1,0 +1,103 @@
+package events
+
+import "github.com/tracee-go/tracee/types/trace"
+
+// The types of arguments, named as in v0.8. The values of integers are what the C type of that name holds on a 64-bit
+// kernel.
+var (
+	Bool  = &trace.Type{Name: "bool", Kind: trace.Bool}
+	Int   = &trace.Type{Name: "int", Kind: trace.Int32}
+	UInt  = &trace.Type{Name: "unsigned int", Kind: trace.Uint32}
+	U32   = &trace.Type{Name: "u32", Kind: trace.Uint32}
+	U64   = &trace.Type{Name: "u64", Kind: trace.Uint64}
+	Long  = &trace.Type{Name: "long", Kind: trace.Int64}
+	ULong = &trace.Type{Name: "unsigned long", Kind: trace.Uint64}
+
+	ClockIDT         = &trace.Type{Name: "clockid_t", Kind: trace.Int32}
+	ConstClockIDT    = &trace.Type{Name: "const clockid_t", Kind: trace.Int32}
+	DevT             = &trace.Type{Name: "dev_t", Kind: trace.Uint32}
+	GidT             = &trace.Type{Name: "gid_t", Kind: trace.Int32}
+	KeySerialT       = &trace.Type{Name: "key_serial_t", Kind: trace.Int32}
+	KeyT             = &trace.Type{Name: "key_t", Kind: trace.Int32}
+	LandlockRuleType = &trace.Type{Name: "landlock_rule_type", Kind: trace.Int32}
+	LOff             = &trace.Type{Name: "loff_t", Kind: trace.Uint64}
+	ModeT            = &trace.Type{Name: "mode_t", Kind: trace.Uint32}
+	MqdT             = &trace.Type{Name: "mqd_t", Kind: trace.Int32}
+	Off              = &trace.Type{Name: "off_t", Kind: trace.Uint64}
+	Off64            = &trace.Type{Name: "off_t", Kind: trace.Uint64} // 64 bits in 32-bit ABIs too, see Registers
+	OldGidT          = &trace.Type{Name: "old_gid_t", Kind: trace.Uint16}
+	OldOldUidT       = &trace.Type{Name: "old_old_uid_t", Kind: trace.Uint16}
+	OldUidT          = &trace.Type{Name: "old_uid_t", Kind: trace.Uint16}
+	PidT             = &trace.Type{Name: "pid_t", Kind: trace.Int32}
+	QidT             = &trace.Type{Name: "qid_t", Kind: trace.Uint32} // v0.8 takes it for an address
+	Size             = &trace.Type{Name: "size_t", Kind: trace.Uint64}
+	TimerT           = &trace.Type{Name: "timer_t", Kind: trace.Int32}
+	UidT             = &trace.Type{Name: "uid_t", Kind: trace.Int32}
+	UModeT           = &trace.Type{Name: "umode_t", Kind: trace.Uint16}
+)
+
+// Types whose values the kernel side reads from memory.
+var (
+	BytesT      = &trace.Type{Name: "bytes", Kind: trace.Bytes}
+	CharStr     = &trace.Type{Name: "char*", Kind: trace.String}
+	CredT       = &trace.Type{Name: "slim_cred_t", Kind: trace.Cred}
+	IntPairT    = &trace.Type{Name: "int[2]", Kind: trace.IntPair}
+	SockaddrPtr = &trace.Type{Name: "struct sockaddr*", Kind: trace.Sockaddr}
+	Str         = &trace.Type{Name: "const char*", Kind: trace.String}
+	StrArray    = &trace.Type{Name: "const char*const*", Kind: trace.Strings}
+	StrVec      = &trace.Type{Name: "const char**", Kind: trace.Strings}
+)
+
+// Types whose values are made in user space.
+var (
+	DNSQueries      = &trace.Type{Name: "[]trace.DnsQueryData", Kind: trace.Document}
+	DNSResponses    = &trace.Type{Name: "[]trace.DnsResponseData", Kind: trace.Document}
+	HookedSymbolMap = &trace.Type{Name: "map[string]trace.HookedSymbolData", Kind: trace.Document}
+	HookedSymbols   = &trace.Type{Name: "[]trace.HookedSymbolData", Kind: trace.Document}
+	PktMeta         = &trace.Type{Name: "trace.PktMeta", Kind: trace.Document}
+	ULongs          = &trace.Type{Name: "unsigned long[]", Kind: trace.Document}
+)
+
+// The two pointers that every JSON reader of v0.8 accepts; others are declared where they are used.
+var (
+	ConstVoidPtr = pointer("const void*")
+	VoidPtr      = pointer("void*")
+)
+
+// pointer is the type of an address that is shown as such, and of handles that v0.8 shows like one.
+func pointer(name string) *trace.Type { return &trace.Type{Name: name, Kind: trace.Pointer} }
+
+// Types with a textual form for parse-arguments.
+var (
+	AccessMode     = text(Int, accessModeText)
+	AlertT         = keepName(text(U32, alertText))
+	BPFCmd         = text(Int, bpfCommandText)
+	CapabilityT    = text(Int, capabilityText)
+	CloneFlags     = text(ULong, cloneFlagsText)
+	ExecveatFlags  = text(Int, execveatFlagsText)
+	FileTypeU      = text(UModeT, fileTypeText)
+	GetSockoptName = text(Int, getSockoptText)
+	InodeMode      = text(ModeT, inodeModeText)
+	InodeModeU     = text(UModeT, inodeModeText)
+	KernelReadType = text(Int, kernelReadText)
+	OpenFlags      = text(Int, openFlagsText)
+	PrctlOption    = text(Int, prctlOptionText)
+	ProtFlags      = text(Int, protectionText)
+	PtraceRequest  = text(Long, ptraceRequestText)
+	SocketDomain   = text(Int, socketDomainText)
+	SocketType     = text(Int, socketTypeText)
+	SockoptLevel   = text(Int, sockoptLevelText)
+	SockoptName    = text(Int, setSockoptText)
+	SyscallNumber  = keepName(text(Int, syscallText))
+)
+
+// text is a plain type whose values parse-arguments turns into strings.
+func text(plain *trace.Type, render func(uint64) string) *trace.Type {
+	return &trace.Type{Name: plain.Name, Kind: plain.Kind, Text: render}
+}
+
+// keepName marks the types that v0.8 leaves under their own name when their values become strings.
+func keepName(t *trace.Type) *trace.Type {
+	t.KeepName = true
+	return t
+}

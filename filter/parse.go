@@ -1,0 +1,217 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tracee-go/tracee/events"
+)
+
+const useHelp = "invalid filter option specified, use '--trace help' for more info"
+
+// unavailable lists filters that v0.8 has and this version does not have yet.
+var unavailable = []struct {
+	name, short string
+	value       string // only with this value
+	doc         string
+}{
+	{"container", "c", "", "events of containers, of new ones, or of one"},
+	{"!container", "!c", "", "events of the host"},
+	{"follow", "f", "", "descendants of whatever matched"},
+	{"net", "net", "", "network interface"},
+	{"pid", "p", "new", "processes that started after tracing did"},
+	{"tree", "tree", "", "descendants of a process"},
+}
+
+// expression is one value of --trace, taken apart.
+type expression struct {
+	name     string // before the operator
+	rest     string // operator and values, as given
+	operator operator
+	values   []string
+}
+
+// Parse reads the values of --trace, each of which is one expression. The value "help" is the caller's: see Help.
+func Parse(flags []string) (*Filter, error) {
+	f := &Filter{}
+	for _, flag := range flags {
+		if err := f.parse(split(flag)); err != nil {
+			return nil, err
+		}
+	}
+	f.undecided = f.withoutRoom()
+	f.conditions = map[int][]condition{}
+	for _, r := range f.arguments {
+		f.conditions[r.event.ID] = append(f.conditions[r.event.ID], r.condition())
+		if !f.events.includes(r.event, events.Default) {
+			f.warn("filter on %s.%s has no effect: the event is not selected (add event=%s)",
+				r.event.Name, r.name, r.event.Name)
+		}
+	}
+	return f, nil
+}
+
+// split takes a flag apart. The name decides what kind of filter it is, so values may hold anything but commas.
+func split(flag string) expression {
+	x := expression{name: flag}
+	if i := strings.IndexAny(flag, "=!<>"); i > 0 {
+		x.name, x.rest = flag[:i], flag[i:]
+	}
+	for _, op := range []operator{lessEqual, greaterEqual, notEqual, equal, less, greater} {
+		if list, ok := strings.CutPrefix(x.rest, string(op)); ok {
+			x.operator = op
+			if list != "" {
+				x.values = strings.Split(list, ",")
+			}
+			break
+		}
+	}
+	return x
+}
+
+func (f *Filter) parse(x expression) error {
+	if x.name == "" {
+		return errors.New(useHelp + " (the filter is empty)")
+	}
+	if event, argument, dotted := strings.Cut(x.name, "."); dotted {
+		return f.parseArgument(x, event, argument)
+	}
+	for _, u := range unavailable {
+		if x.is(u.name, u.short) && (u.value == "" || slices.Equal(x.values, []string{u.value})) {
+			if u.value != "" {
+				return fmt.Errorf("filter %q is not available in this version", u.name+x.rest)
+			}
+			return fmt.Errorf("filter %q is not available in this version", u.name)
+		}
+	}
+	for i := range fields {
+		if x.is(fields[i].Name, fields[i].Short) {
+			return f.parseField(i, x)
+		}
+	}
+	switch {
+	case x.is("event", "e"):
+		return f.parseEvent(x)
+	case x.is("set", "s"):
+		return f.parseSet(x)
+	default:
+		return errors.New(useHelp + didYouMean(x.name, names()))
+	}
+}
+
+// is says that the expression's name is the given one, or an abbreviation no shorter than short.
+func (x *expression) is(name, short string) bool {
+	return strings.HasPrefix(name, x.name) && strings.HasPrefix(x.name, short)
+}
+
+// check demands one of the operators, and values that are not empty.
+func (x *expression) check(allowed ...operator) error {
+	const message = "invalid operator and/or values given to filter: %s (%s)"
+	switch {
+	case x.operator == "":
+		return fmt.Errorf(message, x.rest, "write "+x.name+"=value")
+	case !slices.Contains(allowed, x.operator):
+		return fmt.Errorf(message, x.rest, x.name+" takes = and != only")
+	case len(x.values) == 0:
+		return fmt.Errorf(message, x.rest, "a value is missing")
+	case slices.Contains(x.values, ""):
+		return fmt.Errorf(message, x.rest, "an empty value in the list")
+	default:
+		return nil
+	}
+}
+
+// checkNumber is check for numbers, which take every operator.
+func (x *expression) checkNumber() error {
+	return x.check(equal, notEqual, less, greater, lessEqual, greaterEqual)
+}
+
+func (f *Filter) parseField(i int, x expression) error {
+	if fields[i].Kind == String16 {
+		return f.parseName(i, x)
+	}
+	if err := x.checkNumber(); err != nil {
+		return err
+	}
+	for _, value := range x.values {
+		n, err := parseUnsigned(value, 64)
+		if err == nil && n > fields[i].max() {
+			err = strconv.ErrRange
+		}
+		if err != nil {
+			return badNumber(value, fields[i].Name+" is an unsigned number", err)
+		}
+		r := &f.scope[i]
+		r.numbers = append(r.numbers, term[uint64]{x.operator, n})
+	}
+	return nil
+}
+
+// nameLength is the longest text that a String16 field holds.
+const nameLength = textSize - 1
+
+func (f *Filter) parseName(i int, x expression) error {
+	if err := x.check(equal, notEqual); err != nil {
+		return err
+	}
+	for _, value := range x.values {
+		p := newPattern(value)
+		switch {
+		case p.exact() && len(value) > nameLength:
+			cut := value[:nameLength]
+			f.warn("%s is at most %d bytes: comparing with %q instead of %q", fields[i].Name, nameLength, cut, value)
+			p = newPattern(cut)
+		case p.length() > nameLength:
+			return fmt.Errorf("invalid filter value: %s (%s is at most %d bytes)", value, fields[i].Name, nameLength)
+		}
+		r := &f.scope[i]
+		r.texts = append(r.texts, term[pattern]{x.operator, p})
+	}
+	return nil
+}
+
+func (f *Filter) warn(format string, values ...any) {
+	if w := fmt.Sprintf(format, values...); !slices.Contains(f.Warnings, w) {
+		f.Warnings = append(f.Warnings, w)
+	}
+}
+
+// parseUnsigned reads a number in decimal, or in hexadecimal after 0x.
+func parseUnsigned(value string, bits int) (uint64, error) {
+	if digits, ok := strings.CutPrefix(value, "0x"); ok {
+		return strconv.ParseUint(digits, 16, bits)
+	}
+	return strconv.ParseUint(value, 10, bits)
+}
+
+// parseSigned is parseUnsigned for signed numbers. Hexadecimal gives the bits: 0xffffffff is -1 in 32 bits.
+func parseSigned(value string, bits int) (int64, error) {
+	if strings.HasPrefix(value, "0x") {
+		n, err := parseUnsigned(value, bits)
+		return int64(n<<(64-bits)) >> (64 - bits), err
+	}
+	return strconv.ParseInt(value, 10, bits)
+}
+
+func badNumber(value, expected string, err error) error {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("filter value is too big: %s", value)
+	case strings.HasPrefix(value, "="):
+		return fmt.Errorf("invalid filter value: %s (write one = only)", value)
+	default:
+		return fmt.Errorf("invalid filter value: %s (%s)", value, expected)
+	}
+}
+
+// names are what a flag can begin with.
+func names() []string {
+	names := []string{"event", "set"}
+	for i := range fields {
+		names = append(names, fields[i].Name)
+	}
+	return names
+}

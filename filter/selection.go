@@ -1,0 +1,120 @@
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracee-go/tracee/events"
+)
+
+// selection is what event and set flags say. The zero value is the base.
+type selection struct {
+	named    map[*events.Event]bool // by its whole name: nothing takes it away
+	included map[*events.Event]bool // by a set or by a name with *
+	excluded map[*events.Event]bool
+}
+
+func (s *selection) includes(e *events.Event, base events.Set) bool {
+	if s.named[e] {
+		return true
+	}
+	if s.excluded[e] {
+		return false
+	}
+	if s.named == nil && s.included == nil {
+		return !e.Internal && (base == events.AllEvents || slices.Contains(e.Sets, base))
+	}
+	return s.included[e]
+}
+
+// lookupEvent finds an event that users may name.
+func lookupEvent(name string) (*events.Event, bool) {
+	e, ok := events.Lookup(name)
+	return e, ok && !e.Internal
+}
+
+// eventsNamed returns the events that a value of event= or event!= means.
+func eventsNamed(value string) []*events.Event {
+	if e, ok := lookupEvent(value); ok {
+		return []*events.Event{e}
+	}
+	p := newPattern(value)
+	if p.exact() {
+		return nil
+	}
+	var found []*events.Event
+	for _, e := range events.InSet(events.AllEvents) {
+		if p.match(e.Name) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (f *Filter) parseEvent(x expression) error {
+	if err := x.check(equal, notEqual); err != nil {
+		return err
+	}
+	for _, value := range x.values {
+		found := eventsNamed(value)
+		switch {
+		case len(found) == 0 && x.operator == notEqual:
+			return fmt.Errorf("invalid event to exclude: %s%s", value, didYouMean(value, eventNames()))
+		case len(found) == 0:
+			return fmt.Errorf("invalid event to trace: %s%s", value, didYouMean(value, eventNames()))
+		case x.operator == notEqual:
+			add(&f.events.excluded, found)
+		case strings.Contains(value, "*"):
+			add(&f.events.included, found)
+		default:
+			add(&f.events.named, found)
+		}
+	}
+	return nil
+}
+
+func (f *Filter) parseSet(x expression) error {
+	if err := x.check(equal, notEqual); err != nil {
+		return err
+	}
+	for _, value := range x.values {
+		found := events.InSet(events.Set(value))
+		switch {
+		case len(found) == 0 && x.operator == notEqual:
+			return fmt.Errorf("invalid set to exclude: %s%s", value, didYouMean(value, setNames()))
+		case len(found) == 0:
+			return fmt.Errorf("invalid set to trace: %s%s", value, didYouMean(value, setNames()))
+		case x.operator == notEqual:
+			add(&f.events.excluded, found)
+		default:
+			add(&f.events.included, found)
+		}
+	}
+	return nil
+}
+
+func add(to *map[*events.Event]bool, found []*events.Event) {
+	if *to == nil {
+		*to = make(map[*events.Event]bool, len(found))
+	}
+	for _, e := range found {
+		(*to)[e] = true
+	}
+}
+
+func eventNames() []string {
+	var names []string
+	for _, e := range events.InSet(events.AllEvents) {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func setNames() []string {
+	var names []string
+	for _, s := range events.Sets() {
+		names = append(names, string(s))
+	}
+	return names
+}
