@@ -1,0 +1,165 @@
+package tracer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/bpf"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Values of bpf/lib/header.h.
+const (
+	recordCompat           = 1
+	recordContainerStarted = 2
+)
+
+// decoder turns records into events. It keeps the names it has seen, because there are few and each is seen often.
+type decoder struct {
+	catalogue []*events.Event
+	layouts   []layout
+	offset    int64 // what makes the kernel's clock the wanted one, ns
+	names     map[[16]byte]string
+}
+
+// namesMax bounds the cache of names; a program that renames itself for ever makes it start anew.
+const namesMax = 4096
+
+func newDecoder(relative bool) decoder {
+	now := clock(unix.CLOCK_BOOTTIME)
+	offset := -now
+	if !relative {
+		offset += time.Now().UnixNano()
+	}
+	return decoder{
+		catalogue: events.All(),
+		layouts:   layouts(),
+		offset:    offset,
+		names:     map[[16]byte]string{},
+	}
+}
+
+func clock(id int32) int64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(id, &ts) != nil {
+		return 0
+	}
+	return ts.Nano()
+}
+
+func (d *decoder) timestamp(boot uint64) int { return int(int64(boot) + d.offset) }
+
+// event fills e from a record, to whose bytes it then refers. It reports false for a record of an event that this
+// build does not know, which can not happen with the object that belongs to it.
+func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) bool {
+	if int(h.Event) >= len(d.catalogue) || int(h.Size) > len(body) {
+		return false
+	}
+	*e = trace.Event{
+		Timestamp:           d.timestamp(h.Timestamp),
+		ThreadStartTime:     int(h.StartTime),
+		ProcessorID:         int(h.Cpu),
+		ProcessID:           int(h.Pid),
+		CgroupID:            uint(h.CgroupId),
+		ThreadID:            int(h.Tid),
+		ParentProcessID:     int(h.Ppid),
+		HostProcessID:       int(h.HostPid),
+		HostThreadID:        int(h.HostTid),
+		HostParentProcessID: int(h.HostPpid),
+		UserID:              int(h.Uid),
+		MountNS:             int(h.MntNs),
+		PIDNS:               int(h.PidNs),
+		ProcessName:         d.name(&h.Comm),
+		HostName:            d.name(&h.Uts),
+		ReturnValue:         int(h.Retval),
+		Rung:                trace.Rung(h.Rung),
+		Compat:              h.Flags&recordCompat != 0,
+		ContextFlags:        trace.ContextFlags{ContainerStarted: h.Flags&recordContainerStarted != 0},
+	}
+	event := d.catalogue[h.Event]
+	body = body[:h.Size]
+	present, truncated := h.Present, h.Truncated
+	if registers := d.layouts[h.Event].of(e.Compat); registers != nil {
+		present, truncated = arrange(body, registers, present, truncated)
+	}
+	e.SetRecord(event.Schema(), present, truncated, body)
+	return true
+}
+
+// name returns the text before the first NUL.
+func (d *decoder) name(raw *[16]int8) string {
+	key := *(*[16]byte)(unsafe.Pointer(raw))
+	if name, ok := d.names[key]; ok {
+		return name
+	}
+	text := key[:]
+	if end := bytes.IndexByte(text, 0); end >= 0 {
+		text = text[:end]
+	}
+	if len(d.names) >= namesMax {
+		clear(d.names)
+	}
+	name := string(text)
+	d.names[key] = name
+	return name
+}
+
+// layout says how the registers of a syscall map to its arguments, where that is not one to one.
+type layout struct {
+	native, compat []events.Register
+}
+
+func (l *layout) of(compat bool) []events.Register {
+	if compat {
+		return l.compat
+	}
+	return l.native
+}
+
+// layouts has an entry per event of the catalogue.
+func layouts() []layout {
+	all := events.All()
+	l := make([]layout, len(all))
+	for i, e := range all {
+		if e.Syscall {
+			l[i].native = unusual(e.Registers(abis()[abiNative]))
+			l[i].compat = unusual(e.Registers(abis()[abiCompat]))
+		}
+	}
+	return l
+}
+
+func unusual(registers []events.Register) []events.Register {
+	for i, r := range registers {
+		if r.Low != i || r.High != 0 {
+			return registers
+		}
+	}
+	return nil
+}
+
+// arrange brings the slots of a record from the order of registers into that of arguments, in place.
+func arrange(body []byte, registers []events.Register, present, truncated uint64) (uint64, uint64) {
+	var slots [8]uint64
+	for i := range min(len(slots), len(body)/8) {
+		slots[i] = binary.LittleEndian.Uint64(body[i*8:])
+	}
+	var arguments, cut uint64
+	for i, r := range registers {
+		value := slots[r.Low]
+		if r.High != 0 {
+			value = value&0xffffffff | slots[r.High]<<32
+		}
+		if (i+1)*8 <= len(body) {
+			binary.LittleEndian.PutUint64(body[i*8:], value)
+		}
+		arguments |= present >> r.Low & 1 << i
+		cut |= truncated >> r.Low & 1 << i
+	}
+	return arguments, cut
+}

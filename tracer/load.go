@@ -1,0 +1,261 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/bpf"
+	"github.com/tracee-go/tracee/events"
+)
+
+// loader loads the maps once, and then each program by itself: one that this kernel refuses costs only what it was for.
+type loader struct {
+	spec      *ebpf.CollectionSpec
+	options   ebpf.CollectionOptions
+	maps      map[string]*ebpf.Map
+	variables map[string]*ebpf.Variable
+	ahead     map[string]*ebpf.Program
+}
+
+// lanes is the number of buffers per CPU: LANES of bpf/lib/event.h.
+const lanes = 4
+
+func newLoader(config Config) (*loader, error) {
+	spec, err := bpf.LoadTracee()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+	}
+	l := &loader{spec: spec}
+	// Read once and shared: each program that is loaded on its own would read it again.
+	if l.options.Programs.KernelTypes, err = kernelTypes(); err != nil {
+		return nil, err
+	}
+	if err := setConstants(spec, config); err != nil {
+		return nil, err
+	}
+	if err := sizeMaps(spec, config); err != nil {
+		return nil, err
+	}
+	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
+	_ = rlimit.RemoveMemlock()
+	mapsOnly := spec.Copy()
+	mapsOnly.Programs = nil
+	collection, err := ebpf.NewCollectionWithOptions(mapsOnly, l.options)
+	if err != nil {
+		return nil, fmt.Errorf("create BPF maps: %w", explain(err))
+	}
+	l.maps, l.variables = collection.Maps, collection.Variables
+	return l, nil
+}
+
+// kernelTypes reads the kernel's BTF, or the file that stands in for it.
+func kernelTypes() (*btf.Spec, error) {
+	path := os.Getenv("TRACEE_BTF_FILE")
+	if path == "" {
+		types, err := btf.LoadKernelSpec()
+		if err != nil {
+			return nil, fmt.Errorf("read the kernel's type information: %w", err)
+		}
+		return types, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("TRACEE_BTF_FILE: %w", err)
+	}
+	defer file.Close()
+	types, err := btf.LoadSpecFromReader(file)
+	if err != nil {
+		return nil, fmt.Errorf("TRACEE_BTF_FILE %s is not a BTF file: %w", path, err)
+	}
+	return types, nil
+}
+
+// close frees programs that were loaded ahead but not needed in the end.
+func (l *loader) close() {
+	for _, p := range l.ahead {
+		p.Close()
+	}
+}
+
+// load loads programs with the shared maps, all or none.
+func (l *loader) load(names []string) (map[string]*ebpf.Program, error) {
+	some := &ebpf.CollectionSpec{
+		Maps:      l.spec.Maps,
+		Programs:  map[string]*ebpf.ProgramSpec{},
+		Variables: l.spec.Variables,
+		Types:     l.spec.Types,
+		ByteOrder: l.spec.ByteOrder,
+	}
+	for _, name := range names {
+		spec, ok := l.spec.Programs[name]
+		if !ok {
+			return nil, fmt.Errorf("the BPF object has no program %s", name)
+		}
+		some.Programs[name] = spec
+	}
+	options := l.options
+	options.MapReplacements = l.maps
+	collection, err := ebpf.NewCollectionWithOptions(some, options)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer collection.Close()
+	programs := collection.Programs
+	collection.Programs = nil
+	return programs, nil
+}
+
+// loadAhead loads many programs at once, because the library reads the kernel's types once for each call. If the kernel
+// refuses one of them, nothing is loaded, and program loads each when its turn comes.
+func (l *loader) loadAhead(names []string) {
+	if programs, err := l.load(names); err == nil {
+		l.ahead = programs
+	}
+}
+
+// program loads one program.
+func (l *loader) program(name string) (*ebpf.Program, error) {
+	if p := l.ahead[name]; p != nil {
+		delete(l.ahead, name)
+		return p, nil
+	}
+	programs, err := l.load([]string{name})
+	if err != nil {
+		return nil, fmt.Errorf("load program %s: %w", name, err)
+	}
+	return programs[name], nil
+}
+
+// explain replaces errors whose text would mislead: a locked-down kernel answers EPERM, which says nothing about memory
+// limits.
+func explain(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("refused by the kernel (lockdown, or a missing capability): %w", unix.EPERM)
+	}
+	return err
+}
+
+// setConstants fills what the verifier treats as constants, so that it removes what nobody asked for.
+func setConstants(spec *ebpf.CollectionSpec, config Config) error {
+	all := events.All()
+	flags := make([]uint8, nextPowerOfTwo(len(all)))
+	ids := make([]uint16, len(flags))
+	for _, e := range all {
+		ids[e.Index] = uint16(e.ID)
+		if e.Critical {
+			flags[e.Index] |= flagCritical
+		}
+	}
+	for _, e := range config.Events {
+		flags[e.Index] |= flagSelected
+	}
+	constants := map[string]any{
+		"event_flags":    flags,
+		"event_ids":      ids,
+		"own_pid":        uint32(os.Getpid()),
+		"detect_syscall": config.DetectSyscall,
+		"exec_env":       config.ExecEnv,
+	}
+	for _, name := range slices.Sorted(maps.Keys(constants)) {
+		variable := spec.Variables[name]
+		if variable == nil {
+			return fmt.Errorf("the BPF object has no constant %s", name)
+		}
+		if err := variable.Set(constants[name]); err != nil {
+			return fmt.Errorf("set constant %s: %w", name, err)
+		}
+	}
+	return config.Filter.Configure(spec)
+}
+
+// Values of bpf/lib/event.h.
+const (
+	flagSelected = 1
+	flagCritical = 2
+)
+
+// Default sizes of the rings. Both are mapped twice into memory.
+const (
+	defaultCritical = 2 << 20
+	defaultBulk     = 8 << 20
+)
+
+func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	spec.Maps["buffers"].MaxEntries = uint32(cpus * lanes)
+	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
+	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)
+	for name, variable := range map[string]string{"critical": "wake_critical", "bulk": "wake_bulk"} {
+		// The reader polls; it is woken early when an eighth of the ring is waiting.
+		if err := spec.Variables[variable].Set(uint64(spec.Maps[name].MaxEntries / 8)); err != nil {
+			return fmt.Errorf("set constant %s: %w", variable, err)
+		}
+	}
+	return nil
+}
+
+func ringSize(bytes, preset int) uint32 {
+	if bytes == 0 {
+		bytes = preset
+	}
+	return uint32(max(nextPowerOfTwo(bytes), os.Getpagesize()))
+}
+
+func nextPowerOfTwo(n int) int {
+	p := 1
+	for p < n {
+		p *= 2
+	}
+	return p
+}
+
+// attachOne loads a program and attaches it to the hook that its section names.
+func (t *Tracer) attachOne(l *loader, name string) error {
+	if t.programs[name] != nil {
+		return nil
+	}
+	program, err := l.program(name)
+	if err != nil {
+		return err
+	}
+	attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+	if err != nil {
+		return errors.Join(fmt.Errorf("attach program %s: %w", name, explain(err)), program.Close())
+	}
+	t.programs[name] = program
+	t.links = append(t.links, attached)
+	return nil
+}
+
+// loadTail loads a program and puts it into a table of tails.
+func (t *Tracer) loadTail(l *loader, table, name string) error {
+	if t.programs[name] != nil {
+		return nil
+	}
+	program, err := l.program(name)
+	if err != nil {
+		return err
+	}
+	if err := t.maps[table].Put(tailIndex(name), program); err != nil {
+		return errors.Join(fmt.Errorf("install program %s: %w", name, err), program.Close())
+	}
+	t.programs[name] = program
+	return nil
+}
+
+// tailIndex is the number of a tail: TAIL_<name> of the generated header.
+func tailIndex(name string) uint32 {
+	return uint32(slices.Index(events.Tails(), name) + 1)
+}

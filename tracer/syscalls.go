@@ -1,0 +1,226 @@
+package tracer
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/tracee-go/tracee/bpf"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Values of bpf/kernel/syscall.h and events/syscall.bpf.h.
+const (
+	abiNative = 0
+	abiCompat = 1
+
+	syscallsPerABI = 1024
+
+	specActive     = 1
+	specEvent      = 2
+	specEnterEvent = 4
+	specNotZero    = 8
+	specBlock      = 16
+
+	kindSlot     = 0
+	kindLong     = 1
+	kindStr      = 2
+	kindStrArray = 3
+	kindSockaddr = 4
+	kindIntPair  = 5
+	kindNone     = 6
+
+	sockaddrNone      = 0xff
+	sockaddrByPointer = 0x80
+)
+
+// neverReturns are reported when they begin.
+var neverReturns = []string{"exit", "exit_group"}
+
+// twoReturns are not reported where they return zero: in the child of a fork, which made no call, and after an exec
+// that succeeded, whose event is made from the new image.
+var twoReturns = []string{"clone", "clone3", "fork", "vfork", "execve", "execveat"}
+
+// neverReported restores registers, so that neither its arguments nor its return value exist.
+const neverReported = "rt_sigreturn"
+
+// syscallTable is what the dispatchers of the kernel side look syscalls up in.
+type syscallTable struct {
+	specs       [2 * syscallsPerABI]bpf.TraceeSyscallSpec
+	enter, exit bool
+}
+
+func newSyscallTable(execEnv bool) *syscallTable {
+	t := &syscallTable{}
+	for _, e := range events.All() {
+		if e.Syscall {
+			t.each(e, func(abi int, spec *bpf.TraceeSyscallSpec) { describe(e, abi, spec) })
+		}
+	}
+	if !execEnv {
+		t.leaveOut("execve", "envp")
+		t.leaveOut("execveat", "envp")
+	}
+	return t
+}
+
+// leaveOut makes the kernel side skip an argument of a syscall.
+func (t *syscallTable) leaveOut(syscall, argument string) {
+	e, ok := events.Lookup(syscall)
+	if !ok {
+		return
+	}
+	index := e.Schema().Index(argument)
+	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) { spec.Kinds[index] = kindNone })
+}
+
+// each calls f for every number of a syscall: native, compat, and, on amd64, those that only x32 has.
+func (t *syscallTable) each(e *events.Event, f func(abi int, spec *bpf.TraceeSyscallSpec)) {
+	numbers := [2]int{e.Numbers[events.ARM64], -1}
+	if runtime.GOARCH == "amd64" {
+		numbers = [2]int{e.Numbers[events.AMD64], e.Numbers[events.I386]}
+		if nr := slices.Index(x32Syscalls, e.Name); nr >= 0 {
+			f(abiNative, &t.specs[x32First+nr])
+		}
+	}
+	for abi, nr := range numbers {
+		if nr >= 0 && nr < syscallsPerABI {
+			f(abi, &t.specs[abi*syscallsPerABI+nr])
+		}
+	}
+}
+
+// x32Syscalls are the calls with numbers of their own in the x32 ABI, from x32First up
+// (arch/x86/entry/syscalls/syscall_64.tbl). All others share the numbers of amd64.
+var x32Syscalls = []string{
+	"rt_sigaction", "rt_sigreturn", "ioctl", "readv", "writev", "recvfrom", "sendmsg", "recvmsg", "execve", "ptrace",
+	"rt_sigpending", "rt_sigtimedwait", "rt_sigqueueinfo", "sigaltstack", "timer_create", "mq_notify", "kexec_load",
+	"waitid", "set_robust_list", "get_robust_list", "vmsplice", "move_pages", "preadv", "pwritev",
+	"rt_tgsigqueueinfo", "recvmmsg", "sendmmsg", "process_vm_readv", "process_vm_writev", "setsockopt", "getsockopt",
+	"io_setup", "io_submit", "execveat", "preadv2", "pwritev2",
+}
+
+const x32First = 512
+
+var syscallKinds = map[trace.Kind]uint8{
+	trace.String: kindStr, trace.Strings: kindStrArray, trace.Sockaddr: kindSockaddr, trace.IntPair: kindIntPair,
+	trace.Int64: kindLong,
+}
+
+// abis are the ABIs behind abiNative and abiCompat on this machine.
+func abis() [2]events.ABI {
+	if runtime.GOARCH == "amd64" {
+		return [2]events.ABI{events.AMD64, events.I386}
+	}
+	return [2]events.ABI{events.ARM64, events.ARM64}
+}
+
+// describe fills a spec with what is always true of the syscall, selected or not. The kernel side stores one slot per
+// register; layout brings them into the order of the arguments.
+func describe(e *events.Event, abi int, spec *bpf.TraceeSyscallSpec) {
+	spec.Event = uint16(e.Index)
+	for i, r := range e.Registers(abis()[abi]) {
+		spec.Kinds[r.Low] = syscallKinds[e.Args[i].Type.Kind]
+		spec.Args = max(spec.Args, uint8(r.Low+1), uint8(r.High+1))
+	}
+	spec.SockaddrLength = sockaddrNone
+	if _, length, byPointer := events.SockaddrLength(e); length >= 0 {
+		spec.SockaddrLength = uint8(length)
+		if byPointer {
+			spec.SockaddrLength |= sockaddrByPointer
+		}
+	}
+	if slices.Contains(twoReturns, e.Name) {
+		spec.Flags |= specNotZero
+	}
+	if e.ArgumentBlock(abis()[abi]) {
+		spec.Flags |= specBlock
+	}
+}
+
+// activate marks a spec as needed. The dispatchers decide by the native number alone, before they know the ABI.
+func (t *syscallTable) activate(spec *bpf.TraceeSyscallSpec) {
+	spec.Flags |= specActive
+	for i := range t.specs {
+		if &t.specs[i] == spec {
+			t.specs[i%syscallsPerABI].Flags |= specActive
+		}
+	}
+}
+
+// selectEvent makes a syscall's own event flow.
+func (t *syscallTable) selectEvent(e *events.Event) {
+	if e.Name == neverReported {
+		return
+	}
+	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) {
+		t.activate(spec)
+		if slices.Contains(neverReturns, e.Name) {
+			spec.Flags |= specEnterEvent
+			t.enter = true
+			return
+		}
+		spec.Flags |= specEvent
+		t.exit = true
+	})
+}
+
+// selectHook makes the tails of a hook run around its syscalls.
+func (t *syscallTable) selectHook(e *events.Event, hook events.Hook) {
+	switch e {
+	case events.SysEnter:
+		t.all(&t.enter)
+	case events.SysExit:
+		t.all(&t.exit)
+	}
+	for _, name := range hook.Exit {
+		t.eachNamed(name, func(spec *bpf.TraceeSyscallSpec) {
+			addTail(spec, uint8(tailIndex(hook.Program)))
+			t.exit = true
+		})
+	}
+	for _, tail := range hook.Enter {
+		for _, name := range tail.Syscalls {
+			t.eachNamed(name, func(spec *bpf.TraceeSyscallSpec) {
+				spec.Enter = uint8(tailIndex(tail.Program))
+				t.enter = true
+			})
+		}
+	}
+}
+
+func (t *syscallTable) eachNamed(name string, f func(spec *bpf.TraceeSyscallSpec)) {
+	e, ok := events.Lookup(name)
+	if !ok {
+		return
+	}
+	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) {
+		t.activate(spec)
+		f(spec)
+	})
+}
+
+// addTail appends a tail to the list of a spec, once.
+func addTail(spec *bpf.TraceeSyscallSpec, tail uint8) {
+	for i := range spec.Exit {
+		if spec.Exit[i] == tail {
+			return
+		}
+		if spec.Exit[i] == 0 {
+			spec.Exit[i] = tail
+			return
+		}
+	}
+	panic("tracer: more tails for one syscall than SYSCALL_TAILS")
+}
+
+// all activates every syscall number, for the raw streams.
+func (t *syscallTable) all(direction *bool) {
+	for i := range t.specs {
+		t.specs[i].Flags |= specActive
+	}
+	*direction = true
+}
+
+// encode returns the table as the kernel side holds it.
+func (t *syscallTable) encode() []bpf.TraceeSyscallSpec { return t.specs[:] }

@@ -1,0 +1,136 @@
+// Package tracer brings events from the kernel to the program: it loads what the selection needs, climbs the hook ladder
+// of each event, reads the rings and turns records into events.
+//
+// Start from New and Events. Events are yielded in the order in which the kernel made them, as far as one thread, or
+// one cause and its effect, is concerned; the rings of critical and of other events are merged by time. What could not
+// be delivered is counted per event and reason, and a lost_events record appears where the gap is. Events runs on its
+// caller's goroutine and starts none of its own; an event is valid until the next one. The package writes to no output
+// and knows no signature.
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Config says what to trace and how.
+type Config struct {
+	Events []*events.Event // those to deliver
+	// Required are events that were asked for by name: New fails if one of them cannot be had. Others are left out
+	// with a warning.
+	Required []*events.Event
+	Filter   *filter.Filter // nil: no filter
+
+	DetectSyscall bool // fill the arguments called "syscall"
+	ExecEnv       bool // keep the environment of executions
+	RelativeTime  bool // timestamps count from the start instead of the epoch
+
+	// CriticalBytes and BulkBytes are the sizes of the rings, rounded up to a power of two; 0 means the default.
+	CriticalBytes, BulkBytes int
+
+	// Record, if set, is given every record as the kernel wrote it, before it is decoded; the bytes are valid during
+	// the call. See Decoder.
+	Record func(record []byte)
+	// Idle is called when everything that was there has been delivered, before Events waits for more.
+	Idle func()
+	// Log receives warnings; nil discards them.
+	Log *slog.Logger
+}
+
+// Attachment tells how an event is observed on this kernel.
+type Attachment struct {
+	Event *events.Event
+	Rung  trace.Rung
+	// Err says why the event has no better rung, or, when Attached is false, why it has none.
+	Err      error
+	Attached bool
+}
+
+// Tracer is a running trace. Close it to detach from the kernel.
+type Tracer struct {
+	config      Config
+	log         *slog.Logger
+	maps        map[string]*ebpf.Map
+	variables   map[string]*ebpf.Variable
+	programs    map[string]*ebpf.Program
+	links       []link.Link
+	closers     []io.Closer
+	attachments []Attachment
+	reader      *reader
+	readErr     error
+}
+
+// New loads and attaches what the configuration needs. The errors of what is missing on the machine say what to do.
+func New(config Config) (*Tracer, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Filter == nil {
+		empty, err := filter.Parse(nil)
+		if err != nil {
+			return nil, err
+		}
+		config.Filter = empty
+	}
+	if err := checkSystem(); err != nil {
+		return nil, err
+	}
+	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
+	if err := t.start(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// start does New's work; whatever it leaves behind when it fails, Close removes.
+func (t *Tracer) start() error {
+	loader, err := newLoader(t.config)
+	if err != nil {
+		return err
+	}
+	defer loader.close()
+	t.maps, t.variables = loader.maps, loader.variables
+	if err := t.config.Filter.Install(t.maps); err != nil {
+		return err
+	}
+	if t.reader, err = newReader(t); err != nil {
+		return err
+	}
+	t.closers = append(t.closers, t.reader)
+	return t.attach(loader)
+}
+
+// Attachments tells, per selected event, the rung it is observed on.
+func (t *Tracer) Attachments() []Attachment { return slices.Clone(t.attachments) }
+
+// Close detaches all programs and frees the maps. It is safe to call more than once.
+func (t *Tracer) Close() error {
+	var errs []error
+	for _, l := range t.links {
+		errs = append(errs, l.Close())
+	}
+	for _, p := range t.programs {
+		errs = append(errs, p.Close())
+	}
+	for _, c := range t.closers {
+		errs = append(errs, c.Close())
+	}
+	for _, m := range t.maps {
+		errs = append(errs, m.Close())
+	}
+	t.links, t.programs, t.closers, t.maps = nil, nil, nil, nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop tracing: %w", err)
+	}
+	return nil
+}
