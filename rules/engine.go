@@ -1,0 +1,225 @@
+// Package rules is the detection engine: it shows events to signatures and hands on what they find.
+//
+// Start from New, and LoadDir for signatures that are files. The engine is synchronous and belongs to one goroutine, the
+// one of the stream: Handle returns when every signature that selected the event has seen it, in the order in which the
+// signatures were given, each event once. Findings are delivered from within Handle and Close, and own their event.
+//
+// A signature that returns errors or panics hurts itself only: both are counted and logged, and after three panics it is
+// no longer called. The engine queues nothing and so loses nothing; a slow signature slows the stream.
+package rules
+
+import (
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/protocol"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Source is the name of the only source of events.
+const Source = "tracee"
+
+// lostEvents is the event that says how many events the tracer could not deliver.
+const lostEvents = "lost_events"
+
+// Config says what an engine runs. Only Signatures is required.
+type Config struct {
+	Signatures []detect.Signature
+	// Finding is called for each finding, on the goroutine of the signature that found it.
+	Finding func(detect.Finding)
+	Log     *slog.Logger // nil is slog.Default
+}
+
+// Stats are counters since the start of the engine.
+type Stats struct {
+	Events     uint64 // events handled
+	Signatures uint64 // signatures loaded
+	Detections uint64 // findings
+	Errors     uint64 // events that a signature failed on, panics included
+	Forgotten  uint64 // pieces of state that signatures gave up because their memory is bounded
+	Lost       uint64 // events lost by the tracer, as told by lost_events
+}
+
+// Engine shows events to signatures.
+type Engine struct {
+	finding func(detect.Finding)
+	log     *slog.Logger
+	members []*member
+	index   map[string][]target // by event name: who selects it, by name or by "*"
+	rest    []target            // who selects every event
+	inputs  []*regoInput        // shared by Rego signatures for the length of one event
+	closed  bool
+
+	events, detections, errors, lost atomic.Uint64
+}
+
+// New makes an engine. It is usable whatever the errors are: each of them tells of one signature that was refused.
+func New(c Config) (*Engine, []error) {
+	g := &Engine{finding: c.Finding, log: c.Log}
+	if g.finding == nil {
+		g.finding = func(detect.Finding) {}
+	}
+	if g.log == nil {
+		g.log = slog.Default()
+	}
+	var refused []error
+	for _, s := range c.Signatures {
+		if err := g.add(s); err != nil {
+			refused = append(refused, err)
+		}
+	}
+	g.index, g.rest = indexByName(g.members)
+	return g, refused
+}
+
+func (g *Engine) add(s detect.Signature) error {
+	m, err := newMember(s, g.log)
+	if err != nil {
+		return err
+	}
+	for _, other := range g.members {
+		if other.metadata.ID == m.metadata.ID {
+			return fmt.Errorf("signature %s (%s) is refused: the id is taken by %s", m.metadata.ID, m.metadata.Name,
+				other.metadata.Name)
+		}
+	}
+	if err := m.init(g.deliver); err != nil {
+		return fmt.Errorf("initialise signature %s: %w", m.metadata.ID, err)
+	}
+	if r, ok := s.(*regoSignature); ok {
+		g.share(r.input)
+	}
+	g.members = append(g.members, m)
+	return nil
+}
+
+// share lets Rego signatures of one directory build their input once per event.
+func (g *Engine) share(input *regoInput) {
+	for _, known := range g.inputs {
+		if known == input {
+			return
+		}
+	}
+	input.shared = true
+	g.inputs = append(g.inputs, input)
+}
+
+// Handle shows an event to the signatures that selected it. They see arguments in the form of parse-arguments, whatever
+// the event says; it gets its own setting back.
+func (g *Engine) Handle(e *trace.Event) {
+	g.events.Add(1)
+	if e.EventName == lostEvents {
+		g.countLost(e)
+	}
+	targets, ok := g.index[e.EventName]
+	if !ok {
+		targets = g.rest
+	}
+	if len(targets) == 0 {
+		return
+	}
+	parse := e.ParseArguments
+	e.ParseArguments = true
+	g.dispatch(e, targets)
+	e.ParseArguments = parse
+}
+
+func (g *Engine) dispatch(e *trace.Event, targets []target) {
+	origin := e.Origin()
+	event := protocol.Event{
+		Headers: protocol.EventHeaders{Selector: protocol.Selector{Name: e.EventName, Origin: origin, Source: Source}},
+		Payload: e,
+	}
+	bit := originBit(origin)
+	for _, t := range targets {
+		if t.origins&bit != 0 && !t.disabled && !t.onEvent(event) {
+			g.errors.Add(1)
+		}
+	}
+	for _, input := range g.inputs {
+		input.forget()
+	}
+}
+
+func (g *Engine) countLost(e *trace.Event) {
+	if lost, ok := e.Lookup("lost"); ok && lost.Type().Kind.InSlot() {
+		g.lost.Add(lost.Uint())
+	}
+}
+
+// deliver is the handler of all signatures.
+func (g *Engine) deliver(f detect.Finding) {
+	g.detections.Add(1)
+	if e, ok := f.Event.Payload.(*trace.Event); ok && e != nil {
+		f.Event.Payload = e.Clone()
+	}
+	g.finding(f)
+}
+
+// Stage lets the events of a stream pass by the engine. It does not close the engine at the end.
+func (g *Engine) Stage() func(iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
+	return func(events iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
+		return func(yield func(*trace.Event) bool) {
+			for e := range events {
+				g.Handle(e)
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Close tells the signatures that the source is complete, which may make them find something, and then closes them.
+func (g *Engine) Close() {
+	if g.closed {
+		return
+	}
+	g.closed = true
+	for _, m := range g.members {
+		if !m.disabled && !m.onSignal(detect.SignalSourceComplete(Source)) {
+			g.errors.Add(1)
+		}
+	}
+	for _, m := range g.members {
+		m.close()
+	}
+}
+
+// Signatures describes the loaded signatures, in the order in which they see an event.
+func (g *Engine) Signatures() []detect.SignatureMetadata {
+	all := make([]detect.SignatureMetadata, len(g.members))
+	for i, m := range g.members {
+		all[i] = m.metadata
+	}
+	return all
+}
+
+// SelectedEvents returns what the loaded signatures select, in their order. Name and Origin are never empty.
+func (g *Engine) SelectedEvents() []detect.SignatureEventSelector {
+	var all []detect.SignatureEventSelector
+	for _, m := range g.members {
+		all = append(all, m.selectors...)
+	}
+	return all
+}
+
+// Stats may be called from any goroutine.
+func (g *Engine) Stats() Stats {
+	s := Stats{
+		Events:     g.events.Load(),
+		Signatures: uint64(len(g.members)),
+		Detections: g.detections.Load(),
+		Errors:     g.errors.Load(),
+		Lost:       g.lost.Load(),
+	}
+	for _, m := range g.members {
+		if f, ok := m.signature.(interface{ Forgotten() uint64 }); ok {
+			s.Forgotten += f.Forgotten()
+		}
+	}
+	return s
+}

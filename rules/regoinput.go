@@ -1,0 +1,226 @@
+package rules
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// regoInput makes the document that Rego rules see as input: the fields of the event's JSON, but only those that some
+// rule reads, and "argument" for the helpers. It is built when the first rule asks for it.
+type regoInput struct {
+	fields []*inputField
+	shared bool // an engine calls forget after each event
+	value  ast.Value
+	names  map[string]*ast.Term // terms of argument names
+}
+
+// maxNames bounds the cache of argument names, which a stream of events can invent.
+const maxNames = 4096
+
+type inputField struct {
+	key  *ast.Term
+	name string
+	term func(in *regoInput, e *trace.Event) *ast.Term // nil when the event's JSON leaves the field out
+	text func(e *trace.Event) string                   // nil when the field is no string
+}
+
+func field(name string, term func(in *regoInput, e *trace.Event) *ast.Term) *inputField {
+	return &inputField{key: ast.StringTerm(name), name: name, term: term}
+}
+
+func number(name string, get func(e *trace.Event) int) *inputField {
+	return field(name, func(_ *regoInput, e *trace.Event) *ast.Term { return ast.IntNumberTerm(get(e)) })
+}
+
+func text(name string, get func(e *trace.Event) string) *inputField {
+	f := field(name, func(_ *regoInput, e *trace.Event) *ast.Term { return ast.StringTerm(get(e)) })
+	f.text = get
+	return f
+}
+
+var inputFields = []*inputField{
+	field("args", argsTerm),
+	number("argsNum", func(e *trace.Event) int { return e.ArgsNum() }),
+	field("argument", argumentTerm),
+	number("cgroupId", func(e *trace.Event) int { return int(e.CgroupID) }),
+	field("compat", compatTerm),
+	text("containerId", func(e *trace.Event) string { return e.ContainerID }),
+	text("containerImage", func(e *trace.Event) string { return e.ContainerImage }),
+	text("containerName", func(e *trace.Event) string { return e.ContainerName }),
+	field("contextFlags", contextFlagsTerm),
+	text("eventId", func(e *trace.Event) string { return strconv.Itoa(e.EventID) }),
+	text("eventName", func(e *trace.Event) string { return e.EventName }),
+	text("hostName", func(e *trace.Event) string { return e.HostName }),
+	number("hostParentProcessId", func(e *trace.Event) int { return e.HostParentProcessID }),
+	number("hostProcessId", func(e *trace.Event) int { return e.HostProcessID }),
+	number("hostThreadId", func(e *trace.Event) int { return e.HostThreadID }),
+	number("mountNamespace", func(e *trace.Event) int { return e.MountNS }),
+	number("parentProcessId", func(e *trace.Event) int { return e.ParentProcessID }),
+	number("pidNamespace", func(e *trace.Event) int { return e.PIDNS }),
+	text("podName", func(e *trace.Event) string { return e.PodName }),
+	text("podNamespace", func(e *trace.Event) string { return e.PodNamespace }),
+	text("podUID", func(e *trace.Event) string { return e.PodUID }),
+	number("processId", func(e *trace.Event) int { return e.ProcessID }),
+	text("processName", func(e *trace.Event) string { return e.ProcessName }),
+	number("processorId", func(e *trace.Event) int { return e.ProcessorID }),
+	number("returnValue", func(e *trace.Event) int { return e.ReturnValue }),
+	field("rung", rungTerm),
+	field("stackAddresses", stackTerm),
+	number("threadId", func(e *trace.Event) int { return e.ThreadID }),
+	number("threadStartTime", func(e *trace.Event) int { return e.ThreadStartTime }),
+	number("timestamp", func(e *trace.Event) int { return e.Timestamp }),
+	number("userId", func(e *trace.Event) int { return e.UserID }),
+}
+
+var (
+	keyName             = ast.StringTerm("name")
+	keyType             = ast.StringTerm("type")
+	keyValue            = ast.StringTerm("value")
+	keyContainerStarted = ast.StringTerm("containerStarted")
+)
+
+func newRegoInput() *regoInput { return &regoInput{names: make(map[string]*ast.Term)} }
+
+// need adds the fields that the modules of a compiler read.
+func (in *regoInput) need(compiler *ast.Compiler) {
+	read := make(map[string]bool)
+	all := false
+	for _, module := range compiler.Modules {
+		ast.WalkRefs(module, func(ref ast.Ref) bool {
+			if !ref.HasPrefix(ast.InputRootRef) {
+				return false
+			}
+			if len(ref) > 1 {
+				if name, ok := ref[1].Value.(ast.String); ok {
+					read[string(name)] = true
+					return false
+				}
+			}
+			all = true // input as a whole, or a field whose name is computed
+			return false
+		})
+	}
+	for _, f := range in.fields {
+		read[f.name] = true
+	}
+	in.fields = nil
+	for _, f := range inputFields {
+		if all || read[f.name] {
+			in.fields = append(in.fields, f)
+		}
+	}
+}
+
+// of returns the input for an event.
+func (in *regoInput) of(e *trace.Event) ast.Value {
+	if in.value != nil && in.shared {
+		return in.value
+	}
+	items := make([][2]*ast.Term, 0, len(in.fields))
+	for _, f := range in.fields {
+		if term := f.term(in, e); term != nil {
+			items = append(items, [2]*ast.Term{f.key, term})
+		}
+	}
+	in.value = ast.NewObject(items...)
+	return in.value
+}
+
+// forget ends the sharing of an input: the next event is another one.
+func (in *regoInput) forget() { in.value = nil }
+
+func argumentTerm(in *regoInput, e *trace.Event) *ast.Term {
+	items := make([][2]*ast.Term, 0, e.ArgsNum())
+	for a := range e.All() {
+		items = append(items, [2]*ast.Term{in.argumentName(a.Name()), valueTerm(a)})
+	}
+	return ast.ObjectTerm(items...)
+}
+
+func argsTerm(in *regoInput, e *trace.Event) *ast.Term {
+	items := make([]*ast.Term, 0, e.ArgsNum())
+	for a := range e.All() {
+		items = append(items, ast.ObjectTerm(
+			[2]*ast.Term{keyName, in.argumentName(a.Name())},
+			[2]*ast.Term{keyType, ast.StringTerm(a.TypeName())},
+			[2]*ast.Term{keyValue, valueTerm(a)},
+		))
+	}
+	return ast.ArrayTerm(items...)
+}
+
+func (in *regoInput) argumentName(name string) *ast.Term {
+	if t, ok := in.names[name]; ok {
+		return t
+	}
+	t := ast.StringTerm(name)
+	if len(in.names) < maxNames {
+		in.names[name] = t
+	}
+	return t
+}
+
+// valueTerm converts an argument as JSON would show it.
+func valueTerm(a trace.Arg) *ast.Term {
+	switch v := a.Value().(type) {
+	case string:
+		return ast.StringTerm(v)
+	case bool:
+		return ast.BooleanTerm(v)
+	case int32:
+		return ast.IntNumberTerm(int(v))
+	case int64:
+		return ast.IntNumberTerm(int(v))
+	case uint16:
+		return ast.IntNumberTerm(int(v))
+	case uint32:
+		return ast.IntNumberTerm(int(v))
+	case uint64:
+		return ast.UIntNumberTerm(v)
+	case []string:
+		items := make([]*ast.Term, len(v))
+		for i, s := range v {
+			items[i] = ast.StringTerm(s)
+		}
+		return ast.ArrayTerm(items...)
+	default:
+		value, err := ast.ValueFromReader(bytes.NewReader(a.AppendJSONValue(nil)))
+		if err != nil {
+			return ast.NullTerm()
+		}
+		return ast.NewTerm(value)
+	}
+}
+
+func compatTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if !e.Compat {
+		return nil
+	}
+	return ast.BooleanTerm(true)
+}
+
+func rungTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if e.Rung == trace.NoRung {
+		return nil
+	}
+	return ast.StringTerm(e.Rung.String())
+}
+
+func contextFlagsTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	return ast.ObjectTerm([2]*ast.Term{keyContainerStarted, ast.BooleanTerm(e.ContextFlags.ContainerStarted)})
+}
+
+func stackTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if e.StackAddresses == nil {
+		return ast.NullTerm()
+	}
+	items := make([]*ast.Term, len(e.StackAddresses))
+	for i, address := range e.StackAddresses {
+		items[i] = ast.UIntNumberTerm(address)
+	}
+	return ast.ArrayTerm(items...)
+}

@@ -1,0 +1,218 @@
+package rules
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+//go:embed helpers.rego
+var helpersSource string
+
+// regoLoader makes signatures from Rego files. Each is compiled on its own with the helpers, so that files can not
+// disturb each other, whatever their packages are called.
+type regoLoader struct {
+	options Options
+	helpers map[string]*ast.Module
+	ours    map[string]bool // the built-in helpers that no file replaces
+	input   *regoInput
+}
+
+func newRegoLoader(dir string, helperFiles []string, o Options) (*regoLoader, []error) {
+	l := &regoLoader{options: o, input: newRegoInput()}
+	builtin := ast.MustParseModuleWithOpts(helpersSource, ast.ParserOptions{RegoVersion: ast.RegoV0})
+	l.helpers = map[string]*ast.Module{"(built-in helpers.rego)": builtin}
+	var errs []error
+	for _, path := range helperFiles {
+		if err := l.addHelpers(builtin, path); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	l.ours = make(map[string]bool)
+	for _, rule := range builtin.Rules {
+		l.ours[rule.Head.Ref().String()] = true
+	}
+	return l, errs
+}
+
+// addHelpers adds a module of helpers. Where it defines what a built-in helper is called, it wins.
+func (l *regoLoader) addHelpers(builtin *ast.Module, path string) error {
+	module, err := parseRegoFile(path)
+	if err != nil {
+		return err
+	}
+	alone := map[string]*ast.Module{path: module.Copy()}
+	if c := ast.NewCompiler(); module.Package.Equal(builtin.Package) {
+		if c.Compile(alone); c.Failed() {
+			return explainRego(path, c.Errors)
+		}
+		builtin.Rules = withoutRules(builtin.Rules, module.Rules)
+	}
+	l.helpers[path] = module
+	return nil
+}
+
+// withoutRules returns the rules whose names none of the others has.
+func withoutRules(rules, others []*ast.Rule) []*ast.Rule {
+	taken := make(map[string]bool)
+	for _, r := range others {
+		taken[r.Head.Ref().String()] = true
+	}
+	var kept []*ast.Rule
+	for _, r := range rules {
+		if !taken[r.Head.Ref().String()] {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func (l *regoLoader) load(path string) (*regoSignature, error) {
+	module, err := parseRegoFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"__rego_metadoc__", "tracee_selected_events", "tracee_match"} {
+		if !hasRule(module, name) {
+			return nil, fmt.Errorf("%s:1: rule %s is missing", path, name)
+		}
+	}
+	compiler, err := l.compile(path, module)
+	if err != nil {
+		return nil, err
+	}
+	s := &regoSignature{path: path, input: l.input}
+	in := regoPackage{module.Package.Path.String(), path, compiler}
+	if err := s.describe(in); err != nil {
+		return nil, err
+	}
+	if s.query, err = in.prepare("tracee_match", l.options.PartialEval); err != nil {
+		return nil, err
+	}
+	s.filter = newPrefilter(compiler.Modules[path], "tracee_match", l.ours)
+	l.input.need(compiler)
+	return s, nil
+}
+
+func (l *regoLoader) compile(path string, module *ast.Module) (*ast.Compiler, error) {
+	modules := map[string]*ast.Module{path: module}
+	for name, helper := range l.helpers {
+		modules[name] = helper.Copy() // the compiler rewrites its modules
+	}
+	compiler := ast.NewCompiler()
+	if compiler.Compile(modules); compiler.Failed() {
+		return nil, explainRego(path, compiler.Errors)
+	}
+	return compiler, nil
+}
+
+// parseRegoFile reads the Rego of v0.8's time, or else that of OPA 1. When it is neither, the complaint is the one of the
+// version that understood more of the file.
+func parseRegoFile(path string) (*ast.Module, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, withoutPath(err))
+	}
+	module, err := ast.ParseModuleWithOpts(path, string(text), ast.ParserOptions{RegoVersion: ast.RegoV0})
+	if err == nil && module != nil {
+		return module, nil
+	}
+	module, err1 := ast.ParseModuleWithOpts(path, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err1 == nil && module != nil {
+		return module, nil
+	}
+	if err == nil || err1 == nil {
+		return nil, fmt.Errorf("%s: the file is empty", path)
+	}
+	if firstRow(err1) > firstRow(err) {
+		err = err1
+	}
+	return nil, explainRego(path, err)
+}
+
+func firstRow(err error) int {
+	if e, ok := firstRegoError(err); ok && e.Location != nil {
+		return e.Location.Row
+	}
+	return 0
+}
+
+func firstRegoError(err error) (*ast.Error, bool) {
+	var list ast.Errors
+	if errors.As(err, &list) && len(list) > 0 {
+		return list[0], true
+	}
+	var one *ast.Error
+	return one, errors.As(err, &one)
+}
+
+// explainRego turns OPA's errors into one line: where, what, and how many more there are.
+func explainRego(path string, err error) error {
+	e, ok := firstRegoError(err)
+	if !ok {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	more := ""
+	var list ast.Errors
+	if errors.As(err, &list) && len(list) > 1 {
+		more = fmt.Sprintf(" (and %d more)", len(list)-1)
+	}
+	if e.Location == nil || e.Location.Row == 0 {
+		return fmt.Errorf("%s: %s%s", path, oneLine(e.Message), more)
+	}
+	return fmt.Errorf("%s:%d: %s%s", e.Location.File, e.Location.Row, oneLine(e.Message), more)
+}
+
+// oneLine joins the lines of a message of OPA.
+func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }
+
+func hasRule(module *ast.Module, name string) bool {
+	for _, r := range module.Rules {
+		if head := r.Head.Ref(); len(head) > 0 && head[0].Value.Compare(ast.Var(name)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// regoPackage is the compiled package of a signature.
+type regoPackage struct {
+	name     string // data.tracee.TRC_2
+	path     string
+	compiler *ast.Compiler
+}
+
+func (p regoPackage) prepare(rule string, partial bool) (rego.PreparedEvalQuery, error) {
+	var options []rego.PrepareOption
+	if partial {
+		options = append(options, rego.WithPartialEval())
+	}
+	query := rego.New(rego.Query(p.name+"."+rule), rego.Compiler(p.compiler))
+	prepared, err := query.PrepareForEval(context.Background(), options...)
+	if err != nil {
+		return prepared, explainRego(p.path, err)
+	}
+	return prepared, nil
+}
+
+// value evaluates a rule that does not depend on an event.
+func (p regoPackage) value(rule string) (any, error) {
+	query, err := p.prepare(rule, false)
+	if err != nil {
+		return nil, err
+	}
+	results, err := query.Eval(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("%s: evaluate %s: %w", p.path, rule, err)
+	}
+	if len(results) == 0 {
+		return nil, fmt.Errorf("%s: %s is undefined", p.path, rule)
+	}
+	return plainNumbers(results[0].Expressions[0].Value), nil
+}

@@ -1,0 +1,5 @@
+package tracee.more
+
+trusted(path) {
+	startswith(path, "/trusted/")
+}

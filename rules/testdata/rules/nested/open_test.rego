@@ -1,0 +1,3 @@
+package tracee.Mine_2
+
+test_nothing { false }
