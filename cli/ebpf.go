@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/output"
+)
+
+// EBPF runs the command tracee-ebpf and returns its exit code: 1 when it could not start, and when nobody reads its
+// output any more.
+func EBPF(args []string, stdout, stderr io.Writer) int {
+	// Writing to a closed pipe shall be an error like others, not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+
+	c := &ebpfCommand{stdout: stdout, stderr: stderr}
+	err := c.run(args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, syscall.EPIPE):
+	default:
+		fmt.Fprintln(stderr, "tracee-ebpf:", err)
+	}
+	return 1
+}
+
+type ebpfCommand struct {
+	ebpfOptions
+	stdout, stderr io.Writer
+}
+
+func (c *ebpfCommand) run(args []string) error {
+	help, err := c.parse(args)
+	if err != nil {
+		return err
+	}
+	if help != "" {
+		_, err := io.WriteString(c.stdout, help)
+		return err
+	}
+	if c.list {
+		_, err := io.WriteString(c.stdout, listing())
+		return err
+	}
+	return c.trace()
+}
+
+// trace prints events until a signal comes.
+func (c *ebpfCommand) trace() (err error) {
+	scope, err := filter.Parse(c.traceFlags)
+	if err != nil {
+		return err
+	}
+	out, errOut, closeFiles, err := c.openFiles()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeFiles()) }()
+	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: c.logLevel()}))
+	for _, warning := range scope.Warnings {
+		log.Warn(warning)
+	}
+	printer, err := output.New(c.output.format, output.Config{
+		Out:          out,
+		Stdout:       c.stdout,
+		RelativeTime: c.output.relativeTime,
+		TemplatePath: c.output.template,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	selection := scope.Selection(events.Default)
+	summary, err := tracee.Run(ctx, tracee.Config{
+		Events:         selection,
+		Required:       scope.Named(),
+		Filter:         scope,
+		DetectSyscall:  c.output.detectSyscall,
+		ExecEnv:        c.output.execEnv,
+		RelativeTime:   c.output.relativeTime,
+		ParseArguments: c.output.parseArguments,
+		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
+		Printer:        printer,
+		Log:            log,
+	})
+	if n := summary.LostTotal(); n > 0 {
+		fmt.Fprintf(errOut, "lost %d events\n", n)
+	}
+	return err
+}
+
+// bulkFactor turns the size of v0.8's buffer, which there was one of for each CPU, into that of the one ring.
+const bulkFactor = 2
+
+func (c *ebpfCommand) logLevel() slog.Level {
+	if c.debug {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// openFiles opens the files that --output names. An existing one is not cut, because it may be a FIFO.
+func (c *ebpfCommand) openFiles() (out, errOut io.Writer, closeAll func() error, err error) {
+	var opened []*os.File
+	closeAll = func() error {
+		var errs []error
+		for _, f := range opened {
+			errs = append(errs, f.Close())
+		}
+		return errors.Join(errs...)
+	}
+	open := func(path string, preset io.Writer) io.Writer {
+		if path == "" || err != nil {
+			return preset
+		}
+		var f *os.File
+		if f, err = openOutput(path); err != nil {
+			return preset
+		}
+		opened = append(opened, f)
+		return f
+	}
+	out, errOut = open(c.output.outFile, c.stdout), open(c.output.errFile, c.stderr)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, closeAll())
+	}
+	return out, errOut, closeAll, nil
+}
+
+// listing is what --list prints: a name, sets and arguments per event, in v0.8's form.
+func listing() string {
+	all := slices.DeleteFunc(slices.Clone(events.All()), func(e *events.Event) bool { return e.Internal })
+	var b []byte
+	section := func(title string, belongs func(*events.Event) bool) {
+		if len(b) > 0 {
+			b = append(b, '\n')
+		}
+		b = fmt.Appendf(b, "%-22s %-40s %s\n", title, "Sets:", "Arguments:")
+		b = fmt.Appendf(b, "%-22s %-40s %s\n", ruler(title), "____", "_________")
+		b = append(b, '\n')
+		for _, e := range all {
+			if belongs(e) {
+				b = fmt.Appendf(b, "%-22s %-40s %s\n", e.Name, fmt.Sprint(setNames(e)), argumentList(e))
+			}
+		}
+	}
+	network := func(e *events.Event) bool { return slices.Contains(e.Sets, events.NetworkEvents) }
+	section("System Calls:", func(e *events.Event) bool { return e.Syscall })
+	section("Other Events:", func(e *events.Event) bool { return !e.Syscall && !network(e) })
+	section("Network Events:", network)
+	return string(b)
+}
+
+func ruler(title string) string { return strings.Repeat("_", len(title)-1) }
+
+// setNames are the sets of an event, without the one that all are in.
+func setNames(e *events.Event) []string {
+	names := []string{}
+	for _, s := range e.Sets {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func argumentList(e *events.Event) string {
+	list := "("
+	for i, a := range e.Args {
+		if i > 0 {
+			list += ", "
+		}
+		list += a.Type.Name + " " + a.Name
+	}
+	return list + ")"
+}

@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/output"
+)
+
+// ebpfOptions are the command line of tracee-ebpf.
+type ebpfOptions struct {
+	list            bool
+	debug           bool
+	traceFlags      []string
+	output          outputOptions
+	perfBufferPages int
+}
+
+// notYet are flags of v0.8 that this version does not have; saying so beats "unknown flag".
+var notYet = []string{
+	"capture", "cache", "crs", "containers", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
+	"caps",
+}
+
+// shorthands of v0.8 that its users may write with an equals sign: -o=json.
+var shorthands = map[string]string{
+	"l": "list", "t": "trace", "o": "output", "b": "perf-buffer-size", "c": "capture", "a": "cache",
+	"ahc": "allow-high-capabilities",
+}
+
+// parse reads the command line. A help text that it returns is to be printed instead of doing anything.
+func (o *ebpfOptions) parse(args []string) (help string, err error) {
+	var outputs []string
+	flags := o.flags(&outputs)
+	if err := flags.Parse(longOptions(args)); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return ebpfHelp(flags), nil
+		}
+		return "", explainFlag(err, flags)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return ebpfHelp(flags), nil
+	case slices.Equal(o.traceFlags, []string{"help"}):
+		return filter.Help(), nil
+	case slices.Equal(outputs, []string{"help"}):
+		return outputHelp(), nil
+	}
+	if p := o.perfBufferPages; p < 1 || p&(p-1) != 0 {
+		return "", errors.New("invalid perf buffer size - must be a power of 2")
+	}
+	o.output, err = parseOutput(outputs)
+	return "", err
+}
+
+func explainFlag(err error, flags *pflag.FlagSet) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && slices.Contains(notYet, strings.TrimLeft(unknown.GetSpecifiedName(), "-")) {
+		return fmt.Errorf("flag --%s is not available in this version", unknown.GetSpecifiedName())
+	}
+	return fmt.Errorf("%w%s", err, flagHint(err, flags))
+}
+
+func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
+	flags := pflag.NewFlagSet("tracee-ebpf", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if long, ok := shorthands[name]; ok {
+			name = long
+		}
+		return pflag.NormalizedName(name)
+	})
+	flags.BoolVarP(&o.list, "list", "l", false, "print the events that can be traced and exit")
+	flags.StringArrayVarP(&o.traceFlags, "trace", "t", nil, "`filter` of events; may be repeated; 'help' says more")
+	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
+	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
+	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
+	flags.BoolVar(&o.debug, "debug", false, "say more on stderr")
+	flags.Bool("allow-high-capabilities", false, "accepted for compatibility: capabilities are kept (also --ahc)")
+	return flags
+}
+
+func ebpfHelp(flags *pflag.FlagSet) string {
+	return "tracee-ebpf: trace OS events and syscalls using eBPF\n\nUsage:\n  tracee-ebpf [flags]\n\nFlags:\n" + flags.FlagUsages()
+}
+
+// outputOptions are the values of --output.
+type outputOptions struct {
+	format, template string
+	outFile, errFile string
+	detectSyscall    bool
+	execEnv          bool
+	relativeTime     bool
+	parseArguments   bool
+}
+
+// outputSwitches are the options that can be switched on, with their documentation.
+var outputSwitches = []struct {
+	name, doc string
+	set       func(*outputOptions)
+}{
+	{"detect-syscall", "show the syscall that led to an event that is not one", func(o *outputOptions) { o.detectSyscall = true }},
+	{"exec-env", "show the environment of executions", func(o *outputOptions) { o.execEnv = true }},
+	{"relative-time", "timestamps count from the start instead of wall time", func(o *outputOptions) { o.relativeTime = true }},
+	{"parse-arguments", "show flags and the like by their names", func(o *outputOptions) { o.parseArguments = true }},
+}
+
+// switchesNotYet are options of v0.8 that this version does not have.
+var switchesNotYet = []string{"stack-addresses", "exec-hash", "sort-events", "parse-arguments-fds", "cache-events"}
+
+func parseOutput(values []string) (outputOptions, error) {
+	o := outputOptions{format: "table"}
+	for _, value := range values {
+		if err := o.add(value); err != nil {
+			return o, err
+		}
+	}
+	if o.format == "table" {
+		o.parseArguments = true
+	}
+	return o, nil
+}
+
+func (o *outputOptions) add(value string) error {
+	key, rest, _ := strings.Cut(value, ":")
+	switch key {
+	case "option":
+		return o.addSwitch(rest)
+	case "out-file":
+		o.outFile = rest
+		return checkOutput(value, rest)
+	case "err-file":
+		o.errFile = rest
+		return checkOutput(value, rest)
+	case "format":
+		return o.setFormat(rest)
+	default:
+		return o.setFormat(value)
+	}
+}
+
+func (o *outputOptions) addSwitch(name string) error {
+	for _, s := range outputSwitches {
+		if s.name == name {
+			s.set(o)
+			return nil
+		}
+	}
+	if slices.Contains(switchesNotYet, name) {
+		return fmt.Errorf("output option %s is not available in this version", name)
+	}
+	return fmt.Errorf("invalid output option: %s, use '--output help' for more info", name)
+}
+
+func (o *outputOptions) setFormat(name string) error {
+	name, o.template, _ = strings.Cut(name, "=")
+	for _, f := range output.Formats() {
+		if f.Name == name {
+			o.format = name
+			return nil
+		}
+	}
+	return fmt.Errorf("unrecognized output format: %s. Valid format values: 'table', 'table-verbose', 'json', 'gob' or "+
+		"'gotemplate='. Use '--output help' for more info", name)
+}
+
+func checkOutput(value, path string) error {
+	if path == "" {
+		return fmt.Errorf("invalid output value: %s, use '--output help' for more info", value)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("cannot use a path of existing directory %s", path)
+	}
+	return nil
+}
+
+// openOutput opens a file for output, making it and its directories. What already exists is not cut: it may be a FIFO.
+func openOutput(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("output file: %w", err)
+	}
+	mode := os.O_WRONLY | os.O_CREATE
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		mode |= os.O_TRUNC
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("output file: %w", err)
+	}
+	f, err := os.OpenFile(path, mode, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("output file: %w", err)
+	}
+	return f, nil
+}
+
+func outputHelp() string {
+	var b strings.Builder
+	b.WriteString("Control how and where events are printed.\n\nFormats, as [format:]name:\n")
+	for _, f := range output.Formats() {
+		fmt.Fprintf(&b, "  %-32s %s\n", f.Flag, f.Doc)
+	}
+	b.WriteString("\nFiles:\n")
+	fmt.Fprintf(&b, "  %-32s %s\n", "out-file:/path/to/file", "write events there; it is made or cut (default: stdout)")
+	fmt.Fprintf(&b, "  %-32s %s\n", "err-file:/path/to/file", "write errors there; it is made or cut (default: stderr)")
+	b.WriteString("\nOptions, as option:name:\n")
+	for _, s := range outputSwitches {
+		fmt.Fprintf(&b, "  %-32s %s\n", s.name, s.doc)
+	}
+	b.WriteString("\nExamples:\n  --output json\n  --output gotemplate=/path/to/my.tmpl\n" +
+		"  --output out-file:/my/out --output err-file:/my/err\n" +
+		"  --output json --output option:parse-arguments --output option:detect-syscall\n" +
+		"\nThe table parses arguments by itself. The last format given wins.\n")
+	return b.String()
+}

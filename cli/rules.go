@@ -1,0 +1,196 @@
+// Package cli holds the command lines: each command is a function that takes the arguments and returns the exit code.
+//
+// Start from Rules, the command tracee-rules. What is wrong with a command line is told in one line on stderr, with a
+// hint where there is one. Standard output carries results only.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/signatures"
+	"github.com/tracee-go/tracee/types/detect"
+)
+
+// Rules runs the command tracee-rules and returns its exit code: 1 when it could not start, when the stream of events
+// broke off or held records that are no events, and when nobody reads its findings any more.
+func Rules(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	// Writing to a closed pipe shall be an error like others, not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+
+	c := &rulesCommand{stdin: stdin, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	err := c.run(args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSaid), errors.Is(err, syscall.EPIPE):
+	default:
+		fmt.Fprintln(stderr, "tracee-rules:", err)
+	}
+	return 1
+}
+
+// errSaid ends the command when stderr already has the reason.
+var errSaid = errors.New("already said")
+
+type rulesCommand struct {
+	rulesOptions
+	stdin          *os.File
+	stdout, stderr io.Writer
+	log            *slog.Logger
+}
+
+func (c *rulesCommand) run(args []string) error {
+	help, err := c.parse(args)
+	if help != "" {
+		if _, err := io.WriteString(c.stdout, help); err != nil {
+			return err
+		}
+	}
+	if err != nil || help != "" {
+		return err
+	}
+	if err := dropCapabilities(); err != nil {
+		if !c.allowCapabilities {
+			return fmt.Errorf("drop capabilities: %w (use --allow-high-capabilities to go on with them)", err)
+		}
+		c.log.Warn("running with capabilities", "error", err)
+	}
+	loaded, err := c.loadSignatures()
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.listEvents:
+		return c.printEvents(loaded)
+	case c.list:
+		return c.printSignatures(loaded)
+	}
+	return c.detect(loaded)
+}
+
+// loadSignatures returns the signatures that were asked for: the built-in ones, then those of the rules directory.
+func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
+	loaded := signatures.All()
+	if _, err := os.Stat(c.rulesDir); err == nil || c.rulesDirGiven {
+		if err != nil {
+			return nil, fmt.Errorf("rules directory %s: %w", c.rulesDir, errors.Unwrap(err))
+		}
+		fromFiles, errs := rules.LoadDir(c.rulesDir, rules.Options{PartialEval: c.partialEval})
+		for _, err := range errs {
+			c.log.Error("rule file is left out", "error", err)
+		}
+		loaded = append(loaded, fromFiles...)
+	}
+	if len(c.ids) == 0 {
+		return loaded, nil
+	}
+	return selectSignatures(loaded, c.ids)
+}
+
+func selectSignatures(loaded []detect.Signature, ids []string) ([]detect.Signature, error) {
+	var known []string
+	var selected []detect.Signature
+	for _, s := range loaded {
+		metadata, err := s.GetMetadata()
+		if err != nil {
+			continue
+		}
+		known = append(known, metadata.ID)
+		if slices.Contains(ids, metadata.ID) {
+			selected = append(selected, s)
+		}
+	}
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			return nil, fmt.Errorf("unknown signature %q%s", id, signatureHint(id, known))
+		}
+	}
+	return selected, nil
+}
+
+func signatureHint(id string, known []string) string {
+	if strings.Contains(id, ",") {
+		return " (give --rules once for each id)"
+	}
+	return didYouMean(id, known)
+}
+
+// didYouMean suggests the known name that is nearest to what was given, if any is near.
+func didYouMean(given string, known []string) string {
+	best, distance := "", len(given)/2+1
+	for _, name := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(given), strings.ToLower(name)); d < distance {
+			best, distance = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return " (did you mean " + best + "?)"
+}
+
+// engine makes an engine and tells of the signatures that it refuses.
+func (c *rulesCommand) engine(loaded []detect.Signature, finding func(detect.Finding)) *rules.Engine {
+	engine, refused := rules.New(rules.Config{Signatures: loaded, Finding: finding, Log: c.log})
+	for _, err := range refused {
+		c.log.Error("signature is left out", "error", err)
+	}
+	for _, s := range engine.SelectedEvents() {
+		if _, ok := events.Lookup(s.Name); !ok && s.Name != "*" {
+			c.log.Warn("a signature selects an event that does not exist here", "event", s.Name+didYouMean(s.Name, eventNames()))
+		}
+	}
+	return engine
+}
+
+func eventNames() []string {
+	var names []string
+	for _, e := range events.All() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// printEvents prints what --trace event= of tracee-ebpf takes.
+func (c *rulesCommand) printEvents(loaded []detect.Signature) error {
+	var names []string
+	for _, s := range c.engine(loaded, nil).SelectedEvents() {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	_, err := fmt.Fprintln(c.stdout, strings.Join(slices.Compact(names), ","))
+	return err
+}
+
+func (c *rulesCommand) printSignatures(loaded []detect.Signature) error {
+	all := c.engine(loaded, nil).Signatures()
+	var b strings.Builder
+	fmt.Fprint(&b, loadedLine(all))
+	fmt.Fprintf(&b, "%-10s %-35s %s %s\n", "ID", "NAME", "VERSION", "DESCRIPTION")
+	for _, m := range all {
+		fmt.Fprintf(&b, "%-10s %-35s %-7s %s\n", m.ID, m.Name, m.Version, m.Description)
+	}
+	_, err := io.WriteString(c.stdout, b.String())
+	return err
+}
+
+func loadedLine(all []detect.SignatureMetadata) string {
+	ids := make([]string, len(all))
+	for i, m := range all {
+		ids[i] = m.ID
+	}
+	return fmt.Sprintf("Loaded %d signature(s): %s\n", len(ids), ids)
+}

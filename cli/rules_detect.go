@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// badRecordsShown is how many records that are no events are shown; the rest is counted.
+const badRecordsShown = 3
+
+// detect shows the events of the input to the signatures, and prints what they find when they find it: a finding is one
+// write, so nothing waits in a buffer.
+func (c *rulesCommand) detect(loaded []detect.Signature) error {
+	printer, err := newFindingPrinter(c.stdout, c.outputTemplate, c.log)
+	if err != nil {
+		return fmt.Errorf("error preparing output template: %w", err)
+	}
+	hook, err := c.newWebhook()
+	if err != nil {
+		return err
+	}
+	defer hook.close()
+	engine := c.engine(loaded, func(f detect.Finding) {
+		if _, ok := f.Event.Payload.(*trace.Event); !ok {
+			c.log.Error("finding is left out: unsupported event", "type", fmt.Sprintf("%T", f.Event.Payload))
+			return
+		}
+		printer.print(f)
+		hook.send(f)
+	})
+	if _, err := io.WriteString(c.stdout, loadedLine(engine.Signatures())); err != nil {
+		return err
+	}
+	file, err := c.openInput()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	source, err := newStoppable(file)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+
+	run := rulesRun{c: c, engine: engine, printer: printer, source: source}
+	err = run.read(newEventReader(c.input.format, source))
+	engine.Close()
+	hook.close()
+	if printer.err != nil {
+		return printer.err
+	}
+	return run.conclude(err, hook)
+}
+
+// rulesRun is the reading of one input.
+type rulesRun struct {
+	c       *rulesCommand
+	engine  *rules.Engine
+	printer *findingPrinter
+	source  *stoppable
+	bad     int
+}
+
+// read handles events until the end, and returns why the stream broke off if it did.
+func (r *rulesRun) read(reader trace.Reader) error {
+	var e trace.Event
+	for r.printer.err == nil {
+		err := reader.Read(&e)
+		var bad *trace.BadRecord
+		switch {
+		case err == nil:
+			r.engine.Handle(&e)
+		case errors.Is(err, io.EOF), r.source.stopped: // a signal may end the input within an event
+			return nil
+		case errors.As(err, &bad):
+			r.showBad(bad)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rulesRun) showBad(bad *trace.BadRecord) {
+	if r.bad++; r.bad > badRecordsShown {
+		return
+	}
+	fmt.Fprintf(r.c.stderr, "tracee-rules: %v\n", bad)
+	if r.bad == badRecordsShown {
+		fmt.Fprintln(r.c.stderr, "tracee-rules: further records that are no events are only counted")
+	}
+}
+
+// conclude prints the summary.
+func (r *rulesRun) conclude(broken error, hook *webhook) error {
+	if broken != nil {
+		fmt.Fprintf(r.c.stderr, "tracee-rules: the stream of events is broken: %v\n", broken)
+	}
+	stats := r.engine.Stats()
+	parts := []string{
+		count(stats.Events, "event"), count(stats.Detections, "finding"), count(uint64(r.bad), "bad record"),
+	}
+	for _, more := range []struct {
+		n    uint64
+		name string
+	}{
+		{stats.Errors, "errors of signatures"},
+		{stats.Lost, "lost upstream"},
+		{stats.Forgotten, "forgotten by signatures"},
+		{r.printer.failed, "failed to print"},
+		{hook.dropped.Load(), "dropped by the webhook's queue"},
+		{hook.failed.Load(), "failed to post"},
+	} {
+		if more.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", more.name, more.n))
+		}
+	}
+	fmt.Fprintf(r.c.stderr, "tracee-rules: %s\n", strings.Join(parts, ", "))
+	if broken != nil || r.bad > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+func count(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// rulesOptions are the command line of tracee-rules.
+type rulesOptions struct {
+	ids                []string
+	rulesDir           string
+	rulesDirGiven      bool
+	partialEval        bool
+	list, listEvents   bool
+	input              inputOptions
+	outputTemplate     string
+	webhook            string
+	webhookTemplate    string
+	webhookContentType string
+	allowCapabilities  bool
+}
+
+// parse reads the command line. A help text that it returns is to be printed instead of doing anything, also when there
+// is an error.
+func (o *rulesOptions) parse(args []string) (help string, err error) {
+	var input []string
+	flags := o.flags(&input)
+	if len(args) == 0 {
+		return rulesHelp(flags), errors.New("no flags specified")
+	}
+	if err := flags.Parse(longOptions(args)); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return rulesHelp(flags), nil
+		}
+		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+	}
+	if flags.NArg() > 0 {
+		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
+	}
+	o.rulesDirGiven = flags.Changed("rules-dir")
+	if len(input) == 1 && input[0] == "help" {
+		return inputHelp, nil
+	}
+	if o.webhook != "" && o.webhookTemplate == "" {
+		return "", errors.New("--webhook-template flag is required when using --webhook flag")
+	}
+	if o.list || o.listEvents {
+		return "", nil
+	}
+	o.input, err = parseInput(input)
+	return "", err
+}
+
+func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
+	flags := pflag.NewFlagSet("tracee-rules", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "ahc" {
+			name = "allow-high-capabilities"
+		}
+		return pflag.NormalizedName(name)
+	})
+	flags.StringArrayVar(&o.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
+	flags.StringVar(&o.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
+	flags.BoolVar(&o.partialEval, "rego-partial-eval", false, "evaluate ahead what does not depend on the event")
+	flags.BoolVar(&o.list, "list", false, "print the signatures and exit")
+	flags.BoolVar(&o.listEvents, "list-events", false, "print the events that the signatures need and exit")
+	flags.StringArrayVar(input, "input-tracee", nil, "`option` of the input: file:<path>, file:stdin, format:json or format:gob;\n"+
+		"given once for the file and once for its format; 'help' says more")
+	flags.StringVar(&o.outputTemplate, "output-template", "", "Go template `file` for findings on stdout")
+	flags.StringVar(&o.webhook, "webhook", "", "`URL` to post each finding to")
+	flags.StringVar(&o.webhookTemplate, "webhook-template", "", "Go template `file` for the body of posts; required with --webhook")
+	flags.StringVar(&o.webhookContentType, "webhook-content-type", "", "content `type` of posts")
+	flags.Uint("sig-buffer", 1000, "accepted for compatibility: signatures have no buffers here")
+	flags.BoolVar(&o.allowCapabilities, "allow-high-capabilities", false, "go on when capabilities can not be dropped (also --ahc)")
+	return flags
+}
+
+func defaultRulesDir() string {
+	executable, err := os.Executable()
+	if err != nil {
+		return "rules"
+	}
+	return filepath.Join(filepath.Dir(executable), "rules")
+}
+
+// longOptions turns the single dash that v0.8 accepts before long options into two.
+func longOptions(args []string) []string {
+	var long []string
+	for i, arg := range args {
+		if arg == "--" {
+			return append(long, args[i:]...)
+		}
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+			arg = "-" + arg
+		}
+		long = append(long, arg)
+	}
+	return long
+}
+
+func flagHint(err error, flags *pflag.FlagSet) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return didYouMean("--"+unknown.GetSpecifiedName(), names)
+}
+
+func rulesHelp(flags *pflag.FlagSet) string {
+	var b strings.Builder
+	b.WriteString("tracee-rules: a rule engine for runtime security\n\nUsage:\n  tracee-rules [flags]\n\nFlags:\n")
+	// The default of --rules-dir depends on where the program is.
+	b.WriteString(strings.ReplaceAll(flags.FlagUsages(), filepath.Dir(defaultRulesDir()), "<directory of tracee-rules>"))
+	return b.String()
+}

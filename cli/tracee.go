@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/detect"
+)
+
+// Tracee runs the command tracee and returns its exit code: 1 when it could not start, and when nobody reads its
+// findings any more.
+func Tracee(args []string, stdout *os.File, stderr io.Writer) int {
+	// Writing to a closed pipe shall be an error like others, not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+
+	c := &traceeCommand{stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil)), started: time.Now()}
+	err := c.run(args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, syscall.EPIPE):
+	default:
+		fmt.Fprintln(stderr, "tracee:", err)
+	}
+	return 1
+}
+
+// traceeCommand is collection and detection in one process.
+type traceeCommand struct {
+	ids           []string
+	rulesDir      string
+	rulesDirGiven bool
+	traceFlags    []string
+	format        string
+
+	stdout  *os.File
+	stderr  io.Writer
+	log     *slog.Logger
+	started time.Time
+}
+
+func (c *traceeCommand) run(args []string) error {
+	help, err := c.parse(args)
+	if err != nil {
+		return err
+	}
+	if help != "" {
+		_, err := io.WriteString(c.stdout, help)
+		return err
+	}
+	scope, err := filter.Parse(c.traceFlags)
+	if err != nil {
+		return err
+	}
+	shared := rulesCommand{
+		rulesOptions: rulesOptions{ids: c.ids, rulesDir: c.rulesDir, rulesDirGiven: c.rulesDirGiven},
+		stdout:       c.stdout, stderr: c.stderr, log: c.log,
+	}
+	loaded, err := shared.loadSignatures()
+	if err != nil {
+		return err
+	}
+	return c.watch(&shared, loaded, scope)
+}
+
+func (c *traceeCommand) parse(args []string) (help string, err error) {
+	flags := pflag.NewFlagSet("tracee", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
+	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
+	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
+	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
+	if err := flags.Parse(longOptions(args)); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return traceeHelp(flags), nil
+		}
+		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+	}
+	c.rulesDirGiven = flags.Changed("rules-dir")
+	switch {
+	case slices.Equal(c.traceFlags, []string{"help"}):
+		return filter.Help(), nil
+	case flags.NArg() > 0:
+		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
+	}
+	if c.format == "" {
+		c.format = "json"
+		if term.IsTerminal(int(c.stdout.Fd())) {
+			c.format = "text"
+		}
+	}
+	if c.format != "json" && c.format != "text" {
+		return "", fmt.Errorf("unrecognized output format: %s (text or json)", c.format)
+	}
+	return "", nil
+}
+
+func traceeHelp(flags *pflag.FlagSet) string {
+	usages := strings.ReplaceAll(flags.FlagUsages(), defaultRulesDir(), "<directory of tracee>/rules")
+	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n\nFlags:\n" + usages
+}
+
+// watch detects until a signal comes, and then says what it has seen.
+func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, scope *filter.Filter) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	var broken error
+	engine := shared.engine(loaded, func(f detect.Finding) {
+		if broken != nil {
+			return
+		}
+		if _, broken = c.stdout.Write(renderFinding(c.format, f)); broken != nil {
+			stop()
+		}
+	})
+	selection, unknown := selectedEvents(engine)
+	if len(unknown) > 0 {
+		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
+	}
+	summary, err := tracee.Run(ctx, tracee.Config{
+		Events:  selection,
+		Filter:  scope,
+		ExecEnv: true,
+		Engine:  engine,
+		Ready:   func(t *tracer.Tracer) { c.sayReady(engine, t) },
+		Log:     c.log,
+	})
+	if summary.Delivered > 0 || err == nil {
+		c.saySummary(summary, engine.Stats())
+	}
+	return errors.Join(err, broken)
+}
+
+// selectedEvents looks up what the signatures want to see.
+func selectedEvents(engine *rules.Engine) (selection []*events.Event, unknown []string) {
+	for _, selector := range engine.SelectedEvents() {
+		if selector.Name == "*" {
+			selection = append(selection, events.InSet(events.AllEvents)...)
+			continue
+		}
+		e, ok := events.Lookup(selector.Name)
+		if !ok {
+			unknown = append(unknown, selector.Name)
+			continue
+		}
+		selection = append(selection, e)
+	}
+	slices.SortFunc(selection, func(a, b *events.Event) int { return a.ID - b.ID })
+	return slices.Compact(selection), unknown
+}
+
+// sayReady says in one line what is watched, and on which features of the kernel.
+func (c *traceeCommand) sayReady(engine *rules.Engine, t *tracer.Tracer) {
+	var ids []string
+	for _, metadata := range engine.Signatures() {
+		ids = append(ids, metadata.ID)
+	}
+	fmt.Fprintf(c.stderr, "tracee: watching for %s (%s) in %s; Linux %s, hooks: %s; ready in %d ms\n",
+		count(uint64(len(ids)), "signature"), strings.Join(ids, " "), count(uint64(len(t.Attachments())), "event"),
+		kernelRelease(), t.Summary(), time.Since(c.started).Milliseconds())
+}
+
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return "of unknown release"
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}
+
+func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
+	line := fmt.Sprintf("tracee: %s seen, %s, %d lost", count(s.Delivered, "event"), count(detected.Detections, "finding"),
+		s.LostTotal())
+	var details []string
+	for _, l := range s.Lost {
+		details = append(details, fmt.Sprintf("%s %d %s", l.Event, l.Count, l.Reason))
+	}
+	if len(details) > 0 {
+		line += " (" + strings.Join(details, ", ") + ")"
+	}
+	if s.Unreadable > 0 {
+		line += fmt.Sprintf(", %d arguments unreadable", s.Unreadable)
+	}
+	if detected.Errors > 0 {
+		line += fmt.Sprintf(", %d errors of signatures", detected.Errors)
+	}
+	fmt.Fprintln(c.stderr, line)
+}

@@ -1,0 +1,10 @@
+// Command tracee-rules shows events to signatures and prints what they find, with the command line of Tracee v0.8.
+package main
+
+import (
+	"os"
+
+	"github.com/tracee-go/tracee/cli"
+)
+
+func main() { os.Exit(cli.Rules(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -1,0 +1,10 @@
+// Command tracee watches a machine and reports attacks: collection and detection in one process.
+package main
+
+import (
+	"os"
+
+	"github.com/tracee-go/tracee/cli"
+)
+
+func main() { os.Exit(cli.Tracee(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,182 @@
+// Package tracee is the story of an event: from the kernel, through the stages that understand it, to whoever wants to
+// know.
+//
+// Start from Config and Run. Run owns everything it starts: when it returns, nothing is left attached, running or
+// unprinted. It runs on the goroutine of its caller. What each stage does is said by its own package; this one only
+// names them, in order.
+package tracee
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/stream"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Config says what to watch and whom to tell.
+type Config struct {
+	Events   []*events.Event // what is watched; lost_events is always in the stream
+	Required []*events.Event // those without which Run fails, see tracer.Config
+	Filter   *filter.Filter  // nil: everything passes
+
+	DetectSyscall  bool // fill the arguments called "syscall"
+	ExecEnv        bool // keep the environment of executions
+	RelativeTime   bool // timestamps count from the start
+	ParseArguments bool // show flags and the like by their names
+
+	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
+
+	Engine  *rules.Engine  // detects; nil: nothing is detected
+	Printer output.Printer // prints events; nil: nothing is printed
+
+	Ready func(*tracer.Tracer) // called when everything is attached
+	// Log receives warnings and errors about single events; nil discards them.
+	Log *slog.Logger
+}
+
+// Summary is what Run has to say in the end.
+type Summary struct {
+	tracer.Stats
+	Seen   uint64 // events that passed all filters
+	Errors uint64 // events that could not be printed
+}
+
+// Run watches until the context ends or the output breaks. The summary is valid whatever the error.
+func Run(ctx context.Context, c Config) (Summary, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r := run{Config: c, stop: stop}
+	if err := r.preamble(); err != nil {
+		return r.summary, err
+	}
+	t, err := tracer.New(r.tracerConfig())
+	if err != nil {
+		return r.summary, err
+	}
+	if c.Ready != nil {
+		c.Ready(t)
+	}
+
+	story := stream.Chain(t.Events(ctx),
+		stream.Keep(r.keep),
+		stream.Each(r.understand),
+		stream.Each(r.detect),
+		stream.Each(r.print),
+	)
+	for range story {
+		r.summary.Seen++
+	}
+
+	if c.Engine != nil {
+		c.Engine.Close()
+	}
+	r.summary.Stats = t.Stats()
+	return r.summary, errors.Join(t.Err(), r.err, r.epilogue(), t.Close())
+}
+
+// run is one call of Run.
+type run struct {
+	Config
+	stop    context.CancelFunc
+	summary Summary
+	err     error // what broke the output
+}
+
+func (r *run) tracerConfig() tracer.Config {
+	return tracer.Config{
+		Events:        r.Events,
+		Required:      r.Required,
+		Filter:        r.Filter,
+		DetectSyscall: r.DetectSyscall,
+		ExecEnv:       r.ExecEnv,
+		RelativeTime:  r.RelativeTime,
+		CriticalBytes: r.CriticalBytes,
+		BulkBytes:     r.BulkBytes,
+		Idle:          r.idle,
+		Log:           r.Log,
+	}
+}
+
+// keep decides what the kernel could not. Losses pass every filter.
+func (r *run) keep(e *trace.Event) bool {
+	return r.Filter == nil || e.EventID == events.LostEvents.ID || r.Filter.Match(e)
+}
+
+// understand adds to the event what user space knows.
+func (r *run) understand(e *trace.Event) error {
+	e.ParseArguments = r.ParseArguments
+	return nil
+}
+
+func (r *run) detect(e *trace.Event) error {
+	if r.Engine != nil {
+		r.Engine.Handle(e)
+	}
+	return nil
+}
+
+// print shows the event. An event that can not be shown is counted; an output that is gone ends the run.
+func (r *run) print(e *trace.Event) error {
+	if r.Printer == nil {
+		return nil
+	}
+	err := r.Printer.Print(e)
+	if err == nil || r.broken(err) {
+		return err
+	}
+	r.summary.Errors++
+	r.Log.Error("event not printed", "event", e.EventName, "error", err)
+	return nil
+}
+
+// broken notes an error of the output as a whole.
+func (r *run) broken(err error) bool {
+	var write *output.WriteError
+	if !errors.As(err, &write) {
+		return false
+	}
+	r.err = err
+	return true
+}
+
+// idle runs when nothing more is waiting, so that nobody waits for what has been printed.
+func (r *run) idle() {
+	if r.Printer == nil {
+		return
+	}
+	if err := r.Printer.Flush(); err != nil && r.broken(err) {
+		r.stop()
+	}
+}
+
+func (r *run) preamble() error {
+	if r.Printer == nil {
+		return nil
+	}
+	if err := r.Printer.Preamble(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+func (r *run) epilogue() error {
+	if r.Printer == nil || r.err != nil {
+		return nil
+	}
+	return errors.Join(r.Printer.Epilogue(output.Stats{
+		EventCount:  r.summary.Seen,
+		ErrorCount:  r.summary.Errors,
+		LostEvCount: r.summary.LostTotal(),
+	}), r.Printer.Close())
+}
