@@ -15,9 +15,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/agnivade/levenshtein"
-
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/types/detect"
@@ -125,21 +124,7 @@ func signatureHint(id string, known []string) string {
 	if strings.Contains(id, ",") {
 		return " (give --rules once for each id)"
 	}
-	return didYouMean(id, known)
-}
-
-// didYouMean suggests the known name that is nearest to what was given, if any is near.
-func didYouMean(given string, known []string) string {
-	best, distance := "", len(given)/2+1
-	for _, name := range known {
-		if d := levenshtein.ComputeDistance(strings.ToLower(given), strings.ToLower(name)); d < distance {
-			best, distance = name, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return " (did you mean " + best + "?)"
+	return suggest.DidYouMean(id, known)
 }
 
 // engine makes an engine and tells of the signatures that it refuses.
@@ -150,7 +135,7 @@ func (c *rulesCommand) engine(loaded []detect.Signature, finding func(detect.Fin
 	}
 	for _, s := range engine.SelectedEvents() {
 		if _, ok := events.Lookup(s.Name); !ok && s.Name != "*" {
-			c.log.Warn("a signature selects an event that does not exist here", "event", s.Name+didYouMean(s.Name, eventNames()))
+			c.log.Warn("a signature selects an event that does not exist here", "event", s.Name+suggest.DidYouMean(s.Name, eventNames()))
 		}
 	}
 	return engine

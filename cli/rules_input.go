@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -73,7 +74,7 @@ func (in *inputOptions) set(option string) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("invalid input-tracee option key: %s%s", key, didYouMean(key, []string{"file", "format"}))
+		return fmt.Errorf("invalid input-tracee option key: %s%s", key, suggest.DidYouMean(key, []string{"file", "format"}))
 	}
 }
 

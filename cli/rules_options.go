@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"github.com/tracee-go/tracee/internal/suggest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,7 +113,7 @@ func flagHint(err error, flags *pflag.FlagSet) string {
 	}
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return didYouMean("--"+unknown.GetSpecifiedName(), names)
+	return suggest.DidYouMean("--"+unknown.GetSpecifiedName(), names)
 }
 
 func rulesHelp(flags *pflag.FlagSet) string {

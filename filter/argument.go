@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -25,11 +26,11 @@ func (f *Filter) parseArgument(x expression, event, argument string) error {
 	e, known := lookupEvent(event)
 	switch {
 	case argument == returnValue && !known:
-		return fmt.Errorf("invalid retval filter event name: %s%s", event, didYouMean(event, eventNames()))
+		return fmt.Errorf("invalid retval filter event name: %s%s", event, suggest.DidYouMean(event, eventNames()))
 	case argument == "" || strings.Contains(argument, "."):
 		return fmt.Errorf("invalid argument filter format %s%s (write event.argument=value)", x.name, x.rest)
 	case !known:
-		return fmt.Errorf("invalid argument filter event name: %s%s", event, didYouMean(event, eventNames()))
+		return fmt.Errorf("invalid argument filter event name: %s%s", event, suggest.DidYouMean(event, eventNames()))
 	}
 	r := f.argument(e, argument)
 	switch i := e.Schema().Index(argument); {

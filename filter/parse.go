@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 )
 
 const useHelp = "invalid filter option specified, use '--trace help' for more info"
@@ -98,7 +99,7 @@ func (f *Filter) parse(x expression) error {
 	case x.is("set", "s"):
 		return f.parseSet(x)
 	default:
-		return errors.New(useHelp + didYouMean(x.name, names()))
+		return errors.New(useHelp + suggest.DidYouMean(x.name, names()))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 )
 
 // selection is what event and set flags say. The zero value is the base.
@@ -60,9 +61,9 @@ func (f *Filter) parseEvent(x expression) error {
 		found := eventsNamed(value)
 		switch {
 		case len(found) == 0 && x.operator == notEqual:
-			return fmt.Errorf("invalid event to exclude: %s%s", value, didYouMean(value, eventNames()))
+			return fmt.Errorf("invalid event to exclude: %s%s", value, suggest.DidYouMean(value, eventNames()))
 		case len(found) == 0:
-			return fmt.Errorf("invalid event to trace: %s%s", value, didYouMean(value, eventNames()))
+			return fmt.Errorf("invalid event to trace: %s%s", value, suggest.DidYouMean(value, eventNames()))
 		case x.operator == notEqual:
 			add(&f.events.excluded, found)
 		case strings.Contains(value, "*"):
@@ -82,9 +83,9 @@ func (f *Filter) parseSet(x expression) error {
 		found := events.InSet(events.Set(value))
 		switch {
 		case len(found) == 0 && x.operator == notEqual:
-			return fmt.Errorf("invalid set to exclude: %s%s", value, didYouMean(value, setNames()))
+			return fmt.Errorf("invalid set to exclude: %s%s", value, suggest.DidYouMean(value, setNames()))
 		case len(found) == 0:
-			return fmt.Errorf("invalid set to trace: %s%s", value, didYouMean(value, setNames()))
+			return fmt.Errorf("invalid set to trace: %s%s", value, suggest.DidYouMean(value, setNames()))
 		case x.operator == notEqual:
 			add(&f.events.excluded, found)
 		default:
