@@ -110,6 +110,7 @@ const (
 	TraceeVarExecEnv                  = "exec_env"
 	TraceeVarFilterPatterns           = "filter_patterns"
 	TraceeVarFilterRules              = "filter_rules"
+	TraceeVarMultiplexedSpecs         = "multiplexed_specs"
 	TraceeVarOwnPid                   = "own_pid"
 	TraceeVarSyscallSpecs             = "syscall_specs"
 	TraceeVarWakeBulk                 = "wake_bulk"
@@ -209,16 +210,17 @@ type TraceeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeVariableSpecs struct {
-	DetectSyscall  *ebpf.VariableSpec `ebpf:"detect_syscall"`
-	EventFlags     *ebpf.VariableSpec `ebpf:"event_flags"`
-	EventIds       *ebpf.VariableSpec `ebpf:"event_ids"`
-	ExecEnv        *ebpf.VariableSpec `ebpf:"exec_env"`
-	FilterPatterns *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules    *ebpf.VariableSpec `ebpf:"filter_rules"`
-	OwnPid         *ebpf.VariableSpec `ebpf:"own_pid"`
-	SyscallSpecs   *ebpf.VariableSpec `ebpf:"syscall_specs"`
-	WakeBulk       *ebpf.VariableSpec `ebpf:"wake_bulk"`
-	WakeCritical   *ebpf.VariableSpec `ebpf:"wake_critical"`
+	DetectSyscall    *ebpf.VariableSpec `ebpf:"detect_syscall"`
+	EventFlags       *ebpf.VariableSpec `ebpf:"event_flags"`
+	EventIds         *ebpf.VariableSpec `ebpf:"event_ids"`
+	ExecEnv          *ebpf.VariableSpec `ebpf:"exec_env"`
+	FilterPatterns   *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules      *ebpf.VariableSpec `ebpf:"filter_rules"`
+	MultiplexedSpecs *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	OwnPid           *ebpf.VariableSpec `ebpf:"own_pid"`
+	SyscallSpecs     *ebpf.VariableSpec `ebpf:"syscall_specs"`
+	WakeBulk         *ebpf.VariableSpec `ebpf:"wake_bulk"`
+	WakeCritical     *ebpf.VariableSpec `ebpf:"wake_critical"`
 }
 
 // TraceeObjects contains all objects after they have been loaded into the kernel.
@@ -270,16 +272,17 @@ func (m *TraceeMaps) Close() error {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeVariables struct {
-	DetectSyscall  *ebpf.Variable `ebpf:"detect_syscall"`
-	EventFlags     *ebpf.Variable `ebpf:"event_flags"`
-	EventIds       *ebpf.Variable `ebpf:"event_ids"`
-	ExecEnv        *ebpf.Variable `ebpf:"exec_env"`
-	FilterPatterns *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules    *ebpf.Variable `ebpf:"filter_rules"`
-	OwnPid         *ebpf.Variable `ebpf:"own_pid"`
-	SyscallSpecs   *ebpf.Variable `ebpf:"syscall_specs"`
-	WakeBulk       *ebpf.Variable `ebpf:"wake_bulk"`
-	WakeCritical   *ebpf.Variable `ebpf:"wake_critical"`
+	DetectSyscall    *ebpf.Variable `ebpf:"detect_syscall"`
+	EventFlags       *ebpf.Variable `ebpf:"event_flags"`
+	EventIds         *ebpf.Variable `ebpf:"event_ids"`
+	ExecEnv          *ebpf.Variable `ebpf:"exec_env"`
+	FilterPatterns   *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules      *ebpf.Variable `ebpf:"filter_rules"`
+	MultiplexedSpecs *ebpf.Variable `ebpf:"multiplexed_specs"`
+	OwnPid           *ebpf.Variable `ebpf:"own_pid"`
+	SyscallSpecs     *ebpf.Variable `ebpf:"syscall_specs"`
+	WakeBulk         *ebpf.Variable `ebpf:"wake_bulk"`
+	WakeCritical     *ebpf.Variable `ebpf:"wake_critical"`
 }
 
 // TraceePrograms contains all programs after they have been loaded into the kernel.

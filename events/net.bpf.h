@@ -138,8 +138,9 @@ EXIT_TAIL(security_socket_connect)
 	if (!e)
 		return;
 	security_socket_connect_sockfd(e, args[0]);
-	/* A connection that failed has forgotten its peer; then only the caller still has the address. */
-	if (!put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
+	/* A socket that failed to connect has forgotten its peer; then only the caller still has the address. */
+	if ((ret != 0 && ret != -EINPROGRESS) ||
+	    !put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
 		put_user_sockaddr(e, security_socket_connect_remote_addr, args[1], args[2] & 0xffffffff);
 	event_submit(e, ret);
 }

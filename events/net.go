@@ -2,7 +2,7 @@ package events
 
 import "github.com/tracee-go/tracee/types/trace"
 
-const socketUnseen = "Attempts that are denied before they reach the socket, calls through socketcall of the 32-bit ABI, and sockets used by io_uring."
+const socketUnseen = "Attempts that are denied before they reach the socket and sockets used by io_uring."
 
 // Sockets.
 var (

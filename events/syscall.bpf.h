@@ -26,9 +26,12 @@
 #define SPEC_EVENT 2      /* the syscall's own event is selected */
 #define SPEC_ENTER_EVENT 4 /* ... and sent at entry, because the call does not return */
 #define SPEC_ARGUMENT_BLOCK 16 /* the only argument is the address of an array of 32-bit words: the arguments */
+#define SPEC_MULTIPLEXER 32 /* the first argument says which call it stands for: socketcall */
+#define SPEC_MULTIPLEXED 64 /* ... such a call, whose arguments are an array of 32-bit words at the second */
 #define SPEC_NOT_ZERO 8   /* no event for a return value of zero: the child's side of fork; an execve that succeeded */
 
 #define SYSCALL_TAILS 4
+#define MULTIPLEXED 32
 #define STR_ARRAY_MAX 4096
 #define STR_ARRAY_WITHOUT_LOOP 32
 #define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
@@ -45,6 +48,7 @@ struct syscall_spec {
 
 /* Filled when the rungs are chosen, which is after the other constants are set; so not among those. */
 struct syscall_spec syscall_specs[ABIS * SYSCALLS] SEC(".data.syscalls");
+struct syscall_spec multiplexed_specs[MULTIPLEXED] SEC(".data.syscalls");
 const volatile u16 event_ids[EVENTS_MASK + 1]; /* catalogue index -> id */
 const volatile bool detect_syscall;            /* fill the arguments called "syscall" */
 const volatile bool exec_env;                  /* keep the environment of an exec */
@@ -71,6 +75,18 @@ static __always_inline const struct syscall_spec *syscall_spec(const struct pt_r
 	if (nr >= SYSCALLS)
 		return NULL;
 	return &syscall_specs[((compat ? SYSCALLS : 0) + nr) & (ABIS * SYSCALLS - 1)];
+}
+
+/* spec_behind returns the call that a multiplexer stands for, and any other as it is. */
+static __always_inline const struct syscall_spec *spec_behind(const struct pt_regs *regs,
+							       const struct syscall_spec *spec)
+{
+	u64 args[6];
+
+	if (!(spec->flags & SPEC_MULTIPLEXER))
+		return spec;
+	syscall_args(regs, true, args);
+	return &multiplexed_specs[args[0] & (MULTIPLEXED - 1)];
 }
 
 /*
@@ -218,9 +234,9 @@ static __always_inline void spec_args(const struct pt_regs *regs, const struct s
 	u32 words[6] = {};
 
 	syscall_args(regs, compat, args);
-	if (!compat || !(spec->flags & SPEC_ARGUMENT_BLOCK))
+	if (!compat || !(spec->flags & (SPEC_ARGUMENT_BLOCK | SPEC_MULTIPLEXED)))
 		return;
-	bpf_probe_read_user(words, sizeof(words), (void *)args[0]);
+	bpf_probe_read_user(words, sizeof(words), (void *)(spec->flags & SPEC_MULTIPLEXED ? args[1] : args[0]));
 	for (u32 i = 0; i < 6; i++)
 		args[i] = words[i];
 }
@@ -259,7 +275,7 @@ static __always_inline void exit_tails_from(void *ctx, const struct syscall_spec
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
-	const struct syscall_spec *spec = syscall_spec(regs, false);
+	const struct syscall_spec *spec = syscall_spec(regs, false), *behind;
 	bool compat;
 
 	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
@@ -278,9 +294,12 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 			event_submit(e, ret);
 		}
 	}
+	behind = spec_behind(regs, spec);
+	if (behind->flags & SPEC_EVENT)
+		spec = behind; /* a multiplexer is shown as itself only if its call is not selected */
 	if ((spec->flags & SPEC_EVENT) && !((spec->flags & SPEC_NOT_ZERO) && ret == 0))
 		syscall_event(regs, spec, compat, ret);
-	exit_tails_from(ctx, spec, 0);
+	exit_tails_from(ctx, behind, 0);
 	return 0;
 }
 
@@ -299,6 +318,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
                                                                                                    \
 		if (!spec)                                                                         \
 			return 0;                                                                  \
+		spec = spec_behind(regs, spec);                                                    \
 		spec_args(regs, spec, compat, args);                                               \
 		name##_body(event_ids[spec->event & EVENTS_MASK], compat, args, ret);              \
 		for (u32 i = 0; i < SYSCALL_TAILS - 1; i++) {                                      \

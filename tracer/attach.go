@@ -24,8 +24,8 @@ func (t *Tracer) attach(l *loader) error {
 			return err
 		}
 	}
-	if err := t.variables["syscall_specs"].Set(table.encode()); err != nil {
-		return fmt.Errorf("install the table of syscalls: %w", err)
+	if err := table.install(t.variables); err != nil {
+		return err
 	}
 	if table.enter {
 		if err := t.attachOne(l, "sys_enter"); err != nil {

@@ -1,8 +1,11 @@
 package tracer
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
@@ -16,11 +19,13 @@ const (
 
 	syscallsPerABI = 1024
 
-	specActive     = 1
-	specEvent      = 2
-	specEnterEvent = 4
-	specNotZero    = 8
-	specBlock      = 16
+	specActive      = 1
+	specEvent       = 2
+	specEnterEvent  = 4
+	specNotZero     = 8
+	specBlock       = 16
+	specMultiplexer = 32
+	specMultiplexed = 64
 
 	kindSlot     = 0
 	kindLong     = 1
@@ -47,6 +52,7 @@ const neverReported = "rt_sigreturn"
 // syscallTable is what the dispatchers of the kernel side look syscalls up in.
 type syscallTable struct {
 	specs       [2 * syscallsPerABI]bpf.TraceeSyscallSpec
+	multiplexed [32]bpf.TraceeSyscallSpec
 	enter, exit bool
 }
 
@@ -56,6 +62,13 @@ func newSyscallTable(execEnv bool) *syscallTable {
 		if e.Syscall {
 			t.each(e, func(abi int, spec *bpf.TraceeSyscallSpec) { describe(e, abi, spec) })
 		}
+	}
+	for i := range t.multiplexed {
+		t.multiplexed[i].Flags |= specMultiplexed
+	}
+	t.multiplexed[socketcallSend].Args, t.multiplexed[socketcallRecv].Args = shortArgs, shortArgs
+	if runtime.GOARCH == "amd64" {
+		t.specs[abiCompat*syscallsPerABI+socketcall].Flags |= specMultiplexer
 	}
 	if !execEnv {
 		t.leaveOut("execve", "envp")
@@ -82,6 +95,11 @@ func (t *syscallTable) each(e *events.Event, f func(abi int, spec *bpf.TraceeSys
 		if nr := slices.Index(x32Syscalls, e.Name); nr >= 0 {
 			f(abiNative, &t.specs[x32First+nr])
 		}
+		for call, name := range socketcalls {
+			if name == e.Name {
+				f(abiCompat, &t.multiplexed[call])
+			}
+		}
 	}
 	for abi, nr := range numbers {
 		if nr >= 0 && nr < syscallsPerABI {
@@ -101,6 +119,21 @@ var x32Syscalls = []string{
 }
 
 const x32First = 512
+
+// socketcalls are the calls that socketcall(2) of the 32-bit ABI stands for, by its first argument
+// (include/uapi/linux/net.h). send and recv are sendto and recvfrom without their last two arguments.
+var socketcalls = [...]string{
+	1: "socket", 2: "bind", 3: "connect", 4: "listen", 5: "accept", 6: "getsockname", 7: "getpeername", 8: "socketpair",
+	9: "sendto", 10: "recvfrom", 11: "sendto", 12: "recvfrom", 13: "shutdown", 14: "setsockopt", 15: "getsockopt",
+	16: "sendmsg", 17: "recvmsg", 18: "accept4", 19: "recvmmsg", 20: "sendmmsg",
+}
+
+const (
+	socketcall     = 102 // its number on i386
+	socketcallSend = 9
+	socketcallRecv = 10
+	shortArgs      = 4 // arguments of send and recv
+)
 
 var syscallKinds = map[trace.Kind]uint8{
 	trace.String: kindStr, trace.Strings: kindStrArray, trace.Sockaddr: kindSockaddr, trace.IntPair: kindIntPair,
@@ -141,6 +174,13 @@ func describe(e *events.Event, abi int, spec *bpf.TraceeSyscallSpec) {
 // activate marks a spec as needed. The dispatchers decide by the native number alone, before they know the ABI.
 func (t *syscallTable) activate(spec *bpf.TraceeSyscallSpec) {
 	spec.Flags |= specActive
+	for i := range t.multiplexed {
+		if &t.multiplexed[i] == spec {
+			spec = &t.specs[socketcall]
+			spec.Flags |= specActive
+			return
+		}
+	}
 	for i := range t.specs {
 		if &t.specs[i] == spec {
 			t.specs[i%syscallsPerABI].Flags |= specActive
@@ -222,5 +262,14 @@ func (t *syscallTable) all(direction *bool) {
 	*direction = true
 }
 
-// encode returns the table as the kernel side holds it.
-func (t *syscallTable) encode() []bpf.TraceeSyscallSpec { return t.specs[:] }
+// install gives the tables to the kernel side.
+func (t *syscallTable) install(variables map[string]*ebpf.Variable) error {
+	for name, specs := range map[string][]bpf.TraceeSyscallSpec{
+		"syscall_specs": t.specs[:], "multiplexed_specs": t.multiplexed[:],
+	} {
+		if err := variables[name].Set(specs); err != nil {
+			return fmt.Errorf("install %s: %w", name, err)
+		}
+	}
+	return nil
+}

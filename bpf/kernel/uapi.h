@@ -37,6 +37,7 @@
 #define EFAULT 14
 #define EINVAL 22
 #define ENOTSOCK 88
+#define EINPROGRESS 115
 
 #define AT_NULL 0
 #define AT_BASE 7
