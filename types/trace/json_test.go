@@ -89,8 +89,10 @@ func TestIntegersEqualThoseOfStrconv(t *testing.T) {
 func TestJSONStringEqualsEncodingJSON(t *testing.T) {
 	for r := range rune(0x3000) {
 		s := string(r) + "x" + string([]byte{byte(r), byte(r >> 8)})
-		if got, want := string(appendJSONString(nil, s)), asJSON(t, s); got != want {
-			t.Errorf("%q: got %s, want %s", s, got, want)
+		for _, s := range []string{s, "1234567" + s, "12345678" + s + "12345678", s + s + s + s} {
+			if got, want := string(appendJSONString(nil, s)), asJSON(t, s); got != want {
+				t.Errorf("%q: got %s, want %s", s, got, want)
+			}
 		}
 	}
 }
@@ -135,6 +137,13 @@ func TestAppendJSONDoesNotAllocate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
 		e.ParseArguments = false // Type.Text makes a string
+		present, truncated, body := e.Record()
+		for i, f := range everything.Fields {
+			if f.Type.Kind == Document {
+				present &^= 1 << i // encoding/json checks it, with a scanner from a pool that may be empty
+			}
+		}
+		e.SetRecord(everything, present, truncated, body)
 		buffer := e.AppendJSON(nil)
 		if n := testing.AllocsPerRun(5, func() { buffer = e.AppendJSON(buffer[:0]) }); n > 0 {
 			t.Fatalf("%v allocations for %s", n, buffer)

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -23,7 +24,7 @@ var jsonPlain = func() (plain [256]bool) {
 // appendJSONString appends a string in quotes, escaped as encoding/json does by default: for HTML too.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
-	i := 0
+	i := plainWords(s)
 	for i < len(s) && jsonPlain[s[i]] {
 		i++
 	}
@@ -32,6 +33,29 @@ func appendJSONString(b []byte, s string) []byte {
 		return append(b, '"')
 	}
 	return append(appendEscaped(b, s, i), '"')
+}
+
+// plainWords returns how far s is plain, in steps of eight bytes: container ids, paths and images are long, and nearly
+// always plain. It may stop early, never late.
+func plainWords(s string) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	b := viewBytes(s)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		found := w | (w-each*' ')&^w // from 0x80 up, or control characters
+		for _, zero := range [...]uint64{
+			(w | each*2) ^ each*'>', // zero where w has < or >
+			(w | each*4) ^ each*'&', // " or &
+			w ^ each*'\\',
+		} {
+			found |= (zero - each) &^ zero
+		}
+		if found&high != 0 {
+			break
+		}
+	}
+	return i
 }
 
 // appendEscaped appends s, whose first i bytes are plain.
