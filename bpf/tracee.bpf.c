@@ -25,6 +25,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "lib/task.h"
 #include "lib/event.h"
 #include "lib/path.h"
+#include "lib/hook.h"
 
 /* events, each beside its declaration */
 #include "../events/syscall.bpf.h"

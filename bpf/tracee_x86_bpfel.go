@@ -74,6 +74,7 @@ const (
 	TraceeMapFilterStrings            = "filter_strings"
 	TraceeMapFilterValues             = "filter_values"
 	TraceeMapTaskStates               = "task_states"
+	TraceeMapTaskStatesByAddress      = "task_states_by_address"
 	TraceeProgCgroupAttachTask        = "cgroup_attach_task"
 	TraceeProgCgroupMkdir             = "cgroup_mkdir"
 	TraceeProgCgroupRmdir             = "cgroup_rmdir"
@@ -92,8 +93,12 @@ const (
 	TraceeProgSchedProcessFork        = "sched_process_fork"
 	TraceeProgSecurityBprmCheckExec   = "security_bprm_check_exec"
 	TraceeProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
 	TraceeProgSecurityFileOpenExit    = "security_file_open_exit"
 	TraceeProgSecurityFileOpenFentry  = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm     = "security_file_open_lsm"
 	TraceeProgSecuritySocketAccept    = "security_socket_accept"
 	TraceeProgSecuritySocketBind      = "security_socket_bind"
 	TraceeProgSecuritySocketConnect   = "security_socket_connect"
@@ -111,6 +116,7 @@ const (
 	TraceeVarFilterPatterns           = "filter_patterns"
 	TraceeVarFilterRules              = "filter_rules"
 	TraceeVarMultiplexedSpecs         = "multiplexed_specs"
+	TraceeVarNoTaskState              = "no_task_state"
 	TraceeVarOwnPid                   = "own_pid"
 	TraceeVarSyscallSpecs             = "syscall_specs"
 	TraceeVarWakeBulk                 = "wake_bulk"
@@ -177,8 +183,12 @@ type TraceeProgramSpecs struct {
 	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
 	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
 	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
 	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
 	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
 	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
 	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
@@ -195,15 +205,16 @@ type TraceeProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeMapSpecs struct {
-	Buffers       *ebpf.MapSpec `ebpf:"buffers"`
-	Bulk          *ebpf.MapSpec `ebpf:"bulk"`
-	Counters      *ebpf.MapSpec `ebpf:"counters"`
-	Critical      *ebpf.MapSpec `ebpf:"critical"`
-	EnterTails    *ebpf.MapSpec `ebpf:"enter_tails"`
-	ExitTails     *ebpf.MapSpec `ebpf:"exit_tails"`
-	FilterStrings *ebpf.MapSpec `ebpf:"filter_strings"`
-	FilterValues  *ebpf.MapSpec `ebpf:"filter_values"`
-	TaskStates    *ebpf.MapSpec `ebpf:"task_states"`
+	Buffers             *ebpf.MapSpec `ebpf:"buffers"`
+	Bulk                *ebpf.MapSpec `ebpf:"bulk"`
+	Counters            *ebpf.MapSpec `ebpf:"counters"`
+	Critical            *ebpf.MapSpec `ebpf:"critical"`
+	EnterTails          *ebpf.MapSpec `ebpf:"enter_tails"`
+	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
+	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
+	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
+	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
 }
 
 // TraceeVariableSpecs contains global variables before they are loaded into the kernel.
@@ -217,6 +228,7 @@ type TraceeVariableSpecs struct {
 	FilterPatterns   *ebpf.VariableSpec `ebpf:"filter_patterns"`
 	FilterRules      *ebpf.VariableSpec `ebpf:"filter_rules"`
 	MultiplexedSpecs *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	NoTaskState      *ebpf.VariableSpec `ebpf:"no_task_state"`
 	OwnPid           *ebpf.VariableSpec `ebpf:"own_pid"`
 	SyscallSpecs     *ebpf.VariableSpec `ebpf:"syscall_specs"`
 	WakeBulk         *ebpf.VariableSpec `ebpf:"wake_bulk"`
@@ -243,15 +255,16 @@ func (o *TraceeObjects) Close() error {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeMaps struct {
-	Buffers       *ebpf.Map `ebpf:"buffers"`
-	Bulk          *ebpf.Map `ebpf:"bulk"`
-	Counters      *ebpf.Map `ebpf:"counters"`
-	Critical      *ebpf.Map `ebpf:"critical"`
-	EnterTails    *ebpf.Map `ebpf:"enter_tails"`
-	ExitTails     *ebpf.Map `ebpf:"exit_tails"`
-	FilterStrings *ebpf.Map `ebpf:"filter_strings"`
-	FilterValues  *ebpf.Map `ebpf:"filter_values"`
-	TaskStates    *ebpf.Map `ebpf:"task_states"`
+	Buffers             *ebpf.Map `ebpf:"buffers"`
+	Bulk                *ebpf.Map `ebpf:"bulk"`
+	Counters            *ebpf.Map `ebpf:"counters"`
+	Critical            *ebpf.Map `ebpf:"critical"`
+	EnterTails          *ebpf.Map `ebpf:"enter_tails"`
+	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
+	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
+	FilterValues        *ebpf.Map `ebpf:"filter_values"`
+	TaskStates          *ebpf.Map `ebpf:"task_states"`
+	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
 }
 
 func (m *TraceeMaps) Close() error {
@@ -265,6 +278,7 @@ func (m *TraceeMaps) Close() error {
 		m.FilterStrings,
 		m.FilterValues,
 		m.TaskStates,
+		m.TaskStatesByAddress,
 	)
 }
 
@@ -279,6 +293,7 @@ type TraceeVariables struct {
 	FilterPatterns   *ebpf.Variable `ebpf:"filter_patterns"`
 	FilterRules      *ebpf.Variable `ebpf:"filter_rules"`
 	MultiplexedSpecs *ebpf.Variable `ebpf:"multiplexed_specs"`
+	NoTaskState      *ebpf.Variable `ebpf:"no_task_state"`
 	OwnPid           *ebpf.Variable `ebpf:"own_pid"`
 	SyscallSpecs     *ebpf.Variable `ebpf:"syscall_specs"`
 	WakeBulk         *ebpf.Variable `ebpf:"wake_bulk"`
@@ -307,8 +322,12 @@ type TraceePrograms struct {
 	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
 	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
 	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
 	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
 	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
 	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
 	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
@@ -341,8 +360,12 @@ func (p *TraceePrograms) Close() error {
 		p.SchedProcessFork,
 		p.SecurityBprmCheckExec,
 		p.SecurityBprmCheckFentry,
+		p.SecurityBprmCheckKprobe,
+		p.SecurityBprmCheckLsm,
 		p.SecurityFileOpenExit,
 		p.SecurityFileOpenFentry,
+		p.SecurityFileOpenKprobe,
+		p.SecurityFileOpenLsm,
 		p.SecuritySocketAccept,
 		p.SecuritySocketBind,
 		p.SecuritySocketConnect,

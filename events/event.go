@@ -78,9 +78,19 @@ type Tail struct {
 // Ladder lists the hooks of an event, best first.
 type Ladder []Hook
 
-// fentry is a program on the entry of a kernel function, called <function>_fentry.
-func fentry(function string) Hook {
-	return Hook{Rung: trace.Fentry, Program: function + "_fentry"}
+// lsmHook is a hook of the Linux security modules: from the LSM itself, or from its function security_<hook>, followed
+// by the rungs below. See bpf/lib/hook.h for the programs.
+func lsmHook(hook string, below ...Hook) Ladder {
+	ladder := Ladder{{Rung: trace.LSM, Program: "security_" + hook + "_lsm"}}
+	return append(ladder, function("security_"+hook, below...)...)
+}
+
+// function is the entry of a kernel function, followed by the rungs below.
+func function(name string, below ...Hook) Ladder {
+	return append(Ladder{
+		{Rung: trace.Fentry, Program: name + "_fentry"},
+		{Rung: trace.Kprobe, Program: name + "_kprobe"},
+	}, below...)
 }
 
 // tracepoint is a program on a BTF tracepoint.

@@ -68,19 +68,17 @@ EXIT_TAIL(security_file_open_exit)
 	event_submit(e, 0);
 }
 
-SEC("fentry/security_file_open")
-int BPF_PROG(security_file_open_fentry, struct file *file)
+LSM_HOOK1(file_open, file_open, struct file *, file)
 {
 	struct task_struct *task = task_current();
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 	bool compat = task_in_compat_syscall(task);
-	struct event *e = event_begin(EVENT_security_file_open, RUNG_FENTRY);
+	struct event *e = event_begin(EVENT_security_file_open, rung);
 	u64 args[6];
 
 	if (!e)
 		return 0;
 	put_file_open(e, file, BPF_CORE_READ(file, f_flags));
-	syscall_args(regs, compat, args);
+	task_syscall_args(task_registers(task), compat, args);
 	put_syscall_pathname(e, security_file_open_syscall_pathname, current_syscall_id(), args);
 	put_syscall(e, security_file_open_syscall);
 	return event_submit(e, 0);
@@ -106,14 +104,13 @@ int BPF_PROG(security_bprm_check_exec, struct task_struct *task, int old_pid, st
 	return event_submit(e, 0);
 }
 
-SEC("fentry/security_bprm_check")
-int BPF_PROG(security_bprm_check_fentry, struct linux_binprm *bprm)
+LSM_HOOK1(bprm_check, bprm_check_security, struct linux_binprm *, bprm)
 {
-	struct event *e = event_begin(EVENT_security_bprm_check, RUNG_FENTRY);
+	struct event *e = event_begin(EVENT_security_bprm_check, rung);
 
 	if (!e)
 		return 0;
-	put_bprm_check(e, bprm->file);
+	put_bprm_check(e, BPF_CORE_READ(bprm, file));
 	return event_submit(e, 0);
 }
 

@@ -21,7 +21,7 @@ var (
 	SecurityBprmCheck = declare(Event{
 		ID: 721, Name: "security_bprm_check", Critical: true,
 		Sets:  []Set{Default, LSMHooks, Proc, ProcLife},
-		Hooks: Ladder{fentry("security_bprm_check"), tracepoint("security_bprm_check_exec")},
+		Hooks: lsmHook("bprm_check", tracepoint("security_bprm_check_exec")),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str},
 			{Name: "dev", Type: DevT},
@@ -33,10 +33,8 @@ var (
 	SecurityFileOpen = declare(Event{
 		ID: 722, Name: "security_file_open",
 		Sets: []Set{Default, LSMHooks, FS, FSFileOps},
-		Hooks: Ladder{
-			fentry("security_file_open"),
-			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at"),
-		},
+		Hooks: lsmHook("file_open",
+			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at")),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str, Doc: "resolved by the kernel, to the root of the mount namespace"},
 			{Name: "flags", Type: OpenFlags, Doc: "of the open file, with those of its creation"},

@@ -35,7 +35,8 @@ ENTER_TAIL(mprotect_enter)
 	struct protection_change change = { .requested = args[2] };
 	struct task_state *state;
 
-	bpf_find_vma(task_current(), args[0], compare_protection, &change, 0);
+	if (have_helper(find_vma))
+		bpf_find_vma(task_current(), args[0], compare_protection, &change, 0);
 	if (!change.alert)
 		return;
 	state = task_state();

@@ -49,13 +49,13 @@ int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
 	struct task_struct *current = task_current();
 	struct task_state *state;
 
-	if (task->pid != current->pid || !BPF_CORE_READ_BITFIELD_PROBED(current, in_execve))
+	if (task->pid != (s32)bpf_get_current_pid_tgid() || !BPF_CORE_READ_BITFIELD_PROBED(current, in_execve))
 		return 0;
 	state = task_state();
 	if (!state)
 		return 0;
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
-	slim_cred_read(&state->cred, current->cred);
+	slim_cred_read(&state->cred, task_field(current, cred));
 	state->valid |= STATE_COMM | STATE_IDENTITY;
 	return 0;
 }
@@ -142,7 +142,7 @@ static long find_mapped_file(struct task_struct *task, struct vm_area_struct *vm
 /* put_interpreter stores the ELF interpreter: the file that is mapped where the loader put it. Kernel >= 5.17. */
 static __always_inline void put_interpreter(struct event *e, struct task_struct *task)
 {
-	u64 base = auxv_base(task->mm);
+	u64 base = have_helper(find_vma) ? auxv_base(task_field(task, mm)) : 0;
 	struct mapped_file found = {};
 	struct inode *inode;
 	struct file *file;
@@ -194,7 +194,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 static __always_inline void execve_succeeded(struct event *e, struct linux_binprm *bprm, u32 pathname, u32 argv,
 					     u32 envp)
 {
-	struct mm_struct *mm = task_current()->mm;
+	struct mm_struct *mm = task_field(task_current(), mm);
 
 	put_str(e, pathname, bprm->filename);
 	put_argv(e, argv, mm);
@@ -211,7 +211,7 @@ static __always_inline struct event *execve_start(u32 index, u32 args, struct ta
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(execve_success, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct task_state *state = task_state_lookup();
 	struct event *e;
 
 	if (state && state->valid & STATE_EXECVEAT) {
@@ -258,7 +258,7 @@ ENTER_TAIL(identity_enter)
 
 	if (!state)
 		return;
-	slim_cred_read(&state->cred, task->cred);
+	slim_cred_read(&state->cred, task_field(task, cred));
 	task_namespaces_read(&state->namespaces, task);
 	state->valid |= STATE_IDENTITY;
 }
@@ -279,7 +279,7 @@ static __always_inline void cred_event(struct task_state *state)
 	struct slim_cred now;
 	struct event *e;
 
-	slim_cred_read(&now, task_current()->cred);
+	slim_cred_read(&now, task_field(task_current(), cred));
 	if (!cred_differs(&state->cred, &now))
 		return;
 	e = event_begin(EVENT_commit_creds, RUNG_TRACEPOINT);
@@ -322,7 +322,7 @@ static __always_inline void namespace_event(struct task_state *state)
 
 EXIT_TAIL(commit_creds)
 {
-	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct task_state *state = task_state_lookup();
 
 	if (state && state->valid & STATE_IDENTITY)
 		cred_event(state);
@@ -330,7 +330,7 @@ EXIT_TAIL(commit_creds)
 
 EXIT_TAIL(switch_task_ns)
 {
-	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct task_state *state = task_state_lookup();
 
 	if (state && state->valid & STATE_IDENTITY)
 		namespace_event(state);
@@ -339,7 +339,7 @@ EXIT_TAIL(switch_task_ns)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(commit_creds_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct task_state *state = task_state_lookup();
 
 	if (state && state->valid & STATE_IDENTITY)
 		cred_event(state);

@@ -67,14 +67,16 @@ struct {
 	__type(value, u32);
 } enter_tails SEC(".maps");
 
-static __always_inline const struct syscall_spec *syscall_spec(const struct pt_regs *regs,
-									 bool compat)
+static __always_inline const struct syscall_spec *syscall_spec_of(u64 nr, bool compat)
 {
-	u64 nr = syscall_number(regs);
-
 	if (nr >= SYSCALLS)
 		return NULL;
 	return &syscall_specs[((compat ? SYSCALLS : 0) + nr) & (ABIS * SYSCALLS - 1)];
+}
+
+static __always_inline const struct syscall_spec *syscall_spec(const struct pt_regs *regs, bool compat)
+{
+	return syscall_spec_of(syscall_number(regs), compat);
 }
 
 /* spec_behind returns the call that a multiplexer stands for, and any other as it is. */
@@ -90,15 +92,14 @@ static __always_inline const struct syscall_spec *spec_behind(const struct pt_re
 }
 
 /*
- * current_syscall_id returns the id of the syscall that the task is in, negative when it is in none. Kernel >= 5.15
- * (bpf_task_pt_regs).
+ * current_syscall_id returns the id of the syscall that the task is in, negative when it is in none.
  */
 static __always_inline s32 current_syscall_id(void)
 {
 	struct task_struct *task = task_current();
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
-	const struct syscall_spec *spec = syscall_spec(regs, task_in_compat_syscall(task));
+	const struct syscall_spec *spec;
 
+	spec = syscall_spec_of(task_syscall_number(task_registers(task)), task_in_compat_syscall(task));
 	return spec ? event_ids[spec->event & EVENTS_MASK] : -1;
 }
 
@@ -156,7 +157,7 @@ static __noinline void put_user_str_array(struct event *e, u32 index, u64 array,
 
 	if (!array || tail_full(e, index))
 		return;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+	if (have_helper(loop)) {
 		bpf_loop(STR_ARRAY_MAX, str_array_step, &walk, 0);
 	} else {
 		for (int i = 0; i < STR_ARRAY_WITHOUT_LOOP; i++) {

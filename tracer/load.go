@@ -9,7 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -47,6 +47,9 @@ func newLoader(config Config) (*loader, error) {
 	}
 	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
 	_ = rlimit.RemoveMemlock()
+	if err := withoutTaskStorage(spec); err != nil {
+		return nil, err
+	}
 	mapsOnly := spec.Copy()
 	mapsOnly.Programs = nil
 	collection, err := ebpf.NewCollectionWithOptions(mapsOnly, l.options)
@@ -55,6 +58,24 @@ func newLoader(config Config) (*loader, error) {
 	}
 	l.maps, l.variables = collection.Maps, collection.Variables
 	return l, nil
+}
+
+// tasksAtOnce bounds the tasks whose state is kept where there is no task storage.
+const tasksAtOnce = 10240
+
+// withoutTaskStorage puts a hash in its place on kernels before 5.11. The programs choose by the same fact.
+func withoutTaskStorage(spec *ebpf.CollectionSpec) error {
+	err := features.HaveMapType(ebpf.TaskStorage)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("probe task storage: %w", explain(err))
+	}
+	storage := spec.Maps["task_states"]
+	storage.Type, storage.Flags, storage.MaxEntries = ebpf.Array, 0, 1
+	spec.Maps["task_states_by_address"].MaxEntries = tasksAtOnce
+	return nil
 }
 
 // kernelTypes reads the kernel's BTF, or the file that stands in for it.
@@ -230,7 +251,7 @@ func (t *Tracer) attachOne(l *loader, name string) error {
 	if err != nil {
 		return err
 	}
-	attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+	attached, err := attachProgram(program, l.spec.Programs[name])
 	if err != nil {
 		return errors.Join(fmt.Errorf("attach program %s: %w", name, explain(err)), program.Close())
 	}

@@ -66,6 +66,7 @@ type Tracer struct {
 	links       []link.Link
 	closers     []io.Closer
 	attachments []Attachment
+	rungErrors  map[trace.Rung]error
 	reader      *reader
 	readErr     error
 }

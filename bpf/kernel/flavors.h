@@ -2,10 +2,17 @@
 /* What differs between kernels, behind one accessor each. */
 #pragma once
 
-/* Helpers that not every kernel has; bpf_core_enum_value_exists() tells. */
+/* Helpers that not every kernel has. */
 enum bpf_func_id {
-	BPF_FUNC_loop = 181,
+	BPF_FUNC_task_storage_get = 156,     /* 5.11 */
+	BPF_FUNC_get_current_task_btf = 158, /* 5.11 */
+	BPF_FUNC_task_pt_regs = 175,         /* 5.15 */
+	BPF_FUNC_find_vma = 180,             /* 5.17 */
+	BPF_FUNC_loop = 181,                 /* 5.17 */
 };
+
+/* have_helper is a constant when the program is loaded: the verifier never looks at the branch not taken. */
+#define have_helper(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -16,57 +16,81 @@
 #define X32_SYSCALL_BIT 0x40000000
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: 32-bit syscall active */
 
-static __always_inline u64 syscall_number(const struct pt_regs *regs)
+#define SYSCALL_NUMBER(READ) (READ(orig_ax) & ~X32_SYSCALL_BIT)
+
+static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
 {
-	return regs->orig_ax & ~X32_SYSCALL_BIT;
+	return status & TS_COMPAT;
 }
 
-static __always_inline bool task_in_compat_syscall(const struct task_struct *task)
-{
-	return task->thread_info.status & TS_COMPAT;
-}
-
-static __always_inline void syscall_args(const struct pt_regs *regs, bool compat, u64 args[6])
-{
-	if (compat) {
-		args[0] = (u32)regs->bx;
-		args[1] = (u32)regs->cx;
-		args[2] = (u32)regs->dx;
-		args[3] = (u32)regs->si;
-		args[4] = (u32)regs->di;
-		args[5] = (u32)regs->bp;
-		return;
-	}
-	args[0] = regs->di;
-	args[1] = regs->si;
-	args[2] = regs->dx;
-	args[3] = regs->r10;
-	args[4] = regs->r8;
-	args[5] = regs->r9;
-}
+#define SYSCALL_ARGS(READ, compat, args)        \
+	do {                                    \
+		if (compat) {                   \
+			args[0] = (u32)READ(bx); \
+			args[1] = (u32)READ(cx); \
+			args[2] = (u32)READ(dx); \
+			args[3] = (u32)READ(si); \
+			args[4] = (u32)READ(di); \
+			args[5] = (u32)READ(bp); \
+		} else {                        \
+			args[0] = READ(di);     \
+			args[1] = READ(si);     \
+			args[2] = READ(dx);     \
+			args[3] = READ(r10);    \
+			args[4] = READ(r8);     \
+			args[5] = READ(r9);     \
+		}                               \
+	} while (0)
 
 #elif defined(__TARGET_ARCH_arm64)
 
 #define TIF_32BIT 22 /* arch/arm64/include/asm/thread_info.h: AArch32 process */
 
-static __always_inline u64 syscall_number(const struct pt_regs *regs)
+#define SYSCALL_NUMBER(READ) ((u32)READ(syscallno))
+
+static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
 {
-	return (u32)regs->syscallno;
+	return flags & (1UL << TIF_32BIT);
 }
 
-static __always_inline bool task_in_compat_syscall(const struct task_struct *task)
+#define SYSCALL_ARGS(READ, compat, args)  \
+	do {                              \
+		args[0] = READ(orig_x0);  \
+		args[1] = READ(regs[1]);  \
+		args[2] = READ(regs[2]);  \
+		args[3] = READ(regs[3]);  \
+		args[4] = READ(regs[4]);  \
+		args[5] = READ(regs[5]);  \
+	} while (0)
+
+#endif
+
+#define TYPED(field) (regs->field)
+#define UNTYPED(field) BPF_CORE_READ(regs, field)
+
+/* The registers as a tracepoint hands them out: plain loads. */
+static __always_inline u64 syscall_number(const struct pt_regs *regs)
 {
-	return task->thread_info.flags & (1UL << TIF_32BIT);
+	return SYSCALL_NUMBER(TYPED);
 }
 
 static __always_inline void syscall_args(const struct pt_regs *regs, bool compat, u64 args[6])
 {
-	args[0] = regs->orig_x0;
-	args[1] = regs->regs[1];
-	args[2] = regs->regs[2];
-	args[3] = regs->regs[3];
-	args[4] = regs->regs[4];
-	args[5] = regs->regs[5];
+	SYSCALL_ARGS(TYPED, compat, args);
 }
 
-#endif
+/* The registers of a task, found by hand before bpf_task_pt_regs (kernel 5.15). */
+static __always_inline u64 task_syscall_number(const struct pt_regs *regs)
+{
+	if (have_helper(task_pt_regs))
+		return SYSCALL_NUMBER(TYPED);
+	return SYSCALL_NUMBER(UNTYPED);
+}
+
+static __always_inline void task_syscall_args(const struct pt_regs *regs, bool compat, u64 args[6])
+{
+	if (have_helper(task_pt_regs))
+		SYSCALL_ARGS(TYPED, compat, args);
+	else
+		SYSCALL_ARGS(UNTYPED, compat, args);
+}

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#define __VMLINUX_H__ 1 /* bpf_tracing.h: registers have the kernel's names */
+
 typedef unsigned char __u8;
 typedef short int __s16;
 typedef unsigned short __u16;
@@ -212,6 +214,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
 	struct mm_struct *mm;
 	int exit_code;

@@ -151,7 +151,7 @@ static __always_inline struct event *event_start_as(u32 index, u32 args, u8 rung
 		goto reject;
 
 	e->header.timestamp = bpf_ktime_get_boot_ns();
-	e->header.start_time = task->start_boottime;
+	e->header.start_time = task_field(task, start_boottime);
 	e->header.cgroup_id = bpf_get_current_cgroup_id();
 	e->header.present = 0;
 	e->header.truncated = 0;

@@ -85,7 +85,7 @@ static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struc
 
 	e->path_at = VALUE_MAX;
 	e->path_whole = false;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+	if (have_helper(loop)) {
 		bpf_loop(PATH_STEPS, path_step, &walk, 0);
 	} else {
 		for (int i = 0; i < PATH_STEPS_WITHOUT_LOOP; i++) {

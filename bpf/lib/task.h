@@ -2,10 +2,32 @@
 /* Facts about tasks, and the state that belongs to one. */
 #pragma once
 
-/* task_current returns the running task as a typed pointer, so that its fields are plain loads. Kernel >= 5.11. */
+/*
+ * task_current returns the running task: since 5.11 as a typed pointer, whose fields are plain loads, before that as an
+ * address. task_field reads a field of either.
+ */
 static __always_inline struct task_struct *task_current(void)
 {
-	return bpf_get_current_task_btf();
+	if (have_helper(get_current_task_btf))
+		return bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
+#define task_field(task, field) (have_helper(get_current_task_btf) ? (task)->field : BPF_CORE_READ(task, field))
+
+static __always_inline bool task_in_compat_syscall(struct task_struct *task)
+{
+	return thread_in_compat_syscall(task_field(task, thread_info.status), task_field(task, thread_info.flags));
+}
+
+#define STACK_SIZE 16384 /* THREAD_SIZE of x86-64 and, with pages of 4 KiB, of arm64 */
+
+/* task_registers returns the registers that the current task had when it entered the kernel. */
+static __always_inline struct pt_regs *task_registers(struct task_struct *task)
+{
+	if (have_helper(task_pt_regs))
+		return (void *)bpf_task_pt_regs(task);
+	return BPF_CORE_READ(task, stack) + STACK_SIZE - bpf_core_type_size(struct pt_regs);
 }
 
 /* pid_in_namespace returns the number that ns, at the given level, has for pid; 0 when pid is outside of ns. */
@@ -135,16 +157,56 @@ struct {
 	__type(value, struct task_state);
 } task_states SEC(".maps");
 
+const struct task_state no_task_state = {};
+
+/* In place of task storage before 5.11; sized by user space, and a task that finds it full goes without. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct task_state);
+} task_states_by_address SEC(".maps");
+
+/* task_state_lookup returns the state of the current task, NULL if it has none. */
+static __always_inline struct task_state *task_state_lookup(void)
+{
+	u64 task;
+
+	if (have_helper(task_storage_get))
+		return bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	task = bpf_get_current_task();
+	return bpf_map_lookup_elem(&task_states_by_address, &task);
+}
+
 /* task_state returns the state of the current task, making it if there is none; NULL only when memory is short. */
 static __always_inline struct task_state *task_state(void)
 {
-	return bpf_task_storage_get(&task_states, task_current(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct task_state *state;
+	u64 task;
+
+	if (have_helper(task_storage_get))
+		return bpf_task_storage_get(&task_states, task_current(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	state = task_state_lookup();
+	if (state)
+		return state;
+	task = bpf_get_current_task();
+	bpf_map_update_elem(&task_states_by_address, &task, &no_task_state, BPF_ANY);
+	return bpf_map_lookup_elem(&task_states_by_address, &task);
+}
+
+/* task_state_free forgets the state of a task that ends; task storage does so by itself. */
+static __always_inline void task_state_free(struct task_struct *task)
+{
+	u64 address = (u64)task;
+
+	if (!have_helper(task_storage_get))
+		bpf_map_delete_elem(&task_states_by_address, &address);
 }
 
 /* task_state_take returns the state if the part is valid, and marks that part as used. */
 static __always_inline struct task_state *task_state_take(u32 part)
 {
-	struct task_state *state = bpf_task_storage_get(&task_states, task_current(), 0, 0);
+	struct task_state *state = task_state_lookup();
 
 	if (!state || !(state->valid & part))
 		return NULL;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One body, several programs: the same code attached where this kernel allows it best.
+ *
+ * HOOKn(function, type, name, ...) observes the entry of a kernel function, by fentry or, where there are no trampolines
+ * (arm64 before 6.0), by kprobe: programs <function>_fentry and <function>_kprobe. LSM_HOOKn(hook, lsm, ...) does so
+ * for security_<hook>, and can also be attached to the LSM itself, which knows the hook as lsm: security_<hook>_lsm.
+ * There a program decides too; ours leave the verdict as it was. The body gets the arguments, and the rung it runs on.
+ */
+#pragma once
+
+#define HOOK1(f, t1, a1) \
+	static __always_inline int f##_seen(u8 rung, t1 a1); \
+	SEC("fentry/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, (t1)ctx[0]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx)); \
+	} \
+	static __always_inline int f##_seen(u8 rung, t1 a1)
+
+#define LSM_HOOK1(h, lsm, t1, a1) \
+	static __always_inline int security_##h##_seen(u8 rung, t1 a1); \
+	SEC("lsm/" #lsm) \
+	int security_##h##_lsm(u64 *ctx) \
+	{ \
+		security_##h##_seen(RUNG_LSM, (t1)ctx[0]); \
+		return (int)ctx[1]; \
+	} \
+	HOOK1(security_##h, t1, a1)
+
+#define HOOK2(f, t1, a1, t2, a2) \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2); \
+	SEC("fentry/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, (t1)ctx[0], (t2)ctx[1]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx)); \
+	} \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2)
+
+#define LSM_HOOK2(h, lsm, t1, a1, t2, a2) \
+	static __always_inline int security_##h##_seen(u8 rung, t1 a1, t2 a2); \
+	SEC("lsm/" #lsm) \
+	int security_##h##_lsm(u64 *ctx) \
+	{ \
+		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1]); \
+		return (int)ctx[2]; \
+	} \
+	HOOK2(security_##h, t1, a1, t2, a2)
+
+#define HOOK3(f, t1, a1, t2, a2, t3, a3) \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3); \
+	SEC("fentry/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx)); \
+	} \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3)
+
+#define LSM_HOOK3(h, lsm, t1, a1, t2, a2, t3, a3) \
+	static __always_inline int security_##h##_seen(u8 rung, t1 a1, t2 a2, t3 a3); \
+	SEC("lsm/" #lsm) \
+	int security_##h##_lsm(u64 *ctx) \
+	{ \
+		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2]); \
+		return (int)ctx[3]; \
+	} \
+	HOOK3(security_##h, t1, a1, t2, a2, t3, a3)
+
+#define HOOK4(f, t1, a1, t2, a2, t3, a3, t4, a4) \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4); \
+	SEC("fentry/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx), (t4)PT_REGS_PARM4(ctx)); \
+	} \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4)
+
+#define LSM_HOOK4(h, lsm, t1, a1, t2, a2, t3, a3, t4, a4) \
+	static __always_inline int security_##h##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4); \
+	SEC("lsm/" #lsm) \
+	int security_##h##_lsm(u64 *ctx) \
+	{ \
+		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3]); \
+		return (int)ctx[4]; \
+	} \
+	HOOK4(security_##h, t1, a1, t2, a2, t3, a3, t4, a4)
+
+#define HOOK5(f, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5); \
+	SEC("fentry/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx), (t4)PT_REGS_PARM4(ctx), (t5)PT_REGS_PARM5(ctx)); \
+	} \
+	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
+
+#define LSM_HOOK5(h, lsm, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static __always_inline int security_##h##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5); \
+	SEC("lsm/" #lsm) \
+	int security_##h##_lsm(u64 *ctx) \
+	{ \
+		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4]); \
+		return (int)ctx[5]; \
+	} \
+	HOOK5(security_##h, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)

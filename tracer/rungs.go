@@ -1,0 +1,88 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// lsmPath lists the security modules that are in force.
+const lsmPath = "/sys/kernel/security/lsm"
+
+// rungProbes are the smallest programs of each rung: a kernel that refuses these refuses all of the rung, and asking it
+// once is cheaper than loading every program in vain. They are attached to a function that every kernel has.
+var rungProbes = map[trace.Rung]ebpf.ProgramSpec{
+	trace.LSM:    {Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open"},
+	trace.Fentry: {Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: "security_file_open"},
+	trace.Kprobe: {Type: ebpf.Kprobe, AttachTo: "security_file_open"},
+}
+
+// ProbeRung tries a rung on this kernel. A nil error means that programs of the rung load, attach and are run.
+func ProbeRung(rung trace.Rung) error {
+	spec, ok := rungProbes[rung]
+	if !ok {
+		return nil
+	}
+	if rung == trace.LSM {
+		if err := checkLSM(lsmPath); err != nil {
+			return err
+		}
+	}
+	spec.License = "GPL"
+	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	program, err := ebpf.NewProgram(&spec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", rung, explain(err))
+	}
+	defer program.Close()
+	attached, err := attachProgram(program, &spec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", rung, explain(err))
+	}
+	return attached.Close()
+}
+
+// checkLSM tells whether BPF is among the modules in force: without, the kernel takes programs but never runs them.
+func checkLSM(path string) error {
+	list, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("lsm: %w", err)
+	}
+	if !slices.Contains(strings.Split(strings.TrimSpace(string(list)), ","), "bpf") {
+		return errors.New("lsm: bpf is not among the security modules in force (boot with lsm=...,bpf)")
+	}
+	return nil
+}
+
+// attachProgram attaches a program to the hook that its specification names.
+func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, error) {
+	switch spec.Type {
+	case ebpf.LSM:
+		return link.AttachLSM(link.LSMOptions{Program: program})
+	case ebpf.Kprobe:
+		return link.Kprobe(spec.AttachTo, program, nil)
+	default:
+		return link.AttachTracing(link.TracingOptions{Program: program})
+	}
+}
+
+// rung returns why a rung is not to be had on this kernel, asking it once.
+func (t *Tracer) rung(rung trace.Rung) error {
+	if t.rungErrors == nil {
+		t.rungErrors = map[trace.Rung]error{}
+	}
+	err, asked := t.rungErrors[rung]
+	if !asked {
+		err = ProbeRung(rung)
+		t.rungErrors[rung] = err
+	}
+	return err
+}
