@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
+#include "lib/read.h"
 #include "kernel/flavors.h"
 #include "kernel/syscall.h"
 

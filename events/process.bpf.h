@@ -157,7 +157,7 @@ static __always_inline void put_interpreter(struct event *e, struct task_struct 
 	put_file_path(e, sched_process_exec_interpreter_pathname, file);
 	sched_process_exec_interpreter_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_interpreter_inode(e, BPF_CORE_READ(inode, i_ino));
-	sched_process_exec_interpreter_ctime(e, inode_ctime(inode));
+	sched_process_exec_interpreter_ctime(e, inode_ctime(false, inode));
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -177,7 +177,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	sched_process_exec_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_inode(e, BPF_CORE_READ(inode, i_ino));
 	sched_process_exec_invoked_from_kernel(e, !!(BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD));
-	sched_process_exec_ctime(e, inode_ctime(inode));
+	sched_process_exec_ctime(e, inode_ctime(false, inode));
 	stdin = task_file(0);
 	if (stdin)
 		sched_process_exec_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);

@@ -272,18 +272,12 @@ static __always_inline void exit_tails_from(void *ctx, const struct syscall_spec
 	}
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+/* syscall_exited does what somebody needs after this syscall. */
+static __noinline int syscall_exited(void *ctx, const struct pt_regs *regs, long ret)
 {
-	const struct syscall_spec *spec = syscall_spec(regs, false), *behind;
-	bool compat;
+	bool compat = task_in_compat_syscall(task_current());
+	const struct syscall_spec *spec = syscall_spec(regs, compat), *behind;
 
-	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
-	if (!spec || !(spec->flags & SPEC_ACTIVE))
-		return 0;
-	compat = task_in_compat_syscall(task_current());
-	if (compat)
-		spec = syscall_spec(regs, true);
 	if (!spec)
 		return 0;
 	if (event_selected(EVENT_sys_exit)) {
@@ -301,6 +295,18 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 		syscall_event(regs, spec, compat, ret);
 	exit_tails_from(ctx, behind, 0);
 	return 0;
+}
+
+/* A function of its own, because this runs after every syscall: it has no registers to save. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	const struct syscall_spec *spec = syscall_spec(regs, false);
+
+	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
+	if (!spec || !(spec->flags & SPEC_ACTIVE))
+		return 0;
+	return syscall_exited(ctx, regs, ret);
 }
 
 /*

@@ -183,6 +183,9 @@ const (
 	flagCritical = 2
 )
 
+// recordSize is what most records have at most; a power of two.
+const recordSize = 512
+
 // Default sizes of the rings. Both are mapped twice into memory.
 const (
 	defaultCritical = 2 << 20
@@ -197,10 +200,16 @@ func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
 	spec.Maps["buffers"].MaxEntries = uint32(cpus * lanes)
 	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
 	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)
-	for name, variable := range map[string]string{"critical": "wake_critical", "bulk": "wake_bulk"} {
-		// The reader polls; it is woken early when an eighth of the ring is waiting.
-		if err := spec.Variables[variable].Set(uint64(spec.Maps[name].MaxEntries / 8)); err != nil {
-			return fmt.Errorf("set constant %s: %w", variable, err)
+	critical, bulk := uint64(spec.Maps["critical"].MaxEntries), uint64(spec.Maps["bulk"].MaxEntries)
+	for name, value := range map[string]uint64{
+		// The reader polls; it is woken early when an eighth of a ring is waiting. To ask for that costs time, so it
+		// is not done for every record, but often enough that a 64th of the smaller ring fits in between.
+		"wake_critical": critical / 8,
+		"wake_bulk":     bulk / 8,
+		"wake_every":    min(max(1, min(critical, bulk)/64/recordSize), 64),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set constant %s: %w", name, err)
 		}
 	}
 	return nil

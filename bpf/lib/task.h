@@ -46,28 +46,30 @@ static __always_inline u32 task_pid_in_own_namespace(struct task_struct *task)
 /* header_namespaces fills what needs the task's namespaces. Tasks outside of any pid namespace skip most of it. */
 static __always_inline void header_namespaces(struct event_header *h, struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
 	struct task_struct *parent = task->real_parent;
 	struct nsproxy *proxy = task->nsproxy;
-	struct uts_namespace *uts = proxy->uts_ns;
+	struct pid *pid = task->thread_pid;
 	struct pid_namespace *ns;
 	u32 level = pid->level;
 
 	h->host_ppid = parent->tgid;
 	h->mnt_ns = proxy->mnt_ns->ns.inum;
-	bpf_probe_read_kernel(h->uts, sizeof(h->uts), uts->name.nodename);
+	text16_copy(h->uts, proxy->uts_ns->name.nodename);
 	h->uts[sizeof(h->uts) - 1] = 0;
-	ns = pid_namespace(pid, level);
-	h->pid_ns = BPF_CORE_READ(ns, ns.inum);
 	if (level == 0) {
+		h->pid_ns = pid->numbers[0].ns->ns.inum;
 		h->pid = h->host_pid;
 		h->tid = h->host_tid;
 		h->ppid = h->host_ppid;
 		return;
 	}
+	/* Not through pid: before 6.3 the verifier allows no unknown offset from a typed pointer. */
+	pid = BPF_CORE_READ(task, thread_pid);
+	ns = pid_namespace(pid, level);
+	h->pid_ns = BPF_CORE_READ(ns, ns.inum);
 	h->tid = pid_in_namespace(pid, level, NULL);
-	h->pid = pid_in_namespace(task->group_leader->thread_pid, level, ns);
-	h->ppid = pid_in_namespace(parent->group_leader->thread_pid, level, ns);
+	h->pid = pid_in_namespace(BPF_CORE_READ(task, group_leader, thread_pid), level, ns);
+	h->ppid = pid_in_namespace(BPF_CORE_READ(parent, group_leader, thread_pid), level, ns);
 }
 
 /* The credentials that v0.8 shows; trace.SlimCred has the same layout. */
@@ -155,13 +157,11 @@ static __always_inline struct task_state *task_state_take(u32 part)
 /* task_file returns the open file behind a descriptor of the current task, NULL if there is none. */
 static __always_inline struct file *task_file(u32 fd)
 {
-	struct task_struct *task = task_current();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
+	struct fdtable *table = task_current()->files->fdt;
 	struct file *file = NULL;
 
-	if (fd >= BPF_CORE_READ(table, max_fds))
+	if (fd >= table->max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	bpf_probe_read_kernel(&file, sizeof(file), &table->fd[fd]);
 	return file;
 }
