@@ -57,6 +57,9 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r := run{Config: c, stop: stop}
+	if err := tracer.Check(); err != nil { // before anything is printed
+		return r.summary, err
+	}
 	if err := r.preamble(); err != nil {
 		return r.summary, err
 	}

@@ -15,7 +15,6 @@ import (
 
 type TraceeEventCounters struct {
 	_            structs.HostLayout
-	Submitted    uint64
 	LostRingFull uint64
 	LostNoBuffer uint64
 	Unreadable   uint64
@@ -121,6 +120,7 @@ const (
 	TraceeVarSyscallSpecs             = "syscall_specs"
 	TraceeVarWakeBulk                 = "wake_bulk"
 	TraceeVarWakeCritical             = "wake_critical"
+	TraceeVarWakeEvery                = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -233,6 +233,7 @@ type TraceeVariableSpecs struct {
 	SyscallSpecs     *ebpf.VariableSpec `ebpf:"syscall_specs"`
 	WakeBulk         *ebpf.VariableSpec `ebpf:"wake_bulk"`
 	WakeCritical     *ebpf.VariableSpec `ebpf:"wake_critical"`
+	WakeEvery        *ebpf.VariableSpec `ebpf:"wake_every"`
 }
 
 // TraceeObjects contains all objects after they have been loaded into the kernel.
@@ -298,6 +299,7 @@ type TraceeVariables struct {
 	SyscallSpecs     *ebpf.Variable `ebpf:"syscall_specs"`
 	WakeBulk         *ebpf.Variable `ebpf:"wake_bulk"`
 	WakeCritical     *ebpf.Variable `ebpf:"wake_critical"`
+	WakeEvery        *ebpf.Variable `ebpf:"wake_every"`
 }
 
 // TraceePrograms contains all programs after they have been loaded into the kernel.

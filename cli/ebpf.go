@@ -84,6 +84,7 @@ func (c *ebpfCommand) trace() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the command even if nobody takes its output
 	selection := scope.Selection(events.Default)
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
@@ -113,7 +114,7 @@ func (c *ebpfCommand) logLevel() slog.Level {
 	return slog.LevelWarn
 }
 
-// openFiles opens the files that --output names. An existing one is not cut, because it may be a FIFO.
+// openFiles opens the files that --output names.
 func (c *ebpfCommand) openFiles() (out, errOut io.Writer, closeAll func() error, err error) {
 	var opened []*os.File
 	closeAll = func() error {
@@ -167,7 +168,7 @@ func listing() string {
 
 func ruler(title string) string { return strings.Repeat("_", len(title)-1) }
 
-// setNames are the sets of an event, without the one that all are in.
+// setNames are the sets that an event declares; the one that all are in is not among them.
 func setNames(e *events.Event) []string {
 	names := []string{}
 	for _, s := range e.Sets {

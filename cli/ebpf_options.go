@@ -54,31 +54,61 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 	case slices.Equal(outputs, []string{"help"}):
 		return outputHelp(), nil
 	}
-	if p := o.perfBufferPages; p < 1 || p&(p-1) != 0 {
-		return "", errors.New("invalid perf buffer size - must be a power of 2")
+	if err := checkPages(o.perfBufferPages); err != nil {
+		return "", err
 	}
 	o.output, err = parseOutput(outputs)
 	return "", err
 }
 
+// largestRing is what the kernel can be asked for: a size of 32 bits that is a power of two.
+const largestRing = 1 << 31
+
+func checkPages(pages int) error {
+	if pages < 1 || pages&(pages-1) != 0 {
+		return errors.New("invalid perf buffer size - must be a power of 2")
+	}
+	if limit := largestRing / bulkFactor / os.Getpagesize(); pages > limit {
+		return fmt.Errorf("invalid perf buffer size - must be at most %d pages", limit)
+	}
+	return nil
+}
+
 func explainFlag(err error, flags *pflag.FlagSet) error {
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && slices.Contains(notYet, strings.TrimLeft(unknown.GetSpecifiedName(), "-")) {
-		return fmt.Errorf("flag --%s is not available in this version", unknown.GetSpecifiedName())
+	if errors.As(err, &unknown) {
+		if name := longName(unknown.GetSpecifiedName()); slices.Contains(notYet, name) {
+			return fmt.Errorf("flag --%s is not available in this version", name)
+		}
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag := invalid.GetFlag()
+		return fmt.Errorf("invalid value %q for --%s: want %s", invalid.GetValue(), flag.Name, wanted[flag.Value.Type()])
 	}
 	return fmt.Errorf("%w%s", err, flagHint(err, flags))
+}
+
+// wanted names what flags take, by the type of their value.
+var wanted = map[string]string{"int": "a whole number", "bool": "true or false"}
+
+// longName returns the name of a flag that may have been given by its shorthand.
+func longName(name string) string {
+	if long, ok := shorthands[name]; ok {
+		return long
+	}
+	return name
+}
+
+func normalName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	return pflag.NormalizedName(longName(name))
 }
 
 func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("tracee-ebpf", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if long, ok := shorthands[name]; ok {
-			name = long
-		}
-		return pflag.NormalizedName(name)
-	})
+	flags.SetNormalizeFunc(normalName)
 	flags.BoolVarP(&o.list, "list", "l", false, "print the events that can be traced and exit")
 	flags.StringArrayVarP(&o.traceFlags, "trace", "t", nil, "`filter` of events; may be repeated; 'help' says more")
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
@@ -183,7 +213,7 @@ func checkOutput(value, path string) error {
 	return nil
 }
 
-// openOutput opens a file for output, making it and its directories. What already exists is not cut: it may be a FIFO.
+// openOutput opens a file for output, making it and its directories. A file is cut; a FIFO, or a terminal, is not.
 func openOutput(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("output file: %w", err)

@@ -86,6 +86,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	flags := pflag.NewFlagSet("tracee", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
+	flags.SetNormalizeFunc(normalName)
 	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
 	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
@@ -124,6 +125,7 @@ func traceeHelp(flags *pflag.FlagSet) string {
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, scope *filter.Filter) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the command even if nobody takes its findings
 	var broken error
 	engine := shared.engine(loaded, func(f detect.Finding) {
 		if broken != nil {

@@ -18,15 +18,18 @@ static __always_inline void put_syscall_pathname(struct event *e, u32 index, u32
 		slot_tail(e, index, 0);
 }
 
-static __always_inline void put_file_open(struct event *e, struct file *file, u32 flags)
+/* The verifier knows the type of file, or does not. */
+static __always_inline void put_file_open(struct event *e, bool known, struct file *file, u32 flags)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = READ_AS(known, file, f_inode);
+	struct super_block *sb = READ_AS(known, inode, i_sb);
 
-	put_file_path(e, security_file_open_pathname, file);
+	path_build(e, READ_AS(known, file, f_path.mnt), READ_AS(known, file, f_path.dentry));
+	put_built_path(e, security_file_open_pathname);
 	security_file_open_flags(e, flags);
-	security_file_open_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
-	security_file_open_inode(e, BPF_CORE_READ(inode, i_ino));
-	security_file_open_ctime(e, inode_ctime(inode));
+	security_file_open_dev(e, READ_AS(known, sb, s_dev));
+	security_file_open_inode(e, READ_AS(known, inode, i_ino));
+	security_file_open_ctime(e, inode_ctime(known, inode));
 }
 
 /*
@@ -56,13 +59,13 @@ EXIT_TAIL(security_file_open_exit)
 
 	if (!file)
 		return;
-	flags = BPF_CORE_READ(file, f_flags);
+	flags = READ(file, f_flags);
 	if (flags & O_PATH) /* opens nothing: the LSM hook is not called either */
 		return;
 	e = event_begin(EVENT_security_file_open, RUNG_TRACEPOINT);
 	if (!e)
 		return;
-	put_file_open(e, file, flags | open_creation_flags(nr, args));
+	put_file_open(e, false, file, flags | open_creation_flags(nr, args));
 	put_syscall_pathname(e, security_file_open_syscall_pathname, nr, args);
 	put_syscall(e, security_file_open_syscall);
 	event_submit(e, 0);
@@ -77,7 +80,7 @@ LSM_HOOK1(file_open, file_open, struct file *, file)
 
 	if (!e)
 		return 0;
-	put_file_open(e, file, BPF_CORE_READ(file, f_flags));
+	put_file_open(e, rung != RUNG_KPROBE, file, READ_AS(rung != RUNG_KPROBE, file, f_flags));
 	task_syscall_args(task_registers(task), compat, args);
 	put_syscall_pathname(e, security_file_open_syscall_pathname, current_syscall_id(), args);
 	put_syscall(e, security_file_open_syscall);

@@ -10,39 +10,33 @@
 #define ALERT_MPROTECT_W_ADD 3
 #define ALERT_MPROTECT_W_REM 4
 
-struct protection_change {
-	u64 requested;
-	u32 alert;
-};
-
-static long compare_protection(struct task_struct *task, struct vm_area_struct *vma, struct protection_change *change)
+/* protection_alert compares what is asked for with what is: 0 when it is nothing to tell of. */
+static __always_inline u32 protection_alert(u64 flags, u64 requested)
 {
-	u64 flags = BPF_CORE_READ(vma, vm_flags);
 	bool was_x = flags & VM_EXEC, was_w = flags & VM_WRITE;
-	bool to_x = change->requested & PROT_EXEC, to_w = change->requested & PROT_WRITE;
+	bool to_x = requested & PROT_EXEC, to_w = requested & PROT_WRITE;
 
 	if (!was_x && to_x)
-		change->alert = ALERT_MPROTECT_X_ADD;
-	else if (was_x && !was_w && to_x && to_w)
-		change->alert = ALERT_MPROTECT_W_ADD;
-	else if (was_x && was_w && to_x && !to_w)
-		change->alert = ALERT_MPROTECT_W_REM;
+		return ALERT_MPROTECT_X_ADD;
+	if (was_x && !was_w && to_x && to_w)
+		return ALERT_MPROTECT_W_ADD;
+	if (was_x && was_w && to_x && !to_w)
+		return ALERT_MPROTECT_W_REM;
 	return 0;
 }
 
 ENTER_TAIL(mprotect_enter)
 {
-	struct protection_change change = { .requested = args[2] };
+	struct mapping mapping = mapping_at(task_current(), args[0]);
 	struct task_state *state;
+	u32 alert = mapping.found ? protection_alert(mapping.flags, args[2]) : 0;
 
-	if (have_helper(find_vma))
-		bpf_find_vma(task_current(), args[0], compare_protection, &change, 0);
-	if (!change.alert)
+	if (!alert)
 		return;
 	state = task_state();
 	if (!state)
 		return;
-	state->memory_alert = change.alert;
+	state->memory_alert = alert;
 	state->valid |= STATE_MEMORY;
 }
 

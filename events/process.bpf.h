@@ -55,7 +55,7 @@ int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
 	if (!state)
 		return 0;
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
-	slim_cred_read(&state->cred, task_field(current, cred));
+	slim_cred_read(&state->cred, TASK(current, cred));
 	state->valid |= STATE_COMM | STATE_IDENTITY;
 	return 0;
 }
@@ -129,35 +129,20 @@ static __noinline u64 auxv_base(struct mm_struct *mm)
 	return 0;
 }
 
-struct mapped_file {
-	struct file *file;
-};
-
-static long find_mapped_file(struct task_struct *task, struct vm_area_struct *vma, struct mapped_file *found)
-{
-	found->file = BPF_CORE_READ(vma, vm_file);
-	return 0;
-}
-
 /* put_interpreter stores the ELF interpreter: the file that is mapped where the loader put it. Kernel >= 5.17. */
 static __always_inline void put_interpreter(struct event *e, struct task_struct *task)
 {
-	u64 base = have_helper(find_vma) ? auxv_base(task_field(task, mm)) : 0;
-	struct mapped_file found = {};
+	u64 base = auxv_base(TASK(task, mm));
+	struct file *file = base ? mapping_at(task, base).file : NULL;
 	struct inode *inode;
-	struct file *file;
 
-	if (!base)
-		return;
-	bpf_find_vma(task, base, find_mapped_file, &found, 0);
-	file = found.file;
 	if (!file)
 		return;
 	inode = BPF_CORE_READ(file, f_inode);
 	put_file_path(e, sched_process_exec_interpreter_pathname, file);
 	sched_process_exec_interpreter_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_interpreter_inode(e, BPF_CORE_READ(inode, i_ino));
-	sched_process_exec_interpreter_ctime(e, inode_ctime(inode));
+	sched_process_exec_interpreter_ctime(e, inode_ctime(false, inode));
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -177,13 +162,15 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	sched_process_exec_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_inode(e, BPF_CORE_READ(inode, i_ino));
 	sched_process_exec_invoked_from_kernel(e, !!(BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD));
-	sched_process_exec_ctime(e, inode_ctime(inode));
+	sched_process_exec_ctime(e, inode_ctime(false, inode));
 	stdin = task_file(0);
 	if (stdin)
 		sched_process_exec_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);
 	sched_process_exec_inode_mode(e, BPF_CORE_READ(inode, i_mode));
 	put_str(e, sched_process_exec_interp, bprm->interp);
+#ifndef WITHOUT_CALLBACKS
 	put_interpreter(e, task_current());
+#endif
 	return event_submit(e, 0);
 }
 
@@ -194,7 +181,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 static __always_inline void execve_succeeded(struct event *e, struct linux_binprm *bprm, u32 pathname, u32 argv,
 					     u32 envp)
 {
-	struct mm_struct *mm = task_field(task_current(), mm);
+	struct mm_struct *mm = TASK(task_current(), mm);
 
 	put_str(e, pathname, bprm->filename);
 	put_argv(e, argv, mm);
@@ -258,7 +245,7 @@ ENTER_TAIL(identity_enter)
 
 	if (!state)
 		return;
-	slim_cred_read(&state->cred, task_field(task, cred));
+	slim_cred_read(&state->cred, TASK(task, cred));
 	task_namespaces_read(&state->namespaces, task);
 	state->valid |= STATE_IDENTITY;
 }
@@ -279,7 +266,7 @@ static __always_inline void cred_event(struct task_state *state)
 	struct slim_cred now;
 	struct event *e;
 
-	slim_cred_read(&now, task_field(task_current(), cred));
+	slim_cred_read(&now, TASK(task_current(), cred));
 	if (!cred_differs(&state->cred, &now))
 		return;
 	e = event_begin(EVENT_commit_creds, RUNG_TRACEPOINT);

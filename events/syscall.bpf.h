@@ -33,7 +33,7 @@
 #define SYSCALL_TAILS 4
 #define MULTIPLEXED 32
 #define STR_ARRAY_MAX 4096
-#define STR_ARRAY_WITHOUT_LOOP 32
+#define STR_ARRAY_UNROLLED 32
 #define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
 
 struct syscall_spec {
@@ -119,7 +119,7 @@ struct str_array_walk {
 };
 
 /* str_array_step copies one string; 1: the walk is over. */
-static long str_array_step(u32 i, struct str_array_walk *walk)
+STEP str_array_step(u32 i, struct str_array_walk *walk)
 {
 	struct event *e = walk->e;
 	u64 at = walk->array + (u64)i * walk->width, str = 0;
@@ -157,14 +157,7 @@ static __noinline void put_user_str_array(struct event *e, u32 index, u64 array,
 
 	if (!array || tail_full(e, index))
 		return;
-	if (have_helper(loop)) {
-		bpf_loop(STR_ARRAY_MAX, str_array_step, &walk, 0);
-	} else {
-		for (int i = 0; i < STR_ARRAY_WITHOUT_LOOP; i++) {
-			if (str_array_step(i, &walk))
-				break;
-		}
-	}
+	repeat(STR_ARRAY_MAX, STR_ARRAY_UNROLLED, str_array_step, &walk);
 	if (!walk.complete)
 		mark_truncated(e, index);
 	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
@@ -273,18 +266,12 @@ static __always_inline void exit_tails_from(void *ctx, const struct syscall_spec
 	}
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+/* syscall_exited does what somebody needs after this syscall. */
+static __noinline int syscall_exited(void *ctx, const struct pt_regs *regs, long ret)
 {
-	const struct syscall_spec *spec = syscall_spec(regs, false), *behind;
-	bool compat;
+	bool compat = task_in_compat_syscall(task_current());
+	const struct syscall_spec *spec = syscall_spec(regs, compat), *behind;
 
-	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
-	if (!spec || !(spec->flags & SPEC_ACTIVE))
-		return 0;
-	compat = task_in_compat_syscall(task_current());
-	if (compat)
-		spec = syscall_spec(regs, true);
 	if (!spec)
 		return 0;
 	if (event_selected(EVENT_sys_exit)) {
@@ -302,6 +289,18 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 		syscall_event(regs, spec, compat, ret);
 	exit_tails_from(ctx, behind, 0);
 	return 0;
+}
+
+/* A function of its own, because this runs after every syscall: it has no registers to save. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	const struct syscall_spec *spec = syscall_spec(regs, false);
+
+	/* A spec is active if either ABI gives its number a meaning that somebody needs. */
+	if (!spec || !(spec->flags & SPEC_ACTIVE))
+		return 0;
+	return syscall_exited(ctx, regs, ret);
 }
 
 /*

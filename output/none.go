@@ -5,7 +5,7 @@ import "github.com/tracee-go/tracee/types/trace"
 // None prints nothing.
 var None = declare(Format{
 	Name: "none",
-	Doc:  "ignore the stream of events, usually with --capture",
+	Doc:  "print no events; losses and errors are still told",
 	New:  func(Config) (Printer, error) { return nonePrinter{}, nil },
 })
 

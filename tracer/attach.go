@@ -11,6 +11,9 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
+// errNoRung is the reason of an event whose every rung Config.Without lists.
+var errNoRung = errors.New("no rung left to try")
+
 // attach climbs the ladder of every selected event, and then starts the flow of syscalls that they need.
 func (t *Tracer) attach(l *loader) error {
 	table := newSyscallTable(t.config.ExecEnv)
@@ -38,11 +41,25 @@ func (t *Tracer) attach(l *loader) error {
 	return nil
 }
 
+// ladder is that of the event without the rungs that are not to be tried.
+func (t *Tracer) ladder(e *events.Event) events.Ladder {
+	if len(t.config.Without) == 0 {
+		return e.Hooks
+	}
+	return slices.DeleteFunc(slices.Clone(e.Hooks), func(h events.Hook) bool {
+		return slices.Contains(t.config.Without, h.Rung)
+	})
+}
+
 // climb tries all rungs but the last.
 func (t *Tracer) climb(l *loader, e *events.Event, table *syscallTable) Attachment {
 	a := Attachment{Event: e}
-	for i := range len(e.Hooks) - 1 {
-		if t.try(l, &a, e.Hooks[i], table) {
+	ladder := t.ladder(e)
+	if len(ladder) == 0 && len(e.Hooks) > 0 {
+		a.Err = errNoRung
+	}
+	for i := range len(ladder) - 1 {
+		if t.try(l, &a, ladder[i], table) {
 			break
 		}
 	}
@@ -67,8 +84,9 @@ func (t *Tracer) try(l *loader, a *Attachment, hook events.Hook, table *syscallT
 // settle tries the last rung of an event that has none yet. It fails if the event is required and can not be had.
 func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 	e := a.Event
-	if n := len(e.Hooks); n > 0 && !a.Attached {
-		t.try(l, a, e.Hooks[n-1], table)
+	ladder := t.ladder(e)
+	if n := len(ladder); n > 0 && !a.Attached {
+		t.try(l, a, ladder[n-1], table)
 	}
 	if len(e.Hooks) == 0 { // a plain syscall, or made in user space
 		a.Attached = true
@@ -93,10 +111,11 @@ func (t *Tracer) lastRungs() []string {
 		if a.Event.Syscall {
 			names["sys_exit"] = true
 		}
-		if a.Attached || len(a.Event.Hooks) == 0 {
+		ladder := t.ladder(a.Event)
+		if a.Attached || len(ladder) == 0 {
 			continue
 		}
-		hook := a.Event.Hooks[len(a.Event.Hooks)-1]
+		hook := ladder[len(ladder)-1]
 		if hook.Program != "" {
 			names[hook.Program] = true
 		}

@@ -30,15 +30,17 @@ type loader struct {
 const lanes = 4
 
 func newLoader(config Config) (*loader, error) {
-	spec, err := bpf.LoadTracee()
+	// Read once and shared: each program that is loaded on its own would read it again.
+	types, err := kernelTypes()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := bpf.Load(hasHelper(types, "BPF_FUNC_loop"))
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
 	l := &loader{spec: spec}
-	// Read once and shared: each program that is loaded on its own would read it again.
-	if l.options.Programs.KernelTypes, err = kernelTypes(); err != nil {
-		return nil, err
-	}
+	l.options.Programs.KernelTypes = types
 	if err := setConstants(spec, config); err != nil {
 		return nil, err
 	}
@@ -76,6 +78,15 @@ func withoutTaskStorage(spec *ebpf.CollectionSpec) error {
 	storage.Type, storage.Flags, storage.MaxEntries = ebpf.Array, 0, 1
 	spec.Maps["task_states_by_address"].MaxEntries = tasksAtOnce
 	return nil
+}
+
+// hasHelper reports whether the kernel has a BPF helper, by the same fact as the programs.
+func hasHelper(types *btf.Spec, name string) bool {
+	var helpers *btf.Enum
+	if err := types.TypeByName("bpf_func_id", &helpers); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(helpers.Values, func(v btf.EnumValue) bool { return v.Name == name })
 }
 
 // kernelTypes reads the kernel's BTF, or the file that stands in for it.
@@ -204,6 +215,9 @@ const (
 	flagCritical = 2
 )
 
+// recordSize is what most records have at most; a power of two.
+const recordSize = 512
+
 // Default sizes of the rings. Both are mapped twice into memory.
 const (
 	defaultCritical = 2 << 20
@@ -218,10 +232,16 @@ func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
 	spec.Maps["buffers"].MaxEntries = uint32(cpus * lanes)
 	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
 	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)
-	for name, variable := range map[string]string{"critical": "wake_critical", "bulk": "wake_bulk"} {
-		// The reader polls; it is woken early when an eighth of the ring is waiting.
-		if err := spec.Variables[variable].Set(uint64(spec.Maps[name].MaxEntries / 8)); err != nil {
-			return fmt.Errorf("set constant %s: %w", variable, err)
+	critical, bulk := uint64(spec.Maps["critical"].MaxEntries), uint64(spec.Maps["bulk"].MaxEntries)
+	for name, value := range map[string]uint64{
+		// The reader polls; it is woken early when an eighth of a ring is waiting. To ask for that costs time, so it
+		// is not done for every record, but often enough that a 64th of the smaller ring fits in between.
+		"wake_critical": critical / 8,
+		"wake_bulk":     bulk / 8,
+		"wake_every":    min(max(1, min(critical, bulk)/64/recordSize), 64),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set constant %s: %w", name, err)
 		}
 	}
 	return nil

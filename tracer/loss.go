@@ -29,7 +29,6 @@ type Loss struct {
 // Stats are totals since the start.
 type Stats struct {
 	Delivered  uint64 // events that Events yielded, without lost_events
-	Submitted  uint64 // events that the kernel side put into the rings
 	Lost       []Loss // sorted by event and reason
 	Unreadable uint64 // arguments left out because the traced process' memory could not be read
 }
@@ -107,9 +106,7 @@ func (l *losses) reportAt(yield func(*trace.Event) bool, timestamp int) bool {
 func (t *Tracer) Stats() Stats {
 	s := Stats{Delivered: t.reader.losses.delivered, Lost: t.lost()}
 	for _, e := range t.config.Events {
-		c := t.counters(e)
-		s.Submitted += c.Submitted
-		s.Unreadable += c.Unreadable
+		s.Unreadable += t.counters(e).Unreadable
 	}
 	return s
 }
@@ -157,7 +154,6 @@ func (t *Tracer) counters(e *events.Event) bpf.TraceeEventCounters {
 		return sum
 	}
 	for i := range perCPU {
-		sum.Submitted += perCPU[i].Submitted
 		sum.LostRingFull += perCPU[i].LostRingFull
 		sum.LostNoBuffer += perCPU[i].LostNoBuffer
 		sum.Unreadable += perCPU[i].Unreadable

@@ -6,12 +6,16 @@ import (
 	"os"
 	"strings"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
 // Errors about the machine. Each is wrapped in an error that says what to do.
 var (
 	ErrNotPermitted = errors.New("not permitted")
+	ErrNoBPF        = errors.New("no BPF")
 	ErrNoBTF        = errors.New("no type information of the kernel")
 	ErrLockedDown   = errors.New("kernel lockdown")
 )
@@ -21,15 +25,19 @@ const (
 	lockdownPath = "/sys/kernel/security/lockdown"
 )
 
-// checkSystem finds out early, and says plainly, what would otherwise fail late with the kernel's bare error codes.
-func checkSystem() error {
+// Check finds out early, and says plainly, what would otherwise fail late with the kernel's bare error codes. New does it
+// too.
+func Check() error {
 	if err := checkCapabilities(); err != nil {
 		return err
 	}
 	if err := checkLockdown(lockdownPath); err != nil {
 		return err
 	}
-	return checkBTF(btfPath)
+	if err := checkBTF(btfPath); err != nil {
+		return err
+	}
+	return checkPrograms()
 }
 
 // checkLockdown refuses the mode in which the kernel lets no BPF program read its memory.
@@ -57,6 +65,27 @@ func checkBTF(path string) error {
 			"or name a BTF file of this very kernel in TRACEE_BTF_FILE", ErrNoBTF, path)
 	}
 	return nil
+}
+
+// checkPrograms loads the smallest program there is: what forbids all programs would otherwise be told once for each event.
+func checkPrograms() error {
+	_ = rlimit.RemoveMemlock() // see newLoader
+	smallest, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type:         ebpf.RawTracepoint,
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+		License:      "GPL",
+	})
+	switch {
+	case err == nil:
+		return smallest.Close()
+	case errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("%w in this kernel: use one built with CONFIG_BPF_SYSCALL=y", ErrNoBPF)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: the kernel refuses BPF programs: a seccomp profile or a security module forbids them "+
+			"(in a container: docker run --privileged)", ErrNotPermitted)
+	default:
+		return fmt.Errorf("%w: the kernel refuses even an empty program: %w", ErrNoBPF, err)
+	}
 }
 
 // capability numbers from include/uapi/linux/capability.h that x/sys knows by name.

@@ -31,6 +31,9 @@ type Config struct {
 	Required []*events.Event
 	Filter   *filter.Filter // nil: no filter
 
+	// Without lists rungs that are not to be tried: of a kernel on which one misbehaves, and to compare rungs.
+	Without []trace.Rung
+
 	DetectSyscall bool // fill the arguments called "syscall"
 	ExecEnv       bool // keep the environment of executions
 	RelativeTime  bool // timestamps count from the start instead of the epoch
@@ -83,7 +86,7 @@ func New(config Config) (*Tracer, error) {
 		}
 		config.Filter = empty
 	}
-	if err := checkSystem(); err != nil {
+	if err := Check(); err != nil {
 		return nil, err
 	}
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
@@ -130,6 +133,7 @@ func (t *Tracer) Close() error {
 		errs = append(errs, m.Close())
 	}
 	t.links, t.programs, t.closers, t.maps = nil, nil, nil, nil
+	t.variables = nil // they are mapped memory, which goes when they are collected
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop tracing: %w", err)
 	}

@@ -3,9 +3,9 @@
  * How an event is built and sent: event_begin() takes a buffer and fills the header if the event is selected and the
  * task passes the filters, the put_* functions store arguments, event_submit() copies the record to its ring.
  *
- * A record is the header, one slot of eight bytes per declared argument, and a tail. Values that fit live in their slot;
- * for the others the slot holds offset and length of their bytes in the tail. So user space finds any argument in one
- * step. Needs ring buffers and BTF tracepoints: kernel >= 5.8.
+ * A record is the header, one slot of eight bytes per declared argument, and a tail. Values that fit live in their
+ * slot; for the others the slot holds offset and length of their bytes in the tail. So user space finds any argument
+ * in one step. Needs ring buffers and BTF tracepoints: kernel >= 5.8.
  */
 #pragma once
 
@@ -34,9 +34,8 @@ struct event {
 	u8 body[BODY_MASK + 1 + VALUE_MAX + 512]; /* slack: the largest single write behind a masked offset */
 };
 
-/* Per event: what passed the filters, and why it did not arrive. */
+/* Per event: why it did not arrive. */
 struct event_counters {
-	u64 submitted;
 	u64 lost_ring_full;
 	u64 lost_no_buffer;  /* all lanes of the CPU were taken */
 	u64 unreadable;      /* arguments whose memory could not be read; their event was sent without them */
@@ -70,6 +69,7 @@ const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, EVENT_CRITICA
 const volatile u32 own_pid;                     /* the tracer, never traced */
 const volatile u64 wake_critical = 1 << 17;     /* bytes waiting at which the reader is woken; else it polls */
 const volatile u64 wake_bulk = 1 << 20;
+const volatile u64 wake_every = 1; /* records; a power of two */
 
 static __always_inline struct event_counters *event_counters(u32 index)
 {
@@ -126,22 +126,29 @@ static __always_inline void event_drop(struct event *e)
 static __always_inline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
 {
 	struct task_struct *task = task_current();
-	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 pid = TASK(task, tgid);
+	struct kernfs_node *node;
+	struct css_set *cgroups;
+	struct cgroup *cgroup;
+	struct cred *cred;
 	struct event *e;
 	u8 lane;
 
-	if (pid_tgid >> 32 == own_pid)
+	if (pid == own_pid)
 		return NULL;
 	e = event_buffer(&lane);
 	if (!e) {
 		event_count(index, lost_no_buffer);
 		return NULL;
 	}
-	e->header.host_pid = pid_tgid >> 32;
-	e->header.host_tid = pid_tgid;
-	e->header.uid = bpf_get_current_uid_gid();
-	if (comm)
-		__builtin_memcpy(e->header.comm, comm, sizeof(e->header.comm));
+	e->header.host_pid = pid;
+	e->header.host_tid = TASK(task, pid);
+	cred = TASK(task, cred);
+	e->header.uid = TASK(cred, uid.val);
+	if (comm) /* verifier: a load must not be of two kinds of memory */
+		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), comm);
+	else if (typed_tasks())
+		text16_copy(e->header.comm, task->comm);
 	else
 		bpf_get_current_comm(e->header.comm, sizeof(e->header.comm));
 	if (!scope_passes_early(&e->header))
@@ -151,8 +158,11 @@ static __always_inline struct event *event_start_as(u32 index, u32 args, u8 rung
 		goto reject;
 
 	e->header.timestamp = bpf_ktime_get_boot_ns();
-	e->header.start_time = task_field(task, start_boottime);
-	e->header.cgroup_id = bpf_get_current_cgroup_id();
+	e->header.start_time = TASK(task, start_boottime);
+	cgroups = TASK(task, cgroups);
+	cgroup = TASK(cgroups, dfl_cgrp);
+	node = TASK(cgroup, kn);
+	e->header.cgroup_id = TASK(node, id);
 	e->header.present = 0;
 	e->header.truncated = 0;
 	e->header.event = index;
@@ -177,12 +187,13 @@ static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)
 #define event_begin(index, rung) \
 	(event_selected(index) ? event_start(index, index##_ARGS, rung) : NULL)
 
-#define ring_send(ring, e, bytes, threshold)                                                       \
-	({                                                                                         \
-		u64 __waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);                       \
-		bool __crossing = __waiting < threshold && __waiting + bytes >= threshold;         \
-		bpf_ringbuf_output(&ring, &e->header, bytes,                                       \
-				   __crossing ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);           \
+/* ring_send looks at every wake_every-th record whether so much is waiting that the reader must be woken. */
+#define ring_send(ring, e, bytes, threshold)                                                        \
+	({                                                                                          \
+		bool __wake = !(e->header.sequence & (wake_every - 1)) &&                           \
+			      bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= threshold;             \
+		bpf_ringbuf_output(&ring, &e->header, bytes,                                        \
+				   __wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);                \
 	})
 
 /* event_submit sends the record and gives its buffer back. */
@@ -205,8 +216,6 @@ static __always_inline int event_submit(struct event *e, s64 retval)
 		err = ring_send(bulk, e, bytes, wake_bulk);
 	if (err)
 		event_count(index, lost_ring_full);
-	else
-		event_count(index, submitted);
 	event_drop(e);
 	return 0;
 }

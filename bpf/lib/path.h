@@ -1,30 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Paths from the kernel's own objects: whole up to VALUE_MAX, resolved to the root of the mount namespace (a chroot does
- * not shorten them, as d_path() would), and marked when cut or when the walk ended away from that root.
+ * Paths from the kernel's own objects: whole up to VALUE_MAX, resolved to the root of the mount namespace (a chroot
+ * does not shorten them, as d_path() would), and marked when cut or when the walk ended away from that root.
  */
 #pragma once
 
 #define PATH_STEPS 4096 /* components and mounts: more than VALUE_MAX has room for */
-#define PATH_STEPS_WITHOUT_LOOP 64
+#define PATH_STEPS_UNROLLED 64
 
 static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 {
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
-/* path_prepend writes "/name" before e->path_at; false when there is no room. */
-static __always_inline bool path_prepend(struct event *e, struct dentry *dentry)
+/* dentry_link is what a walk needs of a dentry, in the order in which the kernel has it. */
+struct dentry_link {
+	struct dentry *parent;
+	u32 hash, length;
+	const unsigned char *name;
+};
+
+#define dentry_offset(field) \
+	(bpf_core_field_offset(struct dentry, field) - bpf_core_field_offset(struct dentry, d_parent))
+
+static __always_inline void dentry_link_read(struct dentry_link *to, struct dentry *dentry)
 {
-	u32 len = BPF_CORE_READ(dentry, d_name.len) & 255; /* verifier: NAME_MAX is 255 */
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	if (kernel_casts()) {
+		to->parent = kernel_cast(dentry)->d_parent;
+		to->length = kernel_cast(dentry)->d_name.len;
+		to->name = kernel_cast(dentry)->d_name.name;
+	} else if (dentry_offset(d_name.len) == offsetof(struct dentry_link, length) &&
+		   dentry_offset(d_name.name) == offsetof(struct dentry_link, name)) {
+		bpf_core_read(to, sizeof(*to), &dentry->d_parent);
+	} else { /* CONFIG_RANDSTRUCT */
+		to->parent = BPF_CORE_READ(dentry, d_parent);
+		to->length = BPF_CORE_READ(dentry, d_name.len);
+		to->name = BPF_CORE_READ(dentry, d_name.name);
+	}
+}
+
+/* path_prepend writes "/name" before e->path_at; false when there is no room. */
+static __always_inline bool path_prepend(struct event *e, const struct dentry_link *component)
+{
+	u32 len = component->length & 255; /* verifier: NAME_MAX is 255 */
 	u32 at = e->path_at;
 
 	if (at > VALUE_MAX || at < len + 1)
 		return false;
 	at -= len + 1;
 	e->path[at & PATH_MASK] = '/';
-	bpf_probe_read_kernel(&e->path[(at + 1) & PATH_MASK], len, name);
+	bpf_probe_read_kernel(&e->path[(at + 1) & PATH_MASK], len, component->name);
 	e->path_at = at;
 	return true;
 }
@@ -37,34 +62,35 @@ struct path_walk {
 };
 
 /* path_step goes up by one component or one mount; 1: the walk is over. */
-static long path_step(u32 i, struct path_walk *walk)
+STEP path_step(u32 i, struct path_walk *walk)
 {
 	struct dentry *dentry = walk->dentry;
-	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 	struct mount *mnt = walk->mnt;
 	struct event *e = walk->e;
+	struct dentry_link link = {};
 
 	if (dentry == walk->mnt_root) {
-		struct mount *above = BPF_CORE_READ(mnt, mnt_parent);
+		struct mount *above = READ(mnt, mnt_parent);
 
 		if (above == mnt) {
 			e->path_whole = true;
 			return 1;
 		}
-		walk->dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
-		walk->mnt_root = BPF_CORE_READ(above, mnt.mnt_root);
+		walk->dentry = READ(mnt, mnt_mountpoint);
+		walk->mnt_root = READ(above, mnt.mnt_root);
 		walk->mnt = above;
 		return 0;
 	}
-	if (dentry == parent) {
-		if (e->path_at == VALUE_MAX && path_prepend(e, dentry)) {
+	dentry_link_read(&link, dentry);
+	if (dentry == link.parent) {
+		if (e->path_at == VALUE_MAX && path_prepend(e, &link)) {
 			e->path_at++; /* no slash */
 			e->path_whole = true;
 		}
 		return 1;
 	}
-	walk->dentry = parent;
-	return !path_prepend(e, dentry);
+	walk->dentry = link.parent;
+	return !path_prepend(e, &link);
 }
 
 /*
@@ -79,20 +105,13 @@ static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struc
 	struct path_walk walk = {
 		.e = e,
 		.dentry = dentry,
-		.mnt_root = BPF_CORE_READ(vfsmnt, mnt_root),
+		.mnt_root = READ(vfsmnt, mnt_root),
 		.mnt = mount_of(vfsmnt),
 	};
 
 	e->path_at = VALUE_MAX;
 	e->path_whole = false;
-	if (have_helper(loop)) {
-		bpf_loop(PATH_STEPS, path_step, &walk, 0);
-	} else {
-		for (int i = 0; i < PATH_STEPS_WITHOUT_LOOP; i++) {
-			if (path_step(i, &walk))
-				break;
-		}
-	}
+	repeat(PATH_STEPS, PATH_STEPS_UNROLLED, path_step, &walk);
 	if (e->path_at == VALUE_MAX && e->path_whole) {
 		e->path_at = VALUE_MAX - 1;
 		e->path[VALUE_MAX - 1] = '/';
@@ -116,6 +135,6 @@ static __always_inline void put_built_path(struct event *e, u32 index)
 /* put_file_path stores the path of an open file. */
 static __always_inline void put_file_path(struct event *e, u32 index, struct file *file)
 {
-	path_build(e, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	path_build(e, READ(file, f_path.mnt), READ(file, f_path.dentry));
 	put_built_path(e, index);
 }

@@ -4,7 +4,7 @@
 
 /*
  * task_current returns the running task: since 5.11 as a typed pointer, whose fields are plain loads, before that as an
- * address. task_field reads a field of either.
+ * address. TASK reads a field of either, or of what one leads to.
  */
 static __always_inline struct task_struct *task_current(void)
 {
@@ -13,11 +13,12 @@ static __always_inline struct task_struct *task_current(void)
 	return (void *)bpf_get_current_task();
 }
 
-#define task_field(task, field) (have_helper(get_current_task_btf) ? (task)->field : BPF_CORE_READ(task, field))
+#define typed_tasks() have_helper(get_current_task_btf)
+#define TASK(p, field) READ_AS(typed_tasks(), p, field)
 
 static __always_inline bool task_in_compat_syscall(struct task_struct *task)
 {
-	return thread_in_compat_syscall(task_field(task, thread_info.status), task_field(task, thread_info.flags));
+	return thread_in_compat_syscall(TASK(task, thread_info.status), TASK(task, thread_info.flags));
 }
 
 #define STACK_SIZE 16384 /* THREAD_SIZE of x86-64 and, with pages of 4 KiB, of arm64 */
@@ -68,28 +69,36 @@ static __always_inline u32 task_pid_in_own_namespace(struct task_struct *task)
 /* header_namespaces fills what needs the task's namespaces. Tasks outside of any pid namespace skip most of it. */
 static __always_inline void header_namespaces(struct event_header *h, struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
-	struct task_struct *parent = task->real_parent;
-	struct nsproxy *proxy = task->nsproxy;
-	struct uts_namespace *uts = proxy->uts_ns;
+	struct task_struct *parent = TASK(task, real_parent);
+	struct nsproxy *proxy = TASK(task, nsproxy);
+	struct uts_namespace *uts = TASK(proxy, uts_ns);
+	struct mnt_namespace *mnt = TASK(proxy, mnt_ns);
+	struct pid *pid = TASK(task, thread_pid);
 	struct pid_namespace *ns;
-	u32 level = pid->level;
+	u32 level = TASK(pid, level);
 
-	h->host_ppid = parent->tgid;
-	h->mnt_ns = proxy->mnt_ns->ns.inum;
-	bpf_probe_read_kernel(h->uts, sizeof(h->uts), uts->name.nodename);
+	h->host_ppid = TASK(parent, tgid);
+	h->mnt_ns = TASK(mnt, ns.inum);
+	if (typed_tasks())
+		text16_copy(h->uts, uts->name.nodename);
+	else
+		bpf_probe_read_kernel(h->uts, sizeof(h->uts), uts->name.nodename);
 	h->uts[sizeof(h->uts) - 1] = 0;
-	ns = pid_namespace(pid, level);
-	h->pid_ns = BPF_CORE_READ(ns, ns.inum);
 	if (level == 0) {
+		ns = TASK(pid, numbers[0].ns);
+		h->pid_ns = TASK(ns, ns.inum);
 		h->pid = h->host_pid;
 		h->tid = h->host_tid;
 		h->ppid = h->host_ppid;
 		return;
 	}
+	/* Not through pid: before 6.3 the verifier allows no unknown offset from a typed pointer. */
+	pid = BPF_CORE_READ(task, thread_pid);
+	ns = pid_namespace(pid, level);
+	h->pid_ns = BPF_CORE_READ(ns, ns.inum);
 	h->tid = pid_in_namespace(pid, level, NULL);
-	h->pid = pid_in_namespace(task->group_leader->thread_pid, level, ns);
-	h->ppid = pid_in_namespace(parent->group_leader->thread_pid, level, ns);
+	h->pid = pid_in_namespace(BPF_CORE_READ(task, group_leader, thread_pid), level, ns);
+	h->ppid = pid_in_namespace(BPF_CORE_READ(parent, group_leader, thread_pid), level, ns);
 }
 
 /* The credentials that v0.8 shows; trace.SlimCred has the same layout. */
@@ -218,12 +227,45 @@ static __always_inline struct task_state *task_state_take(u32 part)
 static __always_inline struct file *task_file(u32 fd)
 {
 	struct task_struct *task = task_current();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
+	struct files_struct *files = TASK(task, files);
+	struct fdtable *table = TASK(files, fdt);
 	struct file *file = NULL;
 
-	if (fd >= BPF_CORE_READ(table, max_fds))
+	if (fd >= TASK(table, max_fds))
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	bpf_probe_read_kernel(&file, sizeof(file), &TASK(table, fd)[fd]);
 	return file;
+}
+
+/* A mapping of a task's memory. */
+struct mapping {
+	bool found;
+	u64 start, end, flags;
+	struct file *file; /* NULL: anonymous */
+};
+
+#ifndef WITHOUT_CALLBACKS
+static long mapping_found(struct task_struct *task, struct vm_area_struct *vma, struct mapping *to)
+{
+	to->found = true;
+	to->start = BPF_CORE_READ(vma, vm_start);
+	to->end = BPF_CORE_READ(vma, vm_end);
+	to->flags = BPF_CORE_READ(vma, vm_flags);
+	to->file = BPF_CORE_READ(vma, vm_file);
+	return 0;
+}
+#endif
+
+/*
+ * mapping_at finds the mapping at an address of the current task (bpf_find_vma, kernel >= 5.17); before that, and when
+ * somebody else is changing the mappings, it finds none.
+ */
+static __always_inline struct mapping mapping_at(struct task_struct *task, u64 address)
+{
+	struct mapping mapping = {};
+
+#ifndef WITHOUT_CALLBACKS
+	bpf_find_vma(task, address, mapping_found, &mapping, 0);
+#endif
+	return mapping;
 }

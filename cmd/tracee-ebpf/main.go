@@ -1,4 +1,5 @@
-// Command tracee-ebpf traces events and syscalls in the kernel and prints them, with the command line of Tracee v0.8.
+// Command tracee-ebpf traces events and syscalls in the kernel and prints them, with the command line of Tracee v0.8. All
+// of it is in cli.EBPF; this is the way there.
 package main
 
 import (

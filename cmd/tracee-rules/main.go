@@ -1,4 +1,5 @@
-// Command tracee-rules shows events to signatures and prints what they find, with the command line of Tracee v0.8.
+// Command tracee-rules shows events to signatures and prints what they find, with the command line of Tracee v0.8. All of
+// it is in cli.Rules; this is the way there.
 package main
 
 import (

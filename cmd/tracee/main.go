@@ -1,4 +1,5 @@
-// Command tracee watches a machine and reports attacks: collection and detection in one process.
+// Command tracee watches a machine and reports attacks: collection and detection in one process. All of it is in
+// cli.Tracee; this is the way there.
 package main
 
 import (

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs the scope filters on a header that the test writes into a map. A socket filter, so that kernel 5.10 can run it. */
+/*
+ * Runs the scope filters on a header that the test writes into a map. A socket filter, so that kernel 5.10 can run it.
+ */
 #include "../../bpf/kernel/vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

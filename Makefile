@@ -1,0 +1,82 @@
+# make            generate, build, test
+# make build      the three commands, into dist/
+# make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-strip-16
+# make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
+# make test-kernels   the tests in test/, on real kernels in QEMU; see KERNELS
+# make bench, make bench-counted   costs: on this kernel; by counting instructions in a guest
+# make lint       formatting, vet, staticcheck
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := all
+
+KERNELS ?= 6.1,6.12
+
+# Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
+PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
+
+.PHONY: all build generate test race test-kernels bench bench-counted lint clean
+
+# One after the other, whatever -j says.
+all:
+	$(MAKE) generate
+	$(MAKE) build
+	$(MAKE) test
+
+build:
+	CGO_ENABLED=0 go build -o dist/ ./cmd/...
+
+generate:
+	go generate ./...
+
+# What the tests of a package wrote is shown if one failed; otherwise its result, and why tests were skipped.
+define REPORT
+/^=== RUN/ { note = "" }
+/^ +[a-z0-9_]+_test\.go:[0-9]+: / { note = $$0; sub(/^ +/, "", note) }
+/--- SKIP: / { test = $$0; sub(/^ *--- SKIP: /, "", test); sub(/ \(.*/, "", test)
+	skips = skips "    skipped " test ": " note "\n"; skipped++ }
+/--- PASS: / { passed++ }
+/--- FAIL: / { failed++ }
+!/^(=== (RUN|PAUSE|CONT|NAME)| *--- PASS: )/ { text = text $$0 "\n" }
+/^FAIL\t/ { printf "%s", text }
+/^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; text = skips = "" }
+END { if (text != "FAIL\n") printf "%s", text
+	printf "%d tests passed, %d failed, %d skipped\n", passed, failed, skipped }
+endef
+export REPORT
+
+test:
+	go vet ./...
+	go tool staticcheck ./...
+	go test -v ./... 2>&1 | awk "$$REPORT"
+	$(MAKE) race
+
+race:
+	@if command -v gcc >/dev/null; then \
+		echo "the race detector:"; CGO_ENABLED=1 go test -race $(PURE); \
+	else \
+		echo "skipped the race detector: it needs gcc"; \
+	fi
+
+test-kernels:
+	go run ./test/kernels -kernels $(KERNELS)
+
+bench:
+	go run ./test/bench
+
+bench-counted:
+	go run ./test/bench -counted
+
+lint:
+	@files=$$(go tool gofumpt -l .); \
+	if [[ -n $$files ]]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	@if [[ -f .clang-format ]] && command -v clang-format-16 >/dev/null; then \
+		clang-format-16 --dry-run --Werror $$(git ls-files '*.bpf.h' '*.bpf.c' 'bpf/lib/*.h' 'bpf/kernel/*.h'); \
+	else \
+		echo "skipped clang-format: it needs clang-format-16 and .clang-format"; \
+	fi
+
+clean:
+	rm -rf dist
