@@ -211,8 +211,10 @@ func compatOthers(a *actor) {
 		name string
 		args []uintptr
 	}{
-		{"setresgid16", []uintptr{7, 0xffff, 8}}, {"setresgid", []uintptr{70000, 1<<32 - 1, 1<<32 - 1}},
-		{"setfsuid16", []uintptr{9}}, {"setreuid", []uintptr{ordinaryUser, 0}},
+		{"setresgid16", []uintptr{7, 0xffff, 8}},
+		{"setresgid", []uintptr{70000, 1<<32 - 1, 1<<32 - 1}},
+		{"setfsuid16", []uintptr{9}},
+		{"setreuid", []uintptr{ordinaryUser, 0}},
 	} {
 		before := a.credentials()
 		a.int80(c.name, c.args...)

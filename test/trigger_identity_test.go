@@ -121,8 +121,12 @@ func switchNamespaces(a *actor) {
 		kind string
 		flag uintptr
 	}{
-		{"uts", unix.CLONE_NEWUTS}, {"ipc", unix.CLONE_NEWIPC}, {"net", unix.CLONE_NEWNET},
-		{"cgroup", unix.CLONE_NEWCGROUP}, {"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID},
+		{"uts", unix.CLONE_NEWUTS},
+		{"ipc", unix.CLONE_NEWIPC},
+		{"net", unix.CLONE_NEWNET},
+		{"cgroup", unix.CLONE_NEWCGROUP},
+		{"mnt", unix.CLONE_NEWNS},
+		{"pid", unix.CLONE_NEWPID},
 	} {
 		a.must(unix.SYS_UNSHARE, n.flag)
 		a.want("switch_task_ns", arguments{"pid": int32(os.Getpid()), "new_" + n.kind: a.newNamespace(n.kind)})

@@ -42,8 +42,10 @@ func TestRingGivesRecordsAsTheyWereWritten(t *testing.T) {
 		if !f.write(record, 0) {
 			t.Fatalf("record %d: the ring is full: what was taken was not given back", n)
 		}
-		if !f.look() || !f.look() {
-			t.Fatalf("record %d is not there", n)
+		for range 2 { // looking does not take
+			if !f.look() {
+				t.Fatalf("record %d is not there", n)
+			}
 		}
 		if got, want := *f.header(), uint8(n); got.Rung != want || got.Uts[15] != int8(want) {
 			t.Errorf("record %d: got the header %+v", n, got)
