@@ -201,8 +201,6 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 		return 0;
 	put_str(e, sched_process_exec_cmdpath, bprm->filename);
 	put_file_path(e, sched_process_exec_pathname, file);
-	put_argv(e, sched_process_exec_argv, mm);
-	put_env(e, sched_process_exec_env, mm);
 	sched_process_exec_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_inode(e, BPF_CORE_READ(inode, i_ino));
 	sched_process_exec_invoked_from_kernel(e, !!(BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD));
@@ -213,6 +211,9 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	sched_process_exec_inode_mode(e, BPF_CORE_READ(inode, i_mode));
 	put_str(e, sched_process_exec_interp, bprm->interp);
 	put_interpreter(e, task_current());
+	/* Last, so that long arguments take no room from anything else. */
+	put_argv(e, sched_process_exec_argv, mm);
+	put_env(e, sched_process_exec_env, mm);
 	return event_submit(e, 0);
 }
 

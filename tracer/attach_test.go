@@ -111,6 +111,25 @@ func TestRefusedProgramCostsOneRung(t *testing.T) {
 	}
 }
 
+func TestRefusedDispatcherCostsOnlyWhatNeedsIt(t *testing.T) {
+	config := Config{Events: named(t, "openat", "security_file_open", "exit_group", "sched_process_exec")}
+	config.Without = []trace.Rung{trace.Fentry}
+	running, log, err := newRefused(t, config, "sys_exit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range running.Attachments() {
+		needsIt := a.Event.Name == "openat" || a.Event.Name == "security_file_open"
+		if a.Attached == needsIt || (a.Err != nil) != needsIt {
+			t.Errorf("%s: got attached %t, error %v", a.Event.Name, a.Attached, a.Err)
+		}
+		if warned := strings.Contains(log.String(), "event="+a.Event.Name); warned != needsIt {
+			t.Errorf("%s: warning: got %q", a.Event.Name, log)
+		}
+	}
+	wantRun(t, running, []string{"exit_group", "sched_process_exec"})
+}
+
 // wantRun executes a program and demands an event of each name from it.
 func wantRun(t *testing.T, running *Tracer, names []string) {
 	t.Helper()

@@ -57,6 +57,8 @@ type Attachment struct {
 	// Err says why the event has no better rung, or, when Attached is false, why it has none.
 	Err      error
 	Attached bool
+
+	hook events.Hook // in use, if Attached
 }
 
 // Tracer is a running trace. Close it to detach from the kernel.
