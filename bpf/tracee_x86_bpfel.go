@@ -81,8 +81,6 @@ const (
 	TraceeProgCommitCredsExec         = "commit_creds_exec"
 	TraceeProgExecRemember            = "exec_remember"
 	TraceeProgExecveSuccess           = "execve_success"
-	TraceeProgExecveatEnter           = "execveat_enter"
-	TraceeProgExecveatExit            = "execveat_exit"
 	TraceeProgIdentityEnter           = "identity_enter"
 	TraceeProgMagicWrite              = "magic_write"
 	TraceeProgMemProtAlert            = "mem_prot_alert"
@@ -172,8 +170,6 @@ type TraceeProgramSpecs struct {
 	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
 	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
 	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
 	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
 	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
@@ -313,8 +309,6 @@ type TraceePrograms struct {
 	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
 	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
 	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
 	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
 	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
@@ -351,8 +345,6 @@ func (p *TraceePrograms) Close() error {
 		p.CommitCredsExec,
 		p.ExecRemember,
 		p.ExecveSuccess,
-		p.ExecveatEnter,
-		p.ExecveatExit,
 		p.IdentityEnter,
 		p.MagicWrite,
 		p.MemProtAlert,

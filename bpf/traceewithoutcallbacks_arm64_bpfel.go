@@ -33,8 +33,6 @@ const (
 	TraceeWithoutCallbacksProgCommitCredsExec         = "commit_creds_exec"
 	TraceeWithoutCallbacksProgExecRemember            = "exec_remember"
 	TraceeWithoutCallbacksProgExecveSuccess           = "execve_success"
-	TraceeWithoutCallbacksProgExecveatEnter           = "execveat_enter"
-	TraceeWithoutCallbacksProgExecveatExit            = "execveat_exit"
 	TraceeWithoutCallbacksProgIdentityEnter           = "identity_enter"
 	TraceeWithoutCallbacksProgMagicWrite              = "magic_write"
 	TraceeWithoutCallbacksProgMemProtAlert            = "mem_prot_alert"
@@ -124,8 +122,6 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
 	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
 	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
 	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
 	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
@@ -265,8 +261,6 @@ type TraceeWithoutCallbacksPrograms struct {
 	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
 	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
 	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
 	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
 	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
@@ -303,8 +297,6 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.CommitCredsExec,
 		p.ExecRemember,
 		p.ExecveSuccess,
-		p.ExecveatEnter,
-		p.ExecveatExit,
 		p.IdentityEnter,
 		p.MagicWrite,
 		p.MemProtAlert,

@@ -24,8 +24,7 @@ static __always_inline void put_file_open(struct event *e, bool known, struct fi
 	struct inode *inode = READ_AS(known, file, f_inode);
 	struct super_block *sb = READ_AS(known, inode, i_sb);
 
-	path_build(e, READ_AS(known, file, f_path.mnt), READ_AS(known, file, f_path.dentry));
-	put_built_path(e, security_file_open_pathname);
+	put_path_of(e, security_file_open_pathname, known, file);
 	security_file_open_flags(e, flags);
 	security_file_open_dev(e, READ_AS(known, sb, s_dev));
 	security_file_open_inode(e, READ_AS(known, inode, i_ino));

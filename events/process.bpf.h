@@ -40,6 +40,31 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 }
 
 /*
+ * exec_remember_call notes which syscall the exec is, while the registers still say so. A program that the kernel
+ * starts by itself made none.
+ */
+static __always_inline void exec_remember_call(struct task_state *state, struct task_struct *task)
+{
+	struct pt_regs *regs = task_registers(task);
+	bool compat = task_in_compat_syscall(task); /* set_personality_64bit() is about to clear it */
+	const struct syscall_spec *spec = syscall_spec_of(task_syscall_number(regs), compat);
+	u64 args[6];
+
+	if (!spec)
+		return;
+	if (compat)
+		state->valid |= STATE_COMPAT;
+	if (spec->event == EVENT_execve)
+		state->valid |= STATE_EXECVE;
+	if (spec->event != EVENT_execveat)
+		return;
+	task_syscall_args(regs, compat, args);
+	state->execveat[0] = args[0];
+	state->execveat[1] = args[4];
+	state->valid |= STATE_EXECVEAT;
+}
+
+/*
  * Within an exec this runs in begin_new_exec(), after the last point of failure and before the new credentials are in
  * force: the last moment at which the old name and credentials are to be had.
  */
@@ -57,10 +82,8 @@ int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
 	slim_cred_read(&state->cred, TASK(current, cred));
 	state->valid |= STATE_COMM | STATE_IDENTITY;
-	if (task_in_compat_syscall(current)) /* set_personality_64bit() is about to clear it */
-		state->valid |= STATE_COMPAT;
-	else
-		state->valid &= ~STATE_COMPAT;
+	state->valid &= ~(STATE_COMPAT | STATE_EXECVE | STATE_EXECVEAT);
+	exec_remember_call(state, current);
 	return 0;
 }
 
@@ -163,8 +186,6 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 		return 0;
 	put_str(e, sched_process_exec_cmdpath, bprm->filename);
 	put_file_path(e, sched_process_exec_pathname, file);
-	put_argv(e, sched_process_exec_argv, mm);
-	put_env(e, sched_process_exec_env, mm);
 	sched_process_exec_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	sched_process_exec_inode(e, BPF_CORE_READ(inode, i_ino));
 	sched_process_exec_invoked_from_kernel(e, !!(BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD));
@@ -177,6 +198,9 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 #ifndef WITHOUT_CALLBACKS
 	put_interpreter(e, task_current());
 #endif
+	/* Last, so that long arguments take no room from anything else. */
+	put_argv(e, sched_process_exec_argv, mm);
+	put_env(e, sched_process_exec_env, mm);
 	return event_submit(e, 0);
 }
 
@@ -198,10 +222,9 @@ static __always_inline void execve_succeeded(struct event *e, struct linux_binpr
 /* execve_start is event_start under the name that the task had at the call, and the ABI that it made it by. */
 static __always_inline struct event *execve_start(u32 index, u32 args, struct task_state *state)
 {
-	bool known = state && state->valid & STATE_COMM;
-	struct event *e = event_start_as(index, args, RUNG_NONE, known ? state->comm : NULL);
+	struct event *e = event_start_as(index, args, RUNG_NONE, state->comm);
 
-	if (e && known && state->valid & STATE_COMPAT)
+	if (e && state->valid & STATE_COMPAT)
 		e->header.flags |= FLAG_COMPAT;
 	return e;
 }
@@ -212,41 +235,21 @@ int BPF_PROG(execve_success, struct task_struct *task, int old_pid, struct linux
 	struct task_state *state = task_state_lookup();
 	struct event *e;
 
-	if (state && state->valid & STATE_EXECVEAT) {
-		state->valid &= ~STATE_EXECVEAT;
-		if (!event_selected(EVENT_execveat))
-			return 0;
+	if (!state)
+		return 0;
+	if (state->valid & STATE_EXECVEAT && event_selected(EVENT_execveat)) {
 		e = execve_start(EVENT_execveat, EVENT_execveat_ARGS, state);
 		if (!e)
 			return 0;
 		put_u64(e, 0, state->execveat[0]);
 		put_u64(e, 4, state->execveat[1]);
 		execve_succeeded(e, bprm, 1, 2, 3);
-		return 0;
+	} else if (state->valid & STATE_EXECVE && event_selected(EVENT_execve)) {
+		e = execve_start(EVENT_execve, EVENT_execve_ARGS, state);
+		if (e)
+			execve_succeeded(e, bprm, 0, 1, 2);
 	}
-	if (!event_selected(EVENT_execve))
-		return 0;
-	e = execve_start(EVENT_execve, EVENT_execve_ARGS, state);
-	if (e)
-		execve_succeeded(e, bprm, 0, 1, 2);
 	return 0;
-}
-
-ENTER_TAIL(execveat_enter)
-{
-	struct task_state *state = task_state();
-
-	if (!state)
-		return;
-	state->execveat[0] = args[0];
-	state->execveat[1] = args[4];
-	state->valid |= STATE_EXECVEAT;
-}
-
-/* A failed execveat leaves its mark; take it away. */
-EXIT_TAIL(execveat_exit)
-{
-	task_state_take(STATE_EXECVEAT);
 }
 
 ENTER_TAIL(identity_enter)

@@ -116,7 +116,7 @@ STEP str_array_step(u32 i, struct str_array_walk *walk)
 	}
 	if (e->header.size > BODY_MASK)
 		return 1;
-	n = bpf_probe_read_user_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, (void *)str);
+	n = user_str_read(&e->body[e->header.size & BODY_MASK], str);
 	if (n <= 0) {
 		event_count(e->header.event, unreadable);
 		return 1;

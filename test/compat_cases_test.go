@@ -191,7 +191,7 @@ func compatSockets(a *actor) {
 		a.wantDuplicate(client, a.int80("fcntl64", uintptr(client), unix.F_DUPFD, 100), local.shown)
 		a.wantDuplicate(client, a.int80("fcntl", uintptr(client), unix.F_DUPFD_CLOEXEC, 200), local.shown)
 		// Flags are small numbers, and so are descriptors: O_RDWR is 2.
-		a.must(unix.SYS_DUP2, uintptr(client), 2)
+		a.must(sysDup2, uintptr(client), 2)
 		a.wantDuplicate(client, 2, local.shown)
 		a.int80("fcntl64", uintptr(client), unix.F_GETFL)
 	}

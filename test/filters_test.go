@@ -1,59 +1,52 @@
 package test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
-// filterCase runs one child whose events a filter keeps, and one whose events it does not.
+// filterCase runs one child whose events a filter keeps, and before it one whose events it does not.
 type filterCase struct {
 	name    string
 	flags   string // separated by blanks; PID and NAMESPACE stand for those of the kept child, and of the test
 	kept    string
 	dropped string
-	keep    func(*want) bool // which of the kept child's; nil: all
 }
 
+// filterCases are about the task, which the kernel decides. Each costs a tracer of its own.
 var filterCases = []filterCase{
-	{name: "nothing", flags: "", kept: "plain"},
-	{name: "comm", flags: "comm=alpha", kept: "named alpha", dropped: "named alphabet"},
-	{name: "comm list", flags: "comm=x,alphabet,y", kept: "named alphabet", dropped: "named alpha"},
-	{name: "comm prefix", flags: "comm=alpha*", kept: "named alphabet", dropped: "plain"},
-	{name: "comm but", flags: "comm!=alpha", kept: "named alphabet", dropped: "named alpha"},
-	{name: "comm parts", flags: "comm=*phab*", kept: "named alphabet", dropped: "named alpha"},
-	{name: "uid", flags: "uid=1234", kept: "ordinary", dropped: "plain"},
-	{name: "uid range", flags: "uid>1000 uid<=1234", kept: "ordinary", dropped: "plain"},
-	{name: "uid but", flags: "uid!=1234", kept: "plain", dropped: "ordinary"},
-	{name: "pid", flags: "pid=PID", kept: "plain", dropped: "plain"},
-	{name: "pid list", flags: "pid=1,2,3,4,5,6,7,8,9,10,PID", kept: "plain", dropped: "plain"},
-	{name: "mntns", flags: "mntns!=NAMESPACE", kept: "apart", dropped: "plain"},
-	{name: "two fields", flags: "uid=1234 pid=PID", kept: "ordinary", dropped: "ordinary"},
-	{
-		name: "return value", flags: "getpgid.retval<0", kept: "plain",
-		keep: func(w *want) bool { return w.Event != "getpgid" || w.Return < 0 },
-	},
-	{
-		name: "number", flags: "getpgid.pid!=0 getpgid.pid<0x7000002", kept: "plain",
-		keep: func(w *want) bool { return w.Event != "getpgid" || w.Arguments["pid"] == int32(0x7000001) },
-	},
-	{
-		name: "text", flags: "openat.pathname=/*one", kept: "plain",
-		keep: func(w *want) bool {
-			return w.Event != "openat" || strings.HasSuffix(w.Arguments["pathname"].(string), "one")
-		},
-	},
-	{
-		name: "text and number", flags: "openat.pathname!=*one openat.dirfd=-5", kept: "plain",
-		keep: func(w *want) bool {
-			return w.Event != "openat" ||
-				w.Arguments["dirfd"] == int32(-5) && !strings.HasSuffix(w.Arguments["pathname"].(string), "one")
-		},
-	},
+	{"comm", "comm=alpha comm!=alphabet", "named alpha", "named alphabet"},
+	{"comm patterns", "comm=x,*phab*,alph", "named alphabet", "named alpha"},
+	{"uid range", "uid>1000 uid<=1234", "ordinary", "plain"},
+	{"pid list", "pid=1,2,3,4,5,6,7,8,9,10,PID", "plain", "plain"},
+	{"mntns", "mntns!=NAMESPACE", "apart", "plain"},
+	{"two fields", "uid=1234 pid=PID", "ordinary", "ordinary"},
+}
+
+// matchCases are about arguments and return values, and share one tracer.
+var matchCases = []struct {
+	name, flags string
+	keep        func(*want) bool
+}{
+	{"return value", "getpgid.retval<0", func(w *want) bool { return w.Event != "getpgid" || w.Return < 0 }},
+	{"number", "getpgid.pid!=0 getpgid.pid<0x7000002", func(w *want) bool {
+		return w.Event != "getpgid" || w.Arguments["pid"] == int32(0x7000001)
+	}},
+	{"text", "openat.pathname=/nonexistent*one", func(w *want) bool {
+		return w.Event != "openat" || w.Arguments["pathname"] == "/nonexistent/one"
+	}},
+	{"text and number", "openat.pathname!=*one openat.dirfd=-5", func(w *want) bool {
+		return w.Event != "openat" ||
+			w.Arguments["dirfd"] == int32(-5) && !strings.HasSuffix(w.Arguments["pathname"].(string), "one")
+	}},
 }
 
 func filterActions() map[string]func(*actor) {
@@ -102,25 +95,35 @@ func TestFiltersKeepOnlyWhatTheyName(t *testing.T) {
 	}
 	for _, row := range filterCases {
 		t.Run(row.name, func(t *testing.T) {
-			kept := spawn(t, "filter/"+row.kept)
+			kept, dropped := spawn(t, "filter/"+row.kept), spawn(t, "filter/"+row.dropped)
 			names := strings.NewReplacer("PID", itoa(kept.pid), "NAMESPACE", itoa(int(stat.Ino)))
-			flags := append(strings.Fields(names.Replace(row.flags)), "event=openat,getpgid")
-			s := start(t, tracer.Config{Events: []*events.Event{lookup("openat"), lookup("getpgid")}}, flags...)
-			pids := []int{kept.pid}
-			if row.dropped != "" { // first, so that the end of the other is the end of both
-				dropped := spawn(t, "filter/"+row.dropped)
-				pids = append(pids, dropped.pid)
-				dropped.release(0, nil)
-				dropped.finish()
-			}
+			s := start(t, filteredEvents(), strings.Fields(names.Replace(row.flags))...)
+			dropped.release(0, nil) // first, so that the end of the other is the end of both
+			dropped.finish()
 			found, seen := s.run(kept, 0)
-			var wants []want
-			for i := range found.Wants {
-				if row.keep == nil || row.keep(&found.Wants[i]) {
-					wants = append(wants, found.Wants[i])
-				}
+			kept.compareAll(found.Wants, of(seen, []int{kept.pid, dropped.pid}, "openat", "getpgid"))
+		})
+	}
+}
+
+func filteredEvents() tracer.Config {
+	return tracer.Config{Events: []*events.Event{lookup("openat"), lookup("getpgid")}}
+}
+
+func TestArgumentFiltersKeepOnlyWhatTheyName(t *testing.T) {
+	s := start(t, filteredEvents())
+	c := spawn(t, "filter/plain")
+	found, seen := s.run(c, 0)
+	for _, row := range matchCases {
+		t.Run(row.name, func(t *testing.T) {
+			f, err := filter.Parse(append(strings.Fields(row.flags), "event=openat,getpgid"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			kept.compareAll(wants, of(seen, pids, "openat", "getpgid"))
+			wants := slices.DeleteFunc(slices.Clone(found.Wants), func(w want) bool { return !row.keep(&w) })
+			matching := slices.DeleteFunc(slices.Clone(seen), func(e *trace.Event) bool { return !f.Match(e) })
+			c.t = t
+			c.compareAll(wants, of(matching, []int{c.pid}, "openat", "getpgid"))
 		})
 	}
 }

@@ -22,7 +22,12 @@ func TestMain(m *testing.M) {
 		fmt.Println("SKIP: tracing the kernel needs root")
 		return
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	if left := leaked(); len(left) > 0 {
+		fmt.Println("FAIL: BPF objects left by closed tracers:", left)
+		status = 1
+	}
+	os.Exit(status)
 }
 
 // init keeps the action of a child on its main thread, whose id is the process id.

@@ -77,7 +77,7 @@ const (
 func (a *actor) memory(with abi) *memory {
 	flags := unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
 	if with.compat {
-		flags |= unix.MAP_32BIT
+		flags |= map32Bit
 	}
 	all, err := unix.Mmap(-1, 0, textSize+holeSize, readWrite, flags)
 	a.check(err)

@@ -2,20 +2,13 @@ package test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -112,83 +105,23 @@ func (s *session) halt() {
 	<-s.done
 }
 
-// close ends the tracer and demands that nothing of it stays in the kernel.
+// close ends the tracer, of which nothing may stay behind.
 func (s *session) close() {
 	s.halt()
 	if err := s.tracer.Err(); err != nil {
 		s.t.Errorf("reading: %v", err)
 	}
-	left := kernelObjects(s.t)
-	if len(left) == 0 {
+	held := kernelObjects(s.t)
+	if len(held) == 0 {
 		s.t.Error("a running tracer has no BPF objects: the check for leaks is broken")
 	}
+	used = append(used, held...)
 	if err := s.tracer.Close(); err != nil {
 		s.t.Error(err)
 	}
 	if open := kernelObjects(s.t); len(open) > 0 {
 		s.t.Errorf("descriptors left after Close: %v", open)
 	}
-	// The kernel frees programs and maps a little later, after a grace period; and those whose memory is mapped here
-	// when Go finds out that nobody refers to it.
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		runtime.GC()
-		left = slices.DeleteFunc(left, func(o kernelObject) bool { return !o.exists() })
-		if len(left) == 0 {
-			return
-		}
-	}
-	s.t.Errorf("BPF objects left after Close: %v", left)
-}
-
-// kernelObject is a program, map or link that this process holds.
-type kernelObject struct {
-	kind string
-	id   uint64
-}
-
-// exists asks for the id that follows the one before, which takes no reference. To open and close a table of tails
-// while the kernel is about to clear it would leave it there for ever (prog_array_map_clear).
-func (o kernelObject) exists() bool {
-	switch o.kind {
-	case "prog_id":
-		next, err := ebpf.ProgramGetNextID(ebpf.ProgramID(o.id - 1))
-		return err == nil && uint64(next) == o.id
-	case "map_id":
-		next, err := ebpf.MapGetNextID(ebpf.MapID(o.id - 1))
-		return err == nil && uint64(next) == o.id
-	default:
-		l, err := link.NewFromID(link.ID(o.id))
-		if err != nil {
-			return !errors.Is(err, os.ErrNotExist)
-		}
-		return l.Close() == nil
-	}
-}
-
-// kernelObjects lists the BPF objects behind this process's descriptors. Those of a link name its program too.
-func kernelObjects(t *testing.T) []kernelObject {
-	t.Helper()
-	files, err := filepath.Glob("/proc/self/fdinfo/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []kernelObject
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil { // the descriptor of the directory
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			kind, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-			if kind != "prog_id" && kind != "map_id" && kind != "link_id" {
-				continue
-			}
-			if id, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32); err == nil {
-				found = append(found, kernelObject{kind, id})
-			}
-		}
-	}
-	return found
 }
 
 // await waits until the condition holds for what has been seen so far; it is called with the lock held.

@@ -41,10 +41,7 @@ func keep[T any](value *T) uintptr {
 	return uintptr(unsafe.Pointer(value))
 }
 
-const (
-	largeFile = 0o100000 // O_LARGEFILE: open sets it for every 64-bit process
-	atCwd     = ^uintptr(99)
-)
+const atCwd = ^uintptr(99) // AT_FDCWD
 
 // wantOpen asks for the event of a call that returned a descriptor. ctime is that of before the call: the LSM hook
 // runs before a file is truncated; zero if that makes no difference.
@@ -72,8 +69,13 @@ func (a *actor) quietly(name string) string {
 
 func openByEachCall(a *actor) {
 	file := a.quietly("file")
-	open := raw(unix.SYS_OPEN, cString(file), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	a.wantOpen("open", open, file, largeFile, file, 0)
+	created := a.path("created")
+	if oldCalls {
+		open := raw(sysOpen, cString(file), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		a.wantOpen("open", open, file, largeFile, file, 0)
+		creat := raw(sysCreat, cString(created), 0o600)
+		a.wantOpen("creat", creat, created, largeFile|unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, "", 0)
+	}
 
 	openat := raw(unix.SYS_OPENAT, atCwd, cString(file), unix.O_RDWR|unix.O_APPEND|unix.O_NONBLOCK, 0)
 	a.wantOpen("openat", openat, file, largeFile|unix.O_RDWR|unix.O_APPEND|unix.O_NONBLOCK, file, 0)
@@ -82,12 +84,8 @@ func openByEachCall(a *actor) {
 	openat2 := raw(unix.SYS_OPENAT2, atCwd, cString(file), keep(&how), unsafe.Sizeof(how))
 	a.wantOpen("openat2", openat2, file, largeFile|unix.O_WRONLY|unix.O_NOFOLLOW, file, 0)
 
-	created := a.path("created")
-	creat := raw(unix.SYS_CREAT, cString(created), 0o600)
-	a.wantOpen("creat", creat, created, largeFile|unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, "", 0)
-
-	dir := raw(unix.SYS_OPEN, cString(a.Dir), unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	a.wantOpen("open", dir, a.Dir, largeFile|unix.O_DIRECTORY, a.Dir, 0)
+	dir := raw(unix.SYS_OPENAT, atCwd, cString(a.Dir), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	a.wantOpen("openat", dir, a.Dir, largeFile|unix.O_DIRECTORY, a.Dir, 0)
 	byDir := raw(unix.SYS_OPENAT, uintptr(dir), cString("./file"), unix.O_WRONLY, 0)
 	a.wantOpen("openat", byDir, file, largeFile|unix.O_WRONLY, "./file", 0)
 }
@@ -108,8 +106,8 @@ func openWithFlags(a *actor) {
 	full := a.quietly("full")
 	a.check(unix.Truncate(full, 10))
 	earlier := ctime(a.stat(full))
-	fd := raw(unix.SYS_OPEN, cString(full), unix.O_WRONLY|unix.O_TRUNC, 0)
-	a.wantOpen("open", fd, full, largeFile|unix.O_WRONLY|unix.O_TRUNC, full, earlier)
+	fd := raw(unix.SYS_OPENAT, atCwd, cString(full), unix.O_WRONLY|unix.O_TRUNC, 0)
+	a.wantOpen("openat", fd, full, largeFile|unix.O_WRONLY|unix.O_TRUNC, full, earlier)
 
 	dir := cString(a.Dir)
 	fd = raw(unix.SYS_OPENAT, atCwd, dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)
@@ -219,7 +217,7 @@ func openNothing(a *actor) {
 	raw(unix.SYS_OPENAT, atCwd, cString(a.path("missing")), 0, 0)
 	raw(unix.SYS_OPENAT, atCwd, cString(file), unix.O_PATH, 0)
 	raw(unix.SYS_OPENAT, atCwd, cString(file), unix.O_CREAT|unix.O_EXCL, 0)
-	raw(unix.SYS_OPEN, cString(file+"/x"), 0, 0)
+	raw(unix.SYS_OPENAT, atCwd, cString(file+"/x"), 0, 0)
 	raw(unix.SYS_PIPE2, keep(new([2]int32)), 0)
 	raw(unix.SYS_DUP, 0)
 }

@@ -244,7 +244,9 @@ func duplicateSockets(a *actor) {
 		}
 		s := uintptr(fd)
 		a.wantDuplicate(fd, raw(unix.SYS_DUP, s), peer.shown)
-		a.wantDuplicate(fd, raw(unix.SYS_DUP2, s, 200), peer.shown)
+		if oldCalls {
+			a.wantDuplicate(fd, raw(sysDup2, s, 200), peer.shown)
+		}
 		a.wantDuplicate(fd, raw(unix.SYS_DUP3, s, 201, unix.O_CLOEXEC), peer.shown)
 		a.wantDuplicate(fd, raw(unix.SYS_FCNTL, s, unix.F_DUPFD, 202), peer.shown)
 		a.wantDuplicate(fd, raw(unix.SYS_FCNTL, s, unix.F_DUPFD_CLOEXEC, 300), peer.shown)
@@ -255,7 +257,7 @@ func duplicateSockets(a *actor) {
 
 func duplicateOthers(a *actor) {
 	raw(unix.SYS_DUP, 0)
-	raw(unix.SYS_DUP2, 0, 210)
+	raw(sysDup2, 0, 210)
 	raw(unix.SYS_DUP, uintptr(a.socket(unix.AF_NETLINK, unix.SOCK_RAW)))
 	// The flags of a descriptor are small numbers, and so are descriptors: this one is both.
 	s := a.socket(unix.AF_INET, unix.SOCK_STREAM)

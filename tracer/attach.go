@@ -31,14 +31,42 @@ func (t *Tracer) attach(l *loader) error {
 		return err
 	}
 	if table.enter {
-		if err := t.attachOne(l, "sys_enter"); err != nil {
+		if err := t.dispatch(l, "sys_enter", needsEnter); err != nil {
 			return err
 		}
 	}
 	if table.exit {
-		return t.attachOne(l, "sys_exit")
+		return t.dispatch(l, "sys_exit", needsExit)
 	}
 	return nil
+}
+
+// dispatch attaches a dispatcher of syscalls. If the kernel refuses it, the events that need it are given up.
+func (t *Tracer) dispatch(l *loader, name string, needs func(*Attachment) bool) error {
+	refused := t.attachOne(l, name)
+	if refused == nil {
+		return nil
+	}
+	for i := range t.attachments {
+		a := &t.attachments[i]
+		if !a.Attached || !needs(a) {
+			continue
+		}
+		a.Attached, a.Err = false, errors.Join(a.Err, refused)
+		if err := t.giveUp(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func needsEnter(a *Attachment) bool {
+	return a.Event == events.SysEnter || slices.Contains(neverReturns, a.Event.Name) || len(a.hook.Enter) > 0
+}
+
+func needsExit(a *Attachment) bool {
+	return a.Event == events.SysExit || a.hook.Exit != nil ||
+		a.Event.Syscall && !slices.Contains(neverReturns, a.Event.Name)
 }
 
 // ladder is that of the event without the rungs that are not to be tried.
@@ -77,7 +105,7 @@ func (t *Tracer) try(l *loader, a *Attachment, hook events.Hook, table *syscallT
 		return false
 	}
 	table.selectHook(a.Event, hook)
-	a.Rung, a.Attached = hook.Rung, true
+	a.Rung, a.Attached, a.hook = hook.Rung, true, hook
 	return true
 }
 
@@ -97,10 +125,15 @@ func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 		}
 		return nil
 	}
-	if slices.Contains(t.config.Required, e) {
-		return fmt.Errorf("event %s is not available on this kernel: %w", e.Name, a.Err)
+	return t.giveUp(a)
+}
+
+// giveUp is for an event that can not be had: an error if it is required, else a warning.
+func (t *Tracer) giveUp(a *Attachment) error {
+	if slices.Contains(t.config.Required, a.Event) {
+		return fmt.Errorf("event %s is not available on this kernel: %w", a.Event.Name, a.Err)
 	}
-	t.log.Warn("event left out: not available on this kernel", "event", e.Name, "reason", a.Err)
+	t.log.Warn("event left out: not available on this kernel", "event", a.Event.Name, "reason", a.Err)
 	return nil
 }
 

@@ -57,6 +57,8 @@ type Attachment struct {
 	// Err says why the event has no better rung, or, when Attached is false, why it has none.
 	Err      error
 	Attached bool
+
+	hook events.Hook // in use, if Attached
 }
 
 // Tracer is a running trace. Close it to detach from the kernel.
@@ -102,9 +104,15 @@ func (t *Tracer) start() error {
 	if err != nil {
 		return err
 	}
+	return t.startWith(loader)
+}
+
+// startWith attaches the programs of the loader, which it closes.
+func (t *Tracer) startWith(loader *loader) error {
 	defer loader.close()
 	t.maps, t.variables = loader.maps, loader.variables
-	if err := t.config.Filter.Install(t.maps); err != nil {
+	err := t.config.Filter.Install(t.maps)
+	if err != nil {
 		return err
 	}
 	if t.reader, err = newReader(t); err != nil {

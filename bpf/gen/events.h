@@ -1502,21 +1502,19 @@
 
 /* programs that run as tails of sys_enter and sys_exit; 0 ends a list */
 #define TAIL_commit_creds 1
-#define TAIL_execveat_enter 2
-#define TAIL_execveat_exit 3
-#define TAIL_identity_enter 4
-#define TAIL_magic_write 5
-#define TAIL_mem_prot_alert 6
-#define TAIL_mprotect_enter 7
-#define TAIL_security_file_open_exit 8
-#define TAIL_security_socket_accept 9
-#define TAIL_security_socket_bind 10
-#define TAIL_security_socket_connect 11
-#define TAIL_security_socket_create 12
-#define TAIL_security_socket_listen 13
-#define TAIL_socket_dup 14
-#define TAIL_switch_task_ns 15
-#define TAILS 16
+#define TAIL_identity_enter 2
+#define TAIL_magic_write 3
+#define TAIL_mem_prot_alert 4
+#define TAIL_mprotect_enter 5
+#define TAIL_security_file_open_exit 6
+#define TAIL_security_socket_accept 7
+#define TAIL_security_socket_bind 8
+#define TAIL_security_socket_connect 9
+#define TAIL_security_socket_create 10
+#define TAIL_security_socket_listen 11
+#define TAIL_socket_dup 12
+#define TAIL_switch_task_ns 13
+#define TAILS 14
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)

@@ -274,6 +274,20 @@ static __noinline void put_str(struct event *e, u32 index, const char *str)
 	slot_tail(e, index, n - 1);
 }
 
+/*
+ * user_str_read copies a string of the traced process, at most VALUE_MAX bytes, and returns its length with the NUL.
+ * The helper returns 0 for an empty one where strncpy_from_user_nofault() does (seen on 6.1 and 6.12, not on 6.18).
+ */
+static __always_inline long user_str_read(u8 *to, u64 str)
+{
+	long n = bpf_probe_read_user_str(to, VALUE_MAX, (void *)str);
+
+	if (n)
+		return n;
+	*to = 0;
+	return 1;
+}
+
 /* put_user_str copies a NUL-terminated string of the traced process. NULL leaves the argument absent. */
 static __noinline void put_user_str(struct event *e, u32 index, u64 str)
 {
@@ -281,7 +295,7 @@ static __noinline void put_user_str(struct event *e, u32 index, u64 str)
 
 	if (!str || tail_full(e, index))
 		return;
-	long n = bpf_probe_read_user_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, (void *)str);
+	long n = user_str_read(&e->body[e->header.size & BODY_MASK], str);
 
 	if (n <= 0) {
 		event_count(e->header.event, unreadable);

@@ -54,6 +54,26 @@ static __always_inline bool path_prepend(struct event *e, const struct dentry_li
 	return true;
 }
 
+/* mount_link is what a walk needs of a mount, in the order in which the kernel has it. */
+struct mount_link {
+	struct mount *parent;
+	struct dentry *mountpoint;
+};
+
+static __always_inline void mount_link_read(struct mount_link *to, struct mount *mnt)
+{
+	if (kernel_casts()) {
+		to->parent = kernel_cast(mnt)->mnt_parent;
+		to->mountpoint = kernel_cast(mnt)->mnt_mountpoint;
+	} else if (bpf_core_field_offset(struct mount, mnt_mountpoint) ==
+		   bpf_core_field_offset(struct mount, mnt_parent) + sizeof(to->parent)) {
+		bpf_core_read(to, sizeof(*to), &mnt->mnt_parent);
+	} else {
+		to->parent = BPF_CORE_READ(mnt, mnt_parent);
+		to->mountpoint = BPF_CORE_READ(mnt, mnt_mountpoint);
+	}
+}
+
 struct path_walk {
 	struct event *e;
 	struct dentry *dentry;
@@ -70,13 +90,16 @@ STEP path_step(u32 i, struct path_walk *walk)
 	struct dentry_link link = {};
 
 	if (dentry == walk->mnt_root) {
-		struct mount *above = READ(mnt, mnt_parent);
+		struct mount_link up = {};
+		struct mount *above;
 
+		mount_link_read(&up, mnt);
+		above = up.parent;
 		if (above == mnt) {
 			e->path_whole = true;
 			return 1;
 		}
-		walk->dentry = READ(mnt, mnt_mountpoint);
+		walk->dentry = up.mountpoint;
 		walk->mnt_root = READ(above, mnt.mnt_root);
 		walk->mnt = above;
 		return 0;
@@ -100,12 +123,13 @@ STEP path_step(u32 i, struct path_walk *walk)
  * The step is a callback, so that it is verified once (bpf_loop, kernel >= 5.17); before that the loop is verified
  * round by round, and shorter.
  */
-static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struct dentry *dentry)
+static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
+				 struct dentry *dentry)
 {
 	struct path_walk walk = {
 		.e = e,
 		.dentry = dentry,
-		.mnt_root = READ(vfsmnt, mnt_root),
+		.mnt_root = mnt_root,
 		.mnt = mount_of(vfsmnt),
 	};
 
@@ -132,9 +156,17 @@ static __always_inline void put_built_path(struct event *e, u32 index)
 	slot_tail(e, index, length);
 }
 
-/* put_file_path stores the path of an open file. */
+/* put_path_of stores the path of an open file, whose type the verifier knows, or does not. */
+static __always_inline void put_path_of(struct event *e, u32 index, bool known, struct file *file)
+{
+	struct vfsmount *mnt = READ_AS(known, file, f_path.mnt);
+
+	path_build(e, mnt, READ_AS(known, mnt, mnt_root), READ_AS(known, file, f_path.dentry));
+	put_built_path(e, index);
+}
+
+/* put_file_path is put_path_of for any pointer. */
 static __always_inline void put_file_path(struct event *e, u32 index, struct file *file)
 {
-	path_build(e, READ(file, f_path.mnt), READ(file, f_path.dentry));
-	put_built_path(e, index);
+	put_path_of(e, index, false, file);
 }
