@@ -117,7 +117,7 @@ static __always_inline void event_drop(struct event *e)
  * event_start_as takes a buffer for an event that is known to be selected; NULL: filtered out, or counted as lost.
  * The event is attributed to the name comm, or to the task's present one if that is NULL.
  */
-static __always_inline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
+static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
 {
 	struct task_struct *task = task_current();
 	u32 pid = TASK(task, tgid);
@@ -191,7 +191,7 @@ static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)
 	})
 
 /* event_submit sends the record and gives its buffer back. */
-static __always_inline int event_submit(struct event *e, s64 retval)
+static __noinline int event_submit(struct event *e, s64 retval)
 {
 	u32 index = e->header.event;
 	u8 ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
