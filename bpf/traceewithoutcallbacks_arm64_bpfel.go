@@ -16,63 +16,84 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeWithoutCallbacksMapBuffers                  = "buffers"
-	TraceeWithoutCallbacksMapBulk                     = "bulk"
-	TraceeWithoutCallbacksMapCounters                 = "counters"
-	TraceeWithoutCallbacksMapCritical                 = "critical"
-	TraceeWithoutCallbacksMapEnterTails               = "enter_tails"
-	TraceeWithoutCallbacksMapExitTails                = "exit_tails"
-	TraceeWithoutCallbacksMapFilterStrings            = "filter_strings"
-	TraceeWithoutCallbacksMapFilterValues             = "filter_values"
-	TraceeWithoutCallbacksMapTaskStates               = "task_states"
-	TraceeWithoutCallbacksMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeWithoutCallbacksProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeWithoutCallbacksProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeWithoutCallbacksProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeWithoutCallbacksProgCommitCreds             = "commit_creds"
-	TraceeWithoutCallbacksProgCommitCredsExec         = "commit_creds_exec"
-	TraceeWithoutCallbacksProgExecRemember            = "exec_remember"
-	TraceeWithoutCallbacksProgExecveSuccess           = "execve_success"
-	TraceeWithoutCallbacksProgExecveatEnter           = "execveat_enter"
-	TraceeWithoutCallbacksProgExecveatExit            = "execveat_exit"
-	TraceeWithoutCallbacksProgIdentityEnter           = "identity_enter"
-	TraceeWithoutCallbacksProgMagicWrite              = "magic_write"
-	TraceeWithoutCallbacksProgMemProtAlert            = "mem_prot_alert"
-	TraceeWithoutCallbacksProgMprotectEnter           = "mprotect_enter"
-	TraceeWithoutCallbacksProgSchedProcessExec        = "sched_process_exec"
-	TraceeWithoutCallbacksProgSchedProcessExit        = "sched_process_exit"
-	TraceeWithoutCallbacksProgSchedProcessFork        = "sched_process_fork"
-	TraceeWithoutCallbacksProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeWithoutCallbacksProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeWithoutCallbacksProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeWithoutCallbacksProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeWithoutCallbacksProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeWithoutCallbacksProgSecuritySocketBind      = "security_socket_bind"
-	TraceeWithoutCallbacksProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeWithoutCallbacksProgSecuritySocketCreate    = "security_socket_create"
-	TraceeWithoutCallbacksProgSecuritySocketListen    = "security_socket_listen"
-	TraceeWithoutCallbacksProgSocketDup               = "socket_dup"
-	TraceeWithoutCallbacksProgSwitchTaskNs            = "switch_task_ns"
-	TraceeWithoutCallbacksProgSysEnter                = "sys_enter"
-	TraceeWithoutCallbacksProgSysExit                 = "sys_exit"
-	TraceeWithoutCallbacksProgTaskRename              = "task_rename"
-	TraceeWithoutCallbacksVarDetectSyscall            = "detect_syscall"
-	TraceeWithoutCallbacksVarEventFlags               = "event_flags"
-	TraceeWithoutCallbacksVarEventIds                 = "event_ids"
-	TraceeWithoutCallbacksVarExecEnv                  = "exec_env"
-	TraceeWithoutCallbacksVarFilterPatterns           = "filter_patterns"
-	TraceeWithoutCallbacksVarFilterRules              = "filter_rules"
-	TraceeWithoutCallbacksVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeWithoutCallbacksVarNoTaskState              = "no_task_state"
-	TraceeWithoutCallbacksVarOwnPid                   = "own_pid"
-	TraceeWithoutCallbacksVarSyscallSpecs             = "syscall_specs"
-	TraceeWithoutCallbacksVarWakeBulk                 = "wake_bulk"
-	TraceeWithoutCallbacksVarWakeCritical             = "wake_critical"
-	TraceeWithoutCallbacksVarWakeEvery                = "wake_every"
+	TraceeWithoutCallbacksMapBuffers                         = "buffers"
+	TraceeWithoutCallbacksMapBulk                            = "bulk"
+	TraceeWithoutCallbacksMapCounters                        = "counters"
+	TraceeWithoutCallbacksMapCritical                        = "critical"
+	TraceeWithoutCallbacksMapEnterTails                      = "enter_tails"
+	TraceeWithoutCallbacksMapExitTails                       = "exit_tails"
+	TraceeWithoutCallbacksMapFilterStrings                   = "filter_strings"
+	TraceeWithoutCallbacksMapFilterValues                    = "filter_values"
+	TraceeWithoutCallbacksMapTaskStates                      = "task_states"
+	TraceeWithoutCallbacksMapTaskStatesByAddress             = "task_states_by_address"
+	TraceeWithoutCallbacksProgCgroupAttachTask               = "cgroup_attach_task"
+	TraceeWithoutCallbacksProgCgroupMkdir                    = "cgroup_mkdir"
+	TraceeWithoutCallbacksProgCgroupRmdir                    = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgCommitCreds                    = "commit_creds"
+	TraceeWithoutCallbacksProgCommitCredsExec                = "commit_creds_exec"
+	TraceeWithoutCallbacksProgExecRemember                   = "exec_remember"
+	TraceeWithoutCallbacksProgExecveSuccess                  = "execve_success"
+	TraceeWithoutCallbacksProgExecveatEnter                  = "execveat_enter"
+	TraceeWithoutCallbacksProgExecveatExit                   = "execveat_exit"
+	TraceeWithoutCallbacksProgIdentityEnter                  = "identity_enter"
+	TraceeWithoutCallbacksProgMagicWrite                     = "magic_write"
+	TraceeWithoutCallbacksProgMemProtAlert                   = "mem_prot_alert"
+	TraceeWithoutCallbacksProgMprotectEnter                  = "mprotect_enter"
+	TraceeWithoutCallbacksProgNetTcpConnect                  = "net_tcp_connect"
+	TraceeWithoutCallbacksProgSchedProcessExec               = "sched_process_exec"
+	TraceeWithoutCallbacksProgSchedProcessExit               = "sched_process_exit"
+	TraceeWithoutCallbacksProgSchedProcessFork               = "sched_process_fork"
+	TraceeWithoutCallbacksProgSecurityBprmCheckExec          = "security_bprm_check_exec"
+	TraceeWithoutCallbacksProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
+	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
+	TraceeWithoutCallbacksProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenExit           = "security_file_open_exit"
+	TraceeWithoutCallbacksProgSecurityFileOpenFentry         = "security_file_open_fentry"
+	TraceeWithoutCallbacksProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileOpenLsm            = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm        = "security_socket_accept_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketBindExit         = "security_socket_bind_exit"
+	TraceeWithoutCallbacksProgSecuritySocketBindFentry       = "security_socket_bind_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketBindKprobe       = "security_socket_bind_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketBindLsm          = "security_socket_bind_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketConnectExit      = "security_socket_connect_exit"
+	TraceeWithoutCallbacksProgSecuritySocketConnectFentry    = "security_socket_connect_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe    = "security_socket_connect_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketConnectLsm       = "security_socket_connect_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketCreateExit       = "security_socket_create_exit"
+	TraceeWithoutCallbacksProgSecuritySocketCreateFentry     = "security_socket_create_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe     = "security_socket_create_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketCreateLsm        = "security_socket_create_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketListenExit       = "security_socket_listen_exit"
+	TraceeWithoutCallbacksProgSecuritySocketListenFentry     = "security_socket_listen_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketListenKprobe     = "security_socket_listen_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketListenLsm        = "security_socket_listen_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit   = "security_socket_setsockopt_exit"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
+	TraceeWithoutCallbacksProgSocketAccept                   = "socket_accept"
+	TraceeWithoutCallbacksProgSocketDup                      = "socket_dup"
+	TraceeWithoutCallbacksProgSwitchTaskNs                   = "switch_task_ns"
+	TraceeWithoutCallbacksProgSysEnter                       = "sys_enter"
+	TraceeWithoutCallbacksProgSysExit                        = "sys_exit"
+	TraceeWithoutCallbacksProgTaskRename                     = "task_rename"
+	TraceeWithoutCallbacksVarDetectSyscall                   = "detect_syscall"
+	TraceeWithoutCallbacksVarEventFlags                      = "event_flags"
+	TraceeWithoutCallbacksVarEventIds                        = "event_ids"
+	TraceeWithoutCallbacksVarExecEnv                         = "exec_env"
+	TraceeWithoutCallbacksVarFilterPatterns                  = "filter_patterns"
+	TraceeWithoutCallbacksVarFilterRules                     = "filter_rules"
+	TraceeWithoutCallbacksVarMultiplexedSpecs                = "multiplexed_specs"
+	TraceeWithoutCallbacksVarNoTaskState                     = "no_task_state"
+	TraceeWithoutCallbacksVarOwnPid                          = "own_pid"
+	TraceeWithoutCallbacksVarSyscallSpecs                    = "syscall_specs"
+	TraceeWithoutCallbacksVarWakeBulk                        = "wake_bulk"
+	TraceeWithoutCallbacksVarWakeCritical                    = "wake_critical"
+	TraceeWithoutCallbacksVarWakeEvery                       = "wake_every"
 )
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
@@ -117,40 +138,61 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExecveatEnter                  *ebpf.ProgramSpec `ebpf:"execveat_enter"`
+	ExecveatExit                   *ebpf.ProgramSpec `ebpf:"execveat_exit"`
+	IdentityEnter                  *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
@@ -258,40 +300,61 @@ type TraceeWithoutCallbacksVariables struct {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
+	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
+	ExecveatEnter                  *ebpf.Program `ebpf:"execveat_enter"`
+	ExecveatExit                   *ebpf.Program `ebpf:"execveat_exit"`
+	IdentityEnter                  *ebpf.Program `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
+	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
@@ -309,6 +372,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.MagicWrite,
 		p.MemProtAlert,
 		p.MprotectEnter,
+		p.NetTcpConnect,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -320,11 +384,31 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
-		p.SecuritySocketAccept,
-		p.SecuritySocketBind,
-		p.SecuritySocketConnect,
-		p.SecuritySocketCreate,
-		p.SecuritySocketListen,
+		p.SecuritySocketAcceptExit,
+		p.SecuritySocketAcceptFentry,
+		p.SecuritySocketAcceptKprobe,
+		p.SecuritySocketAcceptLsm,
+		p.SecuritySocketBindExit,
+		p.SecuritySocketBindFentry,
+		p.SecuritySocketBindKprobe,
+		p.SecuritySocketBindLsm,
+		p.SecuritySocketConnectExit,
+		p.SecuritySocketConnectFentry,
+		p.SecuritySocketConnectKprobe,
+		p.SecuritySocketConnectLsm,
+		p.SecuritySocketCreateExit,
+		p.SecuritySocketCreateFentry,
+		p.SecuritySocketCreateKprobe,
+		p.SecuritySocketCreateLsm,
+		p.SecuritySocketListenExit,
+		p.SecuritySocketListenFentry,
+		p.SecuritySocketListenKprobe,
+		p.SecuritySocketListenLsm,
+		p.SecuritySocketSetsockoptExit,
+		p.SecuritySocketSetsockoptFentry,
+		p.SecuritySocketSetsockoptKprobe,
+		p.SecuritySocketSetsockoptLsm,
+		p.SocketAccept,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,

@@ -38,6 +38,7 @@ var (
 
 // Types whose values the kernel side reads from memory.
 var (
+	AddressT    = &trace.Type{Name: "const char*", Kind: trace.String} // the kernel side stores its 4 or 16 bytes
 	BytesT      = &trace.Type{Name: "bytes", Kind: trace.Bytes}
 	CharStr     = &trace.Type{Name: "char*", Kind: trace.String}
 	CredT       = &trace.Type{Name: "slim_cred_t", Kind: trace.Cred}

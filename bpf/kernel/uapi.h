@@ -30,6 +30,9 @@
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
 
+#define TCP_SYN_SENT 2
+#define IPPROTO_TCP 6
+
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
 
