@@ -80,6 +80,11 @@ const (
 	TraceeProgCgroupRmdir                    = "cgroup_rmdir"
 	TraceeProgCommitCreds                    = "commit_creds"
 	TraceeProgCommitCredsExec                = "commit_creds_exec"
+	TraceeProgDoMmapExit                     = "do_mmap_exit"
+	TraceeProgDoSigactionEnter               = "do_sigaction_enter"
+	TraceeProgDoSigactionExit                = "do_sigaction_exit"
+	TraceeProgDoSigactionFentry              = "do_sigaction_fentry"
+	TraceeProgDoSigactionKprobe              = "do_sigaction_kprobe"
 	TraceeProgExecRemember                   = "exec_remember"
 	TraceeProgExecveSuccess                  = "execve_success"
 	TraceeProgExecveatEnter                  = "execveat_enter"
@@ -89,6 +94,7 @@ const (
 	TraceeProgMemProtAlert                   = "mem_prot_alert"
 	TraceeProgMprotectEnter                  = "mprotect_enter"
 	TraceeProgNetTcpConnect                  = "net_tcp_connect"
+	TraceeProgProcessExecuteFailed           = "process_execute_failed"
 	TraceeProgSchedProcessExec               = "sched_process_exec"
 	TraceeProgSchedProcessExit               = "sched_process_exit"
 	TraceeProgSchedProcessFork               = "sched_process_fork"
@@ -96,10 +102,22 @@ const (
 	TraceeProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
 	TraceeProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
 	TraceeProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
+	TraceeProgSecurityFileMprotectExit       = "security_file_mprotect_exit"
+	TraceeProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
+	TraceeProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
+	TraceeProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
 	TraceeProgSecurityFileOpenExit           = "security_file_open_exit"
 	TraceeProgSecurityFileOpenFentry         = "security_file_open_fentry"
 	TraceeProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
 	TraceeProgSecurityFileOpenLsm            = "security_file_open_lsm"
+	TraceeProgSecurityMmapFileExit           = "security_mmap_file_exit"
+	TraceeProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
+	TraceeProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
+	TraceeProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
+	TraceeProgSecuritySettime64Exit          = "security_settime64_exit"
+	TraceeProgSecuritySettime64Fentry        = "security_settime64_fentry"
+	TraceeProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
+	TraceeProgSecuritySettime64Lsm           = "security_settime64_lsm"
 	TraceeProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
 	TraceeProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
 	TraceeProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
@@ -124,11 +142,21 @@ const (
 	TraceeProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
 	TraceeProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
 	TraceeProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
+	TraceeProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
+	TraceeProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
+	TraceeProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
+	TraceeProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
+	TraceeProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
+	TraceeProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
+	TraceeProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
+	TraceeProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
+	TraceeProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
 	TraceeProgSocketAccept                   = "socket_accept"
 	TraceeProgSocketDup                      = "socket_dup"
 	TraceeProgSwitchTaskNs                   = "switch_task_ns"
 	TraceeProgSysEnter                       = "sys_enter"
 	TraceeProgSysExit                        = "sys_exit"
+	TraceeProgSyscallSourceEnter             = "syscall_source_enter"
 	TraceeProgTaskRename                     = "task_rename"
 	TraceeVarDetectSyscall                   = "detect_syscall"
 	TraceeVarEventFlags                      = "event_flags"
@@ -192,6 +220,11 @@ type TraceeProgramSpecs struct {
 	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
 	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
 	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
 	ExecveatEnter                  *ebpf.ProgramSpec `ebpf:"execveat_enter"`
@@ -201,6 +234,7 @@ type TraceeProgramSpecs struct {
 	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
 	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
 	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
@@ -208,10 +242,22 @@ type TraceeProgramSpecs struct {
 	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
 	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
 	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
 	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
 	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
@@ -236,11 +282,21 @@ type TraceeProgramSpecs struct {
 	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
 	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
 	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
 	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
 	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
 	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	SyscallSourceEnter             *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
 	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
@@ -354,6 +410,11 @@ type TraceePrograms struct {
 	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
 	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
 	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
 	ExecveatEnter                  *ebpf.Program `ebpf:"execveat_enter"`
@@ -363,6 +424,7 @@ type TraceePrograms struct {
 	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
 	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
 	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
@@ -370,10 +432,22 @@ type TraceePrograms struct {
 	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.Program `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
 	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
 	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
 	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
 	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
@@ -398,11 +472,21 @@ type TraceePrograms struct {
 	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
 	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
 	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
 	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
 	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
 	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
 	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
+	SyscallSourceEnter             *ebpf.Program `ebpf:"syscall_source_enter"`
 	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
 }
 
@@ -413,6 +497,11 @@ func (p *TraceePrograms) Close() error {
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DoMmapExit,
+		p.DoSigactionEnter,
+		p.DoSigactionExit,
+		p.DoSigactionFentry,
+		p.DoSigactionKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.ExecveatEnter,
@@ -422,6 +511,7 @@ func (p *TraceePrograms) Close() error {
 		p.MemProtAlert,
 		p.MprotectEnter,
 		p.NetTcpConnect,
+		p.ProcessExecuteFailed,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -429,10 +519,22 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
 		p.SecurityBprmCheckLsm,
+		p.SecurityFileMprotectExit,
+		p.SecurityFileMprotectFentry,
+		p.SecurityFileMprotectKprobe,
+		p.SecurityFileMprotectLsm,
 		p.SecurityFileOpenExit,
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityMmapFileExit,
+		p.SecurityMmapFileFentry,
+		p.SecurityMmapFileKprobe,
+		p.SecurityMmapFileLsm,
+		p.SecuritySettime64Exit,
+		p.SecuritySettime64Fentry,
+		p.SecuritySettime64Kprobe,
+		p.SecuritySettime64Lsm,
 		p.SecuritySocketAcceptExit,
 		p.SecuritySocketAcceptFentry,
 		p.SecuritySocketAcceptKprobe,
@@ -457,11 +559,21 @@ func (p *TraceePrograms) Close() error {
 		p.SecuritySocketSetsockoptFentry,
 		p.SecuritySocketSetsockoptKprobe,
 		p.SecuritySocketSetsockoptLsm,
+		p.SecurityTaskPrctlExit,
+		p.SecurityTaskPrctlFentry,
+		p.SecurityTaskPrctlKprobe,
+		p.SecurityTaskPrctlLsm,
+		p.SecurityTaskSetrlimitExit,
+		p.SecurityTaskSetrlimitFentry,
+		p.SecurityTaskSetrlimitKprobe,
+		p.SecurityTaskSetrlimitLsm,
+		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,
+		p.SyscallSourceEnter,
 		p.TaskRename,
 	)
 }

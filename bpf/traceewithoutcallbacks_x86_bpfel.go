@@ -31,6 +31,11 @@ const (
 	TraceeWithoutCallbacksProgCgroupRmdir                    = "cgroup_rmdir"
 	TraceeWithoutCallbacksProgCommitCreds                    = "commit_creds"
 	TraceeWithoutCallbacksProgCommitCredsExec                = "commit_creds_exec"
+	TraceeWithoutCallbacksProgDoMmapExit                     = "do_mmap_exit"
+	TraceeWithoutCallbacksProgDoSigactionEnter               = "do_sigaction_enter"
+	TraceeWithoutCallbacksProgDoSigactionExit                = "do_sigaction_exit"
+	TraceeWithoutCallbacksProgDoSigactionFentry              = "do_sigaction_fentry"
+	TraceeWithoutCallbacksProgDoSigactionKprobe              = "do_sigaction_kprobe"
 	TraceeWithoutCallbacksProgExecRemember                   = "exec_remember"
 	TraceeWithoutCallbacksProgExecveSuccess                  = "execve_success"
 	TraceeWithoutCallbacksProgExecveatEnter                  = "execveat_enter"
@@ -40,6 +45,7 @@ const (
 	TraceeWithoutCallbacksProgMemProtAlert                   = "mem_prot_alert"
 	TraceeWithoutCallbacksProgMprotectEnter                  = "mprotect_enter"
 	TraceeWithoutCallbacksProgNetTcpConnect                  = "net_tcp_connect"
+	TraceeWithoutCallbacksProgProcessExecuteFailed           = "process_execute_failed"
 	TraceeWithoutCallbacksProgSchedProcessExec               = "sched_process_exec"
 	TraceeWithoutCallbacksProgSchedProcessExit               = "sched_process_exit"
 	TraceeWithoutCallbacksProgSchedProcessFork               = "sched_process_fork"
@@ -47,10 +53,22 @@ const (
 	TraceeWithoutCallbacksProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
 	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
 	TraceeWithoutCallbacksProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileMprotectExit       = "security_file_mprotect_exit"
+	TraceeWithoutCallbacksProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
+	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
 	TraceeWithoutCallbacksProgSecurityFileOpenExit           = "security_file_open_exit"
 	TraceeWithoutCallbacksProgSecurityFileOpenFentry         = "security_file_open_fentry"
 	TraceeWithoutCallbacksProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
 	TraceeWithoutCallbacksProgSecurityFileOpenLsm            = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityMmapFileExit           = "security_mmap_file_exit"
+	TraceeWithoutCallbacksProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
+	TraceeWithoutCallbacksProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
+	TraceeWithoutCallbacksProgSecuritySettime64Exit          = "security_settime64_exit"
+	TraceeWithoutCallbacksProgSecuritySettime64Fentry        = "security_settime64_fentry"
+	TraceeWithoutCallbacksProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
+	TraceeWithoutCallbacksProgSecuritySettime64Lsm           = "security_settime64_lsm"
 	TraceeWithoutCallbacksProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
 	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
 	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
@@ -75,6 +93,15 @@ const (
 	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
 	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
 	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
+	TraceeWithoutCallbacksProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
 	TraceeWithoutCallbacksProgSocketAccept                   = "socket_accept"
 	TraceeWithoutCallbacksProgSocketDup                      = "socket_dup"
 	TraceeWithoutCallbacksProgSwitchTaskNs                   = "switch_task_ns"
@@ -143,6 +170,11 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
 	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
 	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
 	ExecveatEnter                  *ebpf.ProgramSpec `ebpf:"execveat_enter"`
@@ -152,6 +184,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
 	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
 	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
@@ -159,10 +192,22 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
 	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
 	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
 	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
 	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
@@ -187,6 +232,15 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
 	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
 	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
 	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
@@ -305,6 +359,11 @@ type TraceeWithoutCallbacksPrograms struct {
 	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
 	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
 	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
 	ExecveatEnter                  *ebpf.Program `ebpf:"execveat_enter"`
@@ -314,6 +373,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
 	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
 	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
@@ -321,10 +381,22 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.Program `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
 	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
 	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
 	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
 	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
 	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
@@ -349,6 +421,15 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
 	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
 	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
 	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
 	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
@@ -364,6 +445,11 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DoMmapExit,
+		p.DoSigactionEnter,
+		p.DoSigactionExit,
+		p.DoSigactionFentry,
+		p.DoSigactionKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.ExecveatEnter,
@@ -373,6 +459,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.MemProtAlert,
 		p.MprotectEnter,
 		p.NetTcpConnect,
+		p.ProcessExecuteFailed,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -380,10 +467,22 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
 		p.SecurityBprmCheckLsm,
+		p.SecurityFileMprotectExit,
+		p.SecurityFileMprotectFentry,
+		p.SecurityFileMprotectKprobe,
+		p.SecurityFileMprotectLsm,
 		p.SecurityFileOpenExit,
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityMmapFileExit,
+		p.SecurityMmapFileFentry,
+		p.SecurityMmapFileKprobe,
+		p.SecurityMmapFileLsm,
+		p.SecuritySettime64Exit,
+		p.SecuritySettime64Fentry,
+		p.SecuritySettime64Kprobe,
+		p.SecuritySettime64Lsm,
 		p.SecuritySocketAcceptExit,
 		p.SecuritySocketAcceptFentry,
 		p.SecuritySocketAcceptKprobe,
@@ -408,6 +507,15 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecuritySocketSetsockoptFentry,
 		p.SecuritySocketSetsockoptKprobe,
 		p.SecuritySocketSetsockoptLsm,
+		p.SecurityTaskPrctlExit,
+		p.SecurityTaskPrctlFentry,
+		p.SecurityTaskPrctlKprobe,
+		p.SecurityTaskPrctlLsm,
+		p.SecurityTaskSetrlimitExit,
+		p.SecurityTaskSetrlimitFentry,
+		p.SecurityTaskSetrlimitKprobe,
+		p.SecurityTaskSetrlimitLsm,
+		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketDup,
 		p.SwitchTaskNs,
