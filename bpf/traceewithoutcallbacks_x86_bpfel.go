@@ -53,7 +53,6 @@ const (
 	TraceeWithoutCallbacksProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
 	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
 	TraceeWithoutCallbacksProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileMprotectExit       = "security_file_mprotect_exit"
 	TraceeWithoutCallbacksProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
 	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
 	TraceeWithoutCallbacksProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
@@ -192,7 +191,6 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
 	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
 	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
 	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
@@ -381,7 +379,6 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
 	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
 	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit       *ebpf.Program `ebpf:"security_file_mprotect_exit"`
 	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
 	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
 	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
@@ -467,7 +464,6 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
 		p.SecurityBprmCheckLsm,
-		p.SecurityFileMprotectExit,
 		p.SecurityFileMprotectFentry,
 		p.SecurityFileMprotectKprobe,
 		p.SecurityFileMprotectLsm,

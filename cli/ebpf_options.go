@@ -19,6 +19,7 @@ import (
 type ebpfOptions struct {
 	list            bool
 	debug           bool
+	version         bool
 	traceFlags      []string
 	output          outputOptions
 	perfBufferPages int
@@ -49,6 +50,8 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 	switch {
 	case flags.NArg() > 0:
 		return ebpfHelp(flags), nil
+	case o.version:
+		return "tracee-ebpf version " + version() + "\n", nil
 	case slices.Equal(o.traceFlags, []string{"help"}):
 		return filter.Help(), nil
 	case slices.Equal(outputs, []string{"help"}):
@@ -115,6 +118,7 @@ func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
 	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
 	flags.BoolVar(&o.debug, "debug", false, "say more on stderr")
+	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	flags.Bool("allow-high-capabilities", false, "accepted for compatibility: capabilities are kept (also --ahc)")
 	return flags
 }

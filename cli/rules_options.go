@@ -3,10 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"github.com/tracee-go/tracee/internal/suggest"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tracee-go/tracee/internal/suggest"
 
 	"github.com/spf13/pflag"
 )
@@ -24,6 +25,7 @@ type rulesOptions struct {
 	webhookTemplate    string
 	webhookContentType string
 	allowCapabilities  bool
+	version            bool
 }
 
 // parse reads the command line. A help text that it returns is to be printed instead of doing anything, also when there
@@ -39,6 +41,9 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 			return rulesHelp(flags), nil
 		}
 		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+	}
+	if o.version {
+		return "tracee-rules version " + version() + "\n", nil
 	}
 	if flags.NArg() > 0 {
 		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
@@ -79,6 +84,7 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 	flags.StringVar(&o.webhookTemplate, "webhook-template", "", "Go template `file` for the body of posts; required with --webhook")
 	flags.StringVar(&o.webhookContentType, "webhook-content-type", "", "content `type` of posts")
 	flags.Uint("sig-buffer", 1000, "accepted for compatibility: signatures have no buffers here")
+	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	flags.BoolVar(&o.allowCapabilities, "allow-high-capabilities", false, "go on when capabilities can not be dropped (also --ahc)")
 	return flags
 }

@@ -93,6 +93,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
 	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
+	showVersion := flags.BoolP("version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
 	if err := flags.Parse(longOptions(args)); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -102,6 +103,8 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	}
 	c.rulesDirGiven = flags.Changed("rules-dir")
 	switch {
+	case *showVersion:
+		return "tracee version " + version() + "\n", nil
 	case slices.Equal(c.traceFlags, []string{"help"}):
 		return filter.Help(), nil
 	case flags.NArg() > 0:

@@ -120,11 +120,13 @@ LSM_HOOK1(bprm_check, bprm_check_security, struct linux_binprm *, bprm)
 #define MAGIC_BYTES 32
 
 /* Where a write began: its position argument, or the file's position less what was written. */
-static __always_inline s64 write_start(u32 id, struct file *file, const u64 args[6], long written)
+static __always_inline s64 write_start(u32 id, struct file *file, bool compat, const u64 args[6], long written)
 {
 	if (id == ID_pwrite64 || id == ID_pwritev || id == ID_pwritev2) {
-		if (args[3] != (u64)-1)
-			return args[3];
+		u64 position = compat ? args[3] | args[4] << 32 : args[3];
+
+		if (position != (u64)-1)
+			return position;
 	}
 	return BPF_CORE_READ(file, f_pos) - written;
 }
@@ -160,7 +162,7 @@ EXIT_TAIL(magic_write)
 	if (!file)
 		return;
 	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || write_start(nr, file, args, ret) != 0)
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || write_start(nr, file, compat, args, ret) != 0)
 		return;
 	e = event_begin(EVENT_magic_write, RUNG_TRACEPOINT);
 	if (!e)

@@ -276,7 +276,9 @@ EXIT_TAIL(socket_dup)
 	struct event *e;
 	u16 family;
 
-	if (ret < 0 || (nr == ID_fcntl && args[1] != F_DUPFD && args[1] != F_DUPFD_CLOEXEC))
+	if (ret < 0)
+		return;
+	if ((nr == ID_fcntl || nr == ID_fcntl64) && args[1] != F_DUPFD && args[1] != F_DUPFD_CLOEXEC)
 		return;
 	socket = task_socket(ret);
 	if (!socket)

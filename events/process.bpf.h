@@ -57,6 +57,10 @@ int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
 	slim_cred_read(&state->cred, TASK(current, cred));
 	state->valid |= STATE_COMM | STATE_IDENTITY;
+	if (task_in_compat_syscall(current)) /* set_personality_64bit() is about to clear it */
+		state->valid |= STATE_COMPAT;
+	else
+		state->valid &= ~STATE_COMPAT;
 	return 0;
 }
 
@@ -78,8 +82,10 @@ static __noinline void put_user_block(struct event *e, u32 index, u64 from, u64 
 {
 	u32 begin = e->header.size;
 
-	if (to <= from || tail_full(e, index))
+	if (tail_full(e, index))
 		return;
+	if (to < from)
+		to = from;
 	for (int i = 0; i < (BODY_MASK + 1) / VALUE_MAX; i++) {
 		u64 left = to - from;
 		u32 n = left > VALUE_MAX ? VALUE_MAX : left;
@@ -189,10 +195,15 @@ static __always_inline void execve_succeeded(struct event *e, struct linux_binpr
 	event_submit(e, 0);
 }
 
-/* execve_start is event_start under the name that the task had when it made the call. */
+/* execve_start is event_start under the name that the task had at the call, and the ABI that it made it by. */
 static __always_inline struct event *execve_start(u32 index, u32 args, struct task_state *state)
 {
-	return event_start_as(index, args, RUNG_NONE, state && state->valid & STATE_COMM ? state->comm : NULL);
+	bool known = state && state->valid & STATE_COMM;
+	struct event *e = event_start_as(index, args, RUNG_NONE, known ? state->comm : NULL);
+
+	if (e && known && state->valid & STATE_COMPAT)
+		e->header.flags |= FLAG_COMPAT;
+	return e;
 }
 
 SEC("tp_btf/sched_process_exec")

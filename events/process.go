@@ -5,14 +5,17 @@ import "github.com/tracee-go/tracee/types/trace"
 // syscallHooks holds the ladders of the syscalls for which the program sys_exit is not enough.
 var syscallHooks = map[string]Ladder{
 	// Their registers and the memory of their caller are gone when they return with success.
-	"execve": {{With: []string{"exec_remember", "execve_success"}}},
-	"execveat": {{
-		Program: "execveat_exit",
-		Exit:    []string{"execveat"},
-		Enter:   []Tail{{Program: "execveat_enter", Syscalls: []string{"execveat"}}},
-		With:    []string{"exec_remember", "execve_success"},
-	}},
+	"execve":   execLadder,
+	"execveat": execLadder,
 }
+
+// execLadder is the same for both, because what tells one from the other is gone too.
+var execLadder = Ladder{{
+	Program: "execveat_exit",
+	Exit:    []string{"execveat"},
+	Enter:   []Tail{{Program: "execveat_enter", Syscalls: []string{"execveat"}}},
+	With:    []string{"exec_remember", "execve_success"},
+}}
 
 // identityCalls are the syscalls that can change the credentials of their caller; execve does too, and has its own hook.
 var identityCalls = []string{

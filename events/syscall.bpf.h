@@ -11,28 +11,6 @@
  */
 #pragma once
 
-#define KIND_SLOT 0
-#define KIND_LONG 1     /* sign-extended when it comes through the 32-bit ABI */
-#define KIND_STR 2
-#define KIND_STR_ARRAY 3
-#define KIND_SOCKADDR 4
-#define KIND_INT_PAIR 5
-#define KIND_NONE 6 /* leave the argument out */
-
-#define SOCKADDR_NONE 0xff
-#define SOCKADDR_BY_POINTER 0x80 /* the length is an int in the caller's memory, valid when the call succeeded */
-
-#define SPEC_ACTIVE 1     /* somebody needs this syscall */
-#define SPEC_EVENT 2      /* the syscall's own event is selected */
-#define SPEC_ENTER_EVENT 4 /* ... and sent at entry, because the call does not return */
-#define SPEC_ARGUMENT_BLOCK 16 /* the only argument is the address of an array of 32-bit words: the arguments */
-#define SPEC_MULTIPLEXER 32 /* the first argument says which call it stands for: socketcall */
-#define SPEC_MULTIPLEXED 64 /* ... such a call, whose arguments are an array of 32-bit words at the second */
-#define SPEC_NOT_ZERO 8   /* no event for a return value of zero: the child's side of fork; an execve that succeeded */
-
-#define SYSCALL_TAILS 8
-#define ENTER_TAILS 4
-#define MULTIPLEXED 32
 #define STR_ARRAY_MAX 4096
 #define STR_ARRAY_UNROLLED 32
 #define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
@@ -89,7 +67,9 @@ static __always_inline const struct syscall_spec *spec_behind(const struct pt_re
 	if (!(spec->flags & SPEC_MULTIPLEXER))
 		return spec;
 	syscall_args(regs, true, args);
-	return &multiplexed_specs[args[0] & (MULTIPLEXED - 1)];
+	if (args[0] >= MULTIPLEXED)
+		return spec;
+	return &multiplexed_specs[args[0] & (MULTIPLEXED - 1)]; /* verifier: the mask */
 }
 
 /* The syscall that a task is in. */
@@ -114,7 +94,7 @@ static __noinline int call_current(struct call *call)
 		return 0;
 	}
 	task_syscall_args(regs, call->compat, call->args);
-	if (call->compat && spec->flags & SPEC_MULTIPLEXER) {
+	if (call->compat && spec->flags & SPEC_MULTIPLEXER && call->args[0] < MULTIPLEXED) {
 		spec = &multiplexed_specs[call->args[0] & (MULTIPLEXED - 1)];
 		bpf_probe_read_user(words, sizeof(words), (void *)call->args[1]);
 		for (u32 i = 0; i < 6; i++)

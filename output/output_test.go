@@ -281,8 +281,15 @@ func TestTheBlankLineGoesToTheTerminal(t *testing.T) {
 
 func TestPrintableTextCannotForgeLines(t *testing.T) {
 	tests := []struct{ in, want string }{
-		{"", ""}, {"plain /path", "plain /path"}, {"é漢😀", "é漢😀"}, {"a\nb\t\r\x00", `a\nb\t\r\x00`}, {"\x1b[31m\x7f", `\x1b[31m\x7f`},
-		{"\xff\xe2\x80", `\xff\xe2\x80`}, {"\u009b\u202e\u200b\u2028", `\u009b\u202e\u200b\u2028`}, {"\ufffd", "\ufffd"}, {`\n"'`, `\n"'`},
+		{"", ""},
+		{"plain /path", "plain /path"},
+		{"é漢😀", "é漢😀"},
+		{"a\nb\t\r\x00", `a\nb\t\r\x00`},
+		{"\x1b[31m\x7f", `\x1b[31m\x7f`},
+		{"\xff\xe2\x80", `\xff\xe2\x80`},
+		{"\u009b\u202e\u200b\u2028", `\u009b\u202e\u200b\u2028`},
+		{"\ufffd", "\ufffd"},
+		{`\n"'`, `\n"'`},
 	}
 	for _, test := range tests {
 		if got := string(appendPrintable(nil, test.in)); got != test.want {

@@ -15,12 +15,6 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// Values of bpf/lib/header.h.
-const (
-	recordCompat           = 1
-	recordContainerStarted = 2
-)
-
 // decoder turns records into events. It keeps the names it has seen, because there are few and each is seen often.
 type decoder struct {
 	catalogue []*events.Event
@@ -80,8 +74,8 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 		HostName:            d.name(&h.Uts),
 		ReturnValue:         int(h.Retval),
 		Rung:                trace.Rung(h.Rung),
-		Compat:              h.Flags&recordCompat != 0,
-		ContextFlags:        trace.ContextFlags{ContainerStarted: h.Flags&recordContainerStarted != 0},
+		Compat:              h.Flags&events.RecordCompat != 0,
+		ContextFlags:        trace.ContextFlags{ContainerStarted: h.Flags&events.RecordContainerStarted != 0},
 	}
 	event := d.catalogue[h.Event]
 	body = body[:h.Size]
@@ -153,8 +147,8 @@ func layouts() []layout {
 	for i, e := range all {
 		l[i].address = slices.IndexFunc(e.Args, func(f trace.Field) bool { return f.Type == events.AddressT })
 		if e.Syscall {
-			l[i].native = unusual(e.Registers(abis()[abiNative]))
-			l[i].compat = unusual(e.Registers(abis()[abiCompat]))
+			l[i].native = unusual(e.Registers(abis()[events.ABINative]))
+			l[i].compat = unusual(e.Registers(abis()[events.ABICompat]))
 		}
 	}
 	return l

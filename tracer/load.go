@@ -27,9 +27,6 @@ type loader struct {
 	callbacks bool // the kernel calls functions of programs
 }
 
-// lanes is the number of buffers per CPU: LANES of bpf/lib/event.h.
-const lanes = 4
-
 func newLoader(config Config) (*loader, error) {
 	// Read once and shared: each program that is loaded on its own would read it again.
 	types, err := kernelTypes()
@@ -194,11 +191,11 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 	for _, e := range all {
 		ids[e.Index] = uint16(e.ID)
 		if e.Critical {
-			flags[e.Index] |= flagCritical
+			flags[e.Index] |= events.FlagCritical
 		}
 	}
 	for _, e := range config.Events {
-		flags[e.Index] |= flagSelected
+		flags[e.Index] |= events.FlagSelected
 	}
 	constants := map[string]any{
 		"event_flags":    flags,
@@ -219,12 +216,6 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 	return config.Filter.Configure(spec)
 }
 
-// Values of bpf/lib/event.h.
-const (
-	flagSelected = 1
-	flagCritical = 2
-)
-
 // recordSize is what most records have at most; a power of two.
 const recordSize = 512
 
@@ -239,7 +230,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
-	spec.Maps["buffers"].MaxEntries = uint32(cpus * lanes)
+	spec.Maps["buffers"].MaxEntries = uint32(cpus * events.Lanes)
 	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
 	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)
 	critical, bulk := uint64(spec.Maps["critical"].MaxEntries), uint64(spec.Maps["bulk"].MaxEntries)

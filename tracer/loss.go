@@ -45,7 +45,7 @@ func (s Stats) LostTotal() uint64 {
 // losses keeps account of what was delivered and what was not.
 type losses struct {
 	tracer    *Tracer
-	expected  [][lanes][2]uint64 // next sequence number per CPU, lane and ring
+	expected  [][events.Lanes][2]uint64 // next sequence number per CPU, lane and ring
 	delivered uint64
 	reported  map[lossKey]uint64
 	checked   time.Time
@@ -56,12 +56,12 @@ type losses struct {
 type lossKey struct{ event, reason string }
 
 func newLosses(t *Tracer, cpus int) *losses {
-	return &losses{tracer: t, expected: make([][lanes][2]uint64, cpus), reported: map[lossKey]uint64{}, checked: time.Now()}
+	return &losses{tracer: t, expected: make([][events.Lanes][2]uint64, cpus), reported: map[lossKey]uint64{}, checked: time.Now()}
 }
 
 // gap notes the sequence number of a record and reports whether others should have come before it.
 func (l *losses) gap(h *bpf.TraceeEventHeader) bool {
-	if int(h.Cpu) >= len(l.expected) || h.Lane >= lanes || h.Ring > 1 {
+	if int(h.Cpu) >= len(l.expected) || h.Lane >= events.Lanes || h.Ring > 1 {
 		return false
 	}
 	expected := &l.expected[h.Cpu][h.Lane][h.Ring]

@@ -12,33 +12,6 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// Values of bpf/kernel/syscall.h and events/syscall.bpf.h.
-const (
-	abiNative = 0
-	abiCompat = 1
-
-	syscallsPerABI = 1024
-
-	specActive      = 1
-	specEvent       = 2
-	specEnterEvent  = 4
-	specNotZero     = 8
-	specBlock       = 16
-	specMultiplexer = 32
-	specMultiplexed = 64
-
-	kindSlot     = 0
-	kindLong     = 1
-	kindStr      = 2
-	kindStrArray = 3
-	kindSockaddr = 4
-	kindIntPair  = 5
-	kindNone     = 6
-
-	sockaddrNone      = 0xff
-	sockaddrByPointer = 0x80
-)
-
 // neverReturns are reported when they begin.
 var neverReturns = []string{"exit", "exit_group"}
 
@@ -51,8 +24,8 @@ const neverReported = "rt_sigreturn"
 
 // syscallTable is what the dispatchers of the kernel side look syscalls up in.
 type syscallTable struct {
-	specs       [2 * syscallsPerABI]bpf.TraceeSyscallSpec
-	multiplexed [32]bpf.TraceeSyscallSpec
+	specs       [2 * events.SyscallsPerABI]bpf.TraceeSyscallSpec
+	multiplexed [events.Multiplexed]bpf.TraceeSyscallSpec
 	enter, exit bool
 }
 
@@ -64,11 +37,11 @@ func newSyscallTable(execEnv bool) *syscallTable {
 		}
 	}
 	for i := range t.multiplexed {
-		t.multiplexed[i].Flags |= specMultiplexed
+		t.multiplexed[i].Flags |= events.SpecMultiplexed
 	}
 	t.multiplexed[socketcallSend].Args, t.multiplexed[socketcallRecv].Args = shortArgs, shortArgs
 	if runtime.GOARCH == "amd64" {
-		t.specs[abiCompat*syscallsPerABI+socketcall].Flags |= specMultiplexer
+		t.specs[events.ABICompat*events.SyscallsPerABI+socketcall].Flags |= events.SpecMultiplexer
 	}
 	if !execEnv {
 		t.leaveOut("execve", "envp")
@@ -84,7 +57,7 @@ func (t *syscallTable) leaveOut(syscall, argument string) {
 		return
 	}
 	index := e.Schema().Index(argument)
-	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) { spec.Kinds[index] = kindNone })
+	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) { spec.Kinds[index] = events.KindNone })
 }
 
 // each calls f for every number of a syscall: native, compat, and, on amd64, those that only x32 has.
@@ -93,17 +66,17 @@ func (t *syscallTable) each(e *events.Event, f func(abi int, spec *bpf.TraceeSys
 	if runtime.GOARCH == "amd64" {
 		numbers = [2]int{e.Numbers[events.AMD64], e.Numbers[events.I386]}
 		if nr := slices.Index(x32Syscalls, e.Name); nr >= 0 {
-			f(abiNative, &t.specs[x32First+nr])
+			f(events.ABINative, &t.specs[x32First+nr])
 		}
 		for call, name := range socketcalls {
 			if name == e.Name {
-				f(abiCompat, &t.multiplexed[call])
+				f(events.ABICompat, &t.multiplexed[call])
 			}
 		}
 	}
 	for abi, nr := range numbers {
-		if nr >= 0 && nr < syscallsPerABI {
-			f(abi, &t.specs[abi*syscallsPerABI+nr])
+		if nr >= 0 && nr < events.SyscallsPerABI {
+			f(abi, &t.specs[abi*events.SyscallsPerABI+nr])
 		}
 	}
 }
@@ -136,11 +109,11 @@ const (
 )
 
 var syscallKinds = map[trace.Kind]uint8{
-	trace.String: kindStr, trace.Strings: kindStrArray, trace.Sockaddr: kindSockaddr, trace.IntPair: kindIntPair,
-	trace.Int64: kindLong,
+	trace.String: events.KindStr, trace.Strings: events.KindStrArray, trace.Sockaddr: events.KindSockaddr, trace.IntPair: events.KindIntPair,
+	trace.Int64: events.KindLong,
 }
 
-// abis are the ABIs behind abiNative and abiCompat on this machine.
+// abis are the ABIs behind events.ABINative and events.ABICompat on this machine.
 func abis() [2]events.ABI {
 	if runtime.GOARCH == "amd64" {
 		return [2]events.ABI{events.AMD64, events.I386}
@@ -156,34 +129,34 @@ func describe(e *events.Event, abi int, spec *bpf.TraceeSyscallSpec) {
 		spec.Kinds[r.Low] = syscallKinds[e.Args[i].Type.Kind]
 		spec.Args = max(spec.Args, uint8(r.Low+1), uint8(r.High+1))
 	}
-	spec.SockaddrLength = sockaddrNone
+	spec.SockaddrLength = events.SockaddrNone
 	if _, length, byPointer := events.SockaddrLength(e); length >= 0 {
 		spec.SockaddrLength = uint8(length)
 		if byPointer {
-			spec.SockaddrLength |= sockaddrByPointer
+			spec.SockaddrLength |= events.SockaddrByPointer
 		}
 	}
 	if slices.Contains(twoReturns, e.Name) {
-		spec.Flags |= specNotZero
+		spec.Flags |= events.SpecNotZero
 	}
 	if e.ArgumentBlock(abis()[abi]) {
-		spec.Flags |= specBlock
+		spec.Flags |= events.SpecArgumentBlock
 	}
 }
 
 // activate marks a spec as needed. The dispatchers decide by the native number alone, before they know the ABI.
 func (t *syscallTable) activate(spec *bpf.TraceeSyscallSpec) {
-	spec.Flags |= specActive
+	spec.Flags |= events.SpecActive
 	for i := range t.multiplexed {
 		if &t.multiplexed[i] == spec {
 			spec = &t.specs[socketcall]
-			spec.Flags |= specActive
+			spec.Flags |= events.SpecActive
 			return
 		}
 	}
 	for i := range t.specs {
 		if &t.specs[i] == spec {
-			t.specs[i%syscallsPerABI].Flags |= specActive
+			t.specs[i%events.SyscallsPerABI].Flags |= events.SpecActive
 		}
 	}
 }
@@ -196,11 +169,11 @@ func (t *syscallTable) selectEvent(e *events.Event) {
 	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) {
 		t.activate(spec)
 		if slices.Contains(neverReturns, e.Name) {
-			spec.Flags |= specEnterEvent
+			spec.Flags |= events.SpecEnterEvent
 			t.enter = true
 			return
 		}
-		spec.Flags |= specEvent
+		spec.Flags |= events.SpecEvent
 		t.exit = true
 	})
 }
@@ -257,7 +230,7 @@ func addTail(list []uint8, tail uint8) {
 // all activates every syscall number, for the raw streams.
 func (t *syscallTable) all(direction *bool) {
 	for i := range t.specs {
-		t.specs[i].Flags |= specActive
+		t.specs[i].Flags |= events.SpecActive
 	}
 	*direction = true
 }

@@ -5,11 +5,7 @@
  */
 #pragma once
 
-#define ABI_NATIVE 0
-#define ABI_COMPAT 1
 #define ABIS 2
-
-#define SYSCALLS 1024 /* numbers per ABI, x32 included; a power of two for the verifier */
 
 #if defined(__TARGET_ARCH_x86)
 

@@ -9,18 +9,12 @@
  */
 #pragma once
 
-#define LANES 4             /* buffers per CPU: programs that preempt each other there */
 #define MAX_CPUS 1024
 #define BODY_MASK 0x7fff    /* bytes of slots and tail; a power of two less one */
 #define VALUE_MAX 4096      /* one string or path, terminating NUL included */
 #define PATH_MASK (VALUE_MAX - 1)
 
-#define RING_CRITICAL 0
-#define RING_BULK 1
 #define RINGS 2
-
-#define EVENT_SELECTED 1
-#define EVENT_CRITICAL 2
 
 struct event {
 	u32 users; /* 0: free. Only ever changed by atomic addition, see event_buffer() */

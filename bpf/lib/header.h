@@ -2,15 +2,6 @@
 /* The header of a record: the context of an event. User space reads it by the Go type that bpf2go makes from it. */
 #pragma once
 
-#define FLAG_COMPAT 1            /* made through the 32-bit ABI */
-#define FLAG_CONTAINER_STARTED 2
-
-#define RUNG_NONE 0
-#define RUNG_LSM 1
-#define RUNG_FENTRY 2
-#define RUNG_KPROBE 3
-#define RUNG_TRACEPOINT 4
-
 struct event_header {
 	u64 timestamp;  /* CLOCK_BOOTTIME, ns */
 	u64 start_time; /* of the thread, CLOCK_BOOTTIME, ns */

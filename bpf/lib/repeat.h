@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Loops whose body is a function: step(i, context) returns 1 to end them. Where the kernel can call it (bpf_loop, kernel
- * >= 5.17) it is verified once and may run often; otherwise (WITHOUT_CALLBACKS) the loop is verified round by round, and
- * has fewer.
+ * Loops whose body is a function: step(i, context) returns 1 to end them. Where the kernel can call it (bpf_loop,
+ * kernel >= 5.17) it is verified once and may run often; otherwise (WITHOUT_CALLBACKS) the loop is verified round by
+ * round, and has fewer.
  */
 #pragma once
 

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // actions are what a process can do in front of tracee, which never watches itself. Their arguments are strings.
 var actions = map[string]func(args []string) error{
+	"stir":        func([]string) error { return openFiles() },
 	"ptrace":      func([]string) error { return askToBeTraced() },
 	"connect":     func(args []string) error { _, err := connect(args[0]); return err },
 	"connect-dup": func(args []string) error { return connectStdin(args[0]) },
@@ -48,6 +50,29 @@ func execute(t *testing.T, command *exec.Cmd) (pid int) {
 		t.Fatalf("%s: %v: %s", command, err, output)
 	}
 	return command.Process.Pid
+}
+
+// stir sees to it that there are events until the test ends.
+func stir(t *testing.T) {
+	t.Helper()
+	command := exec.Command("act", "stir")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+}
+
+func openFiles() error {
+	for ; ; time.Sleep(time.Millisecond) {
+		file, err := os.Open("/dev/null")
+		if err != nil {
+			return err
+		}
+		file.Close()
+	}
 }
 
 func askToBeTraced() error {

@@ -176,19 +176,23 @@ func (b *transcript) String() string {
 	return b.text.String()
 }
 
-const ready = "; ready in "
+const (
+	ready = "; ready in "
+	soon  = 5 * time.Second // a tenth of a second, where nothing else runs
+)
 
-// The table's stream never pauses on a machine where a test runs, so that its reader's end is noticed at once.
 func TestClosedOutputEndsTraceeEBPFQuietly(t *testing.T) {
 	needRoot(t)
+	stir(t)
 	for _, format := range []string{"table", "json", "gob"} {
 		t.Run(format, func(t *testing.T) {
 			p := start(t, "tracee-ebpf", "--output", format)
-			if _, err := io.ReadFull(p.stdout, make([]byte, 100)); err != nil {
+			// More than a header, so that all is attached.
+			if _, err := io.ReadFull(p.stdout, make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
 			p.stdout.Close()
-			p.exit(1, patience)
+			p.exit(1, soon)
 			if got := p.stderr.String(); got != "" {
 				t.Errorf("stderr: got %q, want nothing", got)
 			}
@@ -198,6 +202,7 @@ func TestClosedOutputEndsTraceeEBPFQuietly(t *testing.T) {
 
 func TestOutputThatWasNeverOpenEndsTraceeEBPFQuietly(t *testing.T) {
 	needRoot(t)
+	stir(t)
 	for _, format := range []string{"table", "json"} {
 		p := start(t, "tracee-ebpf", "--output", format)
 		p.stdout.Close()
@@ -215,7 +220,7 @@ func TestClosedOutputEndsTraceeAtItsNextFinding(t *testing.T) {
 		p.awaitStderr(ready)
 		p.stdout.Close()
 		perform(t, "ptrace")
-		p.exit(1, patience)
+		p.exit(1, soon)
 		if got := p.stderr.String(); !strings.Contains(got, " seen, ") || strings.Contains(got, "pipe") {
 			t.Errorf("%s: stderr: got %q, want the summary and nothing about pipes", format, got)
 		}
@@ -237,6 +242,7 @@ func TestClosedDescriptorsAreHarmless(t *testing.T) {
 
 func TestSignalsEndTraceeEBPFWithAnEpilogue(t *testing.T) {
 	needRoot(t)
+	stir(t)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) {
 			p := start(t, "tracee-ebpf", "--trace", "event=openat,close")
@@ -253,7 +259,7 @@ func TestSignalsEndTraceeEBPFWithAnEpilogue(t *testing.T) {
 				last = append(last, p.lines.Text())
 				last = last[max(0, len(last)-3):]
 			}
-			p.exit(0, patience)
+			p.exit(0, soon)
 			if len(last) < 3 || last[0] != "" || last[1] != "End of events stream" ||
 				!strings.HasPrefix(last[2], "Stats: {EventCount:") {
 				t.Errorf("the last lines: got %q", last)
@@ -275,7 +281,7 @@ func TestSignalsEndTraceeWithASummary(t *testing.T) {
 			if err := p.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			p.exit(0, patience)
+			p.exit(0, soon)
 			for _, want := range []string{" events seen, ", " finding", " lost"} {
 				if !strings.Contains(p.stderr.String(), want) {
 					t.Errorf("stderr: got %q, want %q in it", &p.stderr, want)
@@ -304,6 +310,7 @@ func TestTwoCapabilitiesAreEnough(t *testing.T) {
 // The first signal cannot end a command whose output nobody takes; the second does.
 func TestSecondSignalEndsWhatIsStuck(t *testing.T) {
 	needRoot(t)
+	stir(t)
 	p := start(t, "tracee-ebpf", "--output", "json") // to a pipe that is not read
 	for end := time.Now().Add(patience); !p.waitsIn("pipe_write"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -321,7 +328,7 @@ func TestSecondSignalEndsWhatIsStuck(t *testing.T) {
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	p.exit(-1, patience)
+	p.exit(-1, soon)
 }
 
 // waitsIn reports whether a thread of the process waits in a function of the kernel.

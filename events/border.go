@@ -1,0 +1,95 @@
+package events
+
+import "github.com/tracee-go/tracee/types/trace"
+
+// What the kernel side and user space must agree on besides the catalogue. The names in C are those of Border.
+const (
+	Lanes = 4 // buffers per CPU: programs that preempt each other there
+
+	RingCritical = 0
+	RingBulk     = 1
+
+	// Flags of an event, set before loading.
+	FlagSelected = 1
+	FlagCritical = 2
+
+	// Flags of a record.
+	RecordCompat           = 1 // made through the 32-bit ABI
+	RecordContainerStarted = 2
+
+	// Tables of syscalls.
+	ABINative      = 0
+	ABICompat      = 1
+	SyscallsPerABI = 1024 // x32 included; a power of two for the verifier
+	SyscallTails   = 8
+	EnterTails     = 4
+	Multiplexed    = 32 // calls behind one number
+
+	// How the argument in a register is kept.
+	KindSlot     = 0
+	KindLong     = 1 // sign-extended when it comes through the 32-bit ABI
+	KindStr      = 2
+	KindStrArray = 3
+	KindSockaddr = 4
+	KindIntPair  = 5
+	KindNone     = 6 // left out
+
+	// Which argument holds the length of a socket address.
+	SockaddrNone      = 0xff
+	SockaddrByPointer = 0x80 // the length is an int in the caller's memory, valid when the call succeeded
+
+	// Flags of a syscall.
+	SpecActive        = 1  // somebody needs it
+	SpecEvent         = 2  // its own event is selected
+	SpecEnterEvent    = 4  // ... and sent at entry, because the call does not return
+	SpecNotZero       = 8  // no event for a return value of zero: the child's side of fork; an execve that succeeded
+	SpecArgumentBlock = 16 // its only argument is the address of an array of 32-bit words: the arguments
+	SpecMultiplexer   = 32 // its first argument says which call it stands for: socketcall
+	SpecMultiplexed   = 64 // such a call, whose arguments are an array of 32-bit words at the second
+)
+
+// Constant is a number with its name in C.
+type Constant struct {
+	Name  string
+	Value int
+}
+
+// Border lists the constants for the generated header.
+func Border() []Constant {
+	return []Constant{
+		{"LANES", Lanes},
+		{"RING_CRITICAL", RingCritical},
+		{"RING_BULK", RingBulk},
+		{"EVENT_SELECTED", FlagSelected},
+		{"EVENT_CRITICAL", FlagCritical},
+		{"FLAG_COMPAT", RecordCompat},
+		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
+		{"RUNG_NONE", int(trace.NoRung)},
+		{"RUNG_LSM", int(trace.LSM)},
+		{"RUNG_FENTRY", int(trace.Fentry)},
+		{"RUNG_KPROBE", int(trace.Kprobe)},
+		{"RUNG_TRACEPOINT", int(trace.Tracepoint)},
+		{"ABI_NATIVE", ABINative},
+		{"ABI_COMPAT", ABICompat},
+		{"SYSCALLS", SyscallsPerABI},
+		{"SYSCALL_TAILS", SyscallTails},
+		{"ENTER_TAILS", EnterTails},
+		{"MULTIPLEXED", Multiplexed},
+		{"KIND_SLOT", KindSlot},
+		{"KIND_LONG", KindLong},
+		{"KIND_STR", KindStr},
+		{"KIND_STR_ARRAY", KindStrArray},
+		{"KIND_SOCKADDR", KindSockaddr},
+		{"KIND_INT_PAIR", KindIntPair},
+		{"KIND_NONE", KindNone},
+		{"SOCKADDR_NONE", SockaddrNone},
+		{"SOCKADDR_BY_POINTER", SockaddrByPointer},
+		{"SPEC_ACTIVE", SpecActive},
+		{"SPEC_EVENT", SpecEvent},
+		{"SPEC_ENTER_EVENT", SpecEnterEvent},
+		{"SPEC_NOT_ZERO", SpecNotZero},
+		{"SPEC_ARGUMENT_BLOCK", SpecArgumentBlock},
+		{"SPEC_MULTIPLEXER", SpecMultiplexer},
+		{"SPEC_MULTIPLEXED", SpecMultiplexed},
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+const recordedEvents = 4096
+
+// encodeSlice is the time of a turn of one way to encode.
+const encodeSlice = 50 * time.Millisecond
+
+// measureEncoding shows what a core can turn from the ring's bytes into JSON. The records are real ones, of openat.
+func measureEncoding(_ context.Context, o options, r *report) error {
+	records, err := recordOpenat()
+	if err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	ways, size, err := encodingWays(records, null)
+	if err != nil {
+		return err
+	}
+	took := make([][]float64, len(ways)) // ns per event
+	allocations := make([]float64, len(ways))
+	for range o.rounds {
+		for i, w := range ways {
+			ns, allocated := w.turn(len(records))
+			took[i], allocations[i] = append(took[i], ns), allocated
+		}
+	}
+	showEncoding(r, ways, took, allocations, size)
+	return nil
+}
+
+// recordOpenat takes down records of the ring while the worker opens files.
+func recordOpenat() ([][]byte, error) {
+	w, err := startWorker()
+	if err != nil {
+		return nil, err
+	}
+	openat, _ := events.Lookup("openat")
+	var records [][]byte
+	t := &tracing{done: make(chan struct{})}
+	err = t.start(tracer.Config{
+		Events: []*events.Event{openat},
+		Record: func(record []byte) {
+			if len(records) < recordedEvents {
+				records = append(records, slices.Clone(record))
+			}
+		},
+	}, discard)
+	if err != nil {
+		return nil, err
+	}
+	l, _ := lookupLoop("open+close")
+	if _, err := w.run(l, 2*recordedEvents); err != nil {
+		return nil, err
+	}
+	if _, err := t.end(); err != nil {
+		return nil, err
+	}
+	if len(records) < recordedEvents {
+		return nil, fmt.Errorf("recorded %d events of %d", len(records), recordedEvents)
+	}
+	return records, w.close()
+}
+
+// An encodingWay does all events once.
+type encodingWay struct {
+	name string
+	all  func()
+}
+
+// encodingWays returns ours first, and the size of an event's JSON.
+func encodingWays(records [][]byte, null *os.File) (ways []encodingWay, size int, err error) {
+	d := tracer.NewDecoder()
+	var e trace.Event
+	var plain []plainEvent
+	var lines [][]byte
+	for _, record := range records {
+		if !d.Decode(&e, record) {
+			return nil, 0, errors.New("a record is none")
+		}
+		line := append(e.AppendJSON(nil), '\n')
+		plain, lines = append(plain, newPlainEvent(&e)), append(lines, line)
+		size += len(line)
+	}
+	theirs, err := json.Marshal(&plain[0])
+	if err != nil {
+		return nil, 0, err
+	}
+	if ours := bytes.TrimSpace(lines[0]); !bytes.Equal(ours, theirs) {
+		return nil, 0, fmt.Errorf("not the same JSON:\n%s\n%s", ours, theirs)
+	}
+	write := jsonTo(null)
+	encoder := json.NewEncoder(newBlocks(null))
+	copied := newBlocks(null)
+	ways = []encodingWay{
+		{"decode + AppendJSON", func() {
+			for _, record := range records {
+				d.Decode(&e, record)
+				write(&e)
+			}
+		}},
+		{"decode alone", func() {
+			for _, record := range records {
+				d.Decode(&e, record)
+			}
+		}},
+		{"encoding/json of a plain struct", func() {
+			for i := range plain {
+				_ = encoder.Encode(&plain[i])
+			}
+		}},
+		{"copy of the same bytes", func() {
+			for _, line := range lines {
+				_, _ = copied.Write(line)
+			}
+		}},
+	}
+	return ways, size / len(records), nil
+}
+
+// blocks collects what is written, like jsonTo.
+type blocks struct {
+	file   *os.File
+	buffer []byte
+}
+
+func newBlocks(file *os.File) *blocks { return &blocks{file, make([]byte, 0, 128<<10)} }
+
+func (b *blocks) Write(line []byte) (int, error) {
+	b.buffer = append(b.buffer, line...)
+	if len(b.buffer) >= 64<<10 {
+		if _, err := b.file.Write(b.buffer); err != nil {
+			return 0, err
+		}
+		b.buffer = b.buffer[:0]
+	}
+	return len(line), nil
+}
+
+// turn repeats all events for a slice of time and returns ns and allocations per event.
+func (w encodingWay) turn(n int) (ns, allocations float64) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, after runtime.MemStats
+	w.all()
+	runtime.ReadMemStats(&before)
+	rounds, start := 0, threadTime()
+	for ; threadTime()-start < encodeSlice; rounds++ {
+		w.all()
+	}
+	took := threadTime() - start
+	runtime.ReadMemStats(&after)
+	events := float64(rounds * n)
+	return float64(took.Nanoseconds()) / events, float64(after.Mallocs-before.Mallocs) / events
+}
+
+func showEncoding(r *report, ways []encodingWay, took [][]float64, allocations []float64, size int) {
+	r.begin(fmt.Sprintf("ring bytes to JSON on /dev/null, openat, %d bytes of JSON", size),
+		"way", "ns per event", "events/s per core", "allocations", "times ours", "aim")
+	ratio := func(i int) float64 {
+		var ratios []float64
+		for round, ns := range took[i] {
+			ratios = append(ratios, ns/took[0][round])
+		}
+		return median(ratios)
+	}
+	aims := []string{
+		r.aim(median(took[0]), 1000, "%.0f ns") + ", " + r.aim(allocations[0], 1, "%.0f allocation"), "",
+		r.aimAtLeast(ratio(2), 5, "%.0fx"), "",
+	}
+	for i, w := range ways {
+		ns := median(took[i])
+		r.row(w.name, fmt.Sprintf("%.0f", ns), fmt.Sprintf("%.2f M", 1e3/ns), fmt.Sprintf("%.2f", allocations[i]),
+			fmt.Sprintf("%.2fx", ratio(i)), aims[i])
+	}
+	r.end()
+}

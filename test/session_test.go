@@ -1,0 +1,243 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// patience is how long anything may take before a test fails. An emulated machine is many times slower.
+const patience = 60 * time.Second
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// hostName marks the children of this test run, and all their descendants, for the filter.
+func hostName() string { return fmt.Sprintf("tracee-%d", os.Getpid()) }
+
+// session is a running tracer that keeps what it sees.
+type session struct {
+	t      *testing.T
+	tracer *tracer.Tracer
+	filter *filter.Filter
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu     sync.Mutex
+	grown  *sync.Cond
+	events []*trace.Event
+	ended  bool
+}
+
+// start traces the children of this test run, as the flags of --trace say, until the test ends. The end of a process
+// is always among the events, once per ring: that is how it is known that no more will come.
+func start(t *testing.T, config tracer.Config, flags ...string) *session {
+	t.Helper()
+	return startWith(t, config, nil, flags...)
+}
+
+// startWith is start with something to do for each event, on the reader's goroutine.
+func startWith(t *testing.T, config tracer.Config, each func(*trace.Event), flags ...string) *session {
+	t.Helper()
+	f, err := filter.Parse(append([]string{"uts=" + hostName()}, flags...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Filter = f
+	for _, e := range []*events.Event{events.SchedProcessExit, lookup("exit_group")} {
+		if !slices.Contains(config.Events, e) {
+			config.Events = append(slices.Clone(config.Events), e)
+		}
+	}
+	running, err := tracer.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	s := &session{t: t, tracer: running, filter: f, stop: stop, done: make(chan struct{})}
+	s.grown = sync.NewCond(&s.mu)
+	go s.collect(ctx, each)
+	t.Cleanup(s.close)
+	return s
+}
+
+func lookup(name string) *events.Event {
+	e, ok := events.Lookup(name)
+	if !ok {
+		panic("no event called " + name)
+	}
+	return e
+}
+
+// collect reads events as the pipeline does: what the kernel could not decide is filtered here.
+func (s *session) collect(ctx context.Context, each func(*trace.Event)) {
+	defer close(s.done)
+	for e := range s.tracer.Events(ctx) {
+		if each != nil {
+			each(e)
+		}
+		if e.EventID != events.LostEvents.ID && !s.filter.Match(e) {
+			continue
+		}
+		s.mu.Lock()
+		s.events = append(s.events, e.Clone())
+		s.mu.Unlock()
+		s.grown.Broadcast()
+	}
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.grown.Broadcast()
+}
+
+// halt ends the stream; what the rings hold is still delivered.
+func (s *session) halt() {
+	s.stop()
+	<-s.done
+}
+
+// close ends the tracer and demands that nothing of it stays in the kernel.
+func (s *session) close() {
+	s.halt()
+	if err := s.tracer.Err(); err != nil {
+		s.t.Errorf("reading: %v", err)
+	}
+	left := kernelObjects(s.t)
+	if len(left) == 0 {
+		s.t.Error("a running tracer has no BPF objects: the check for leaks is broken")
+	}
+	if err := s.tracer.Close(); err != nil {
+		s.t.Error(err)
+	}
+	if open := kernelObjects(s.t); len(open) > 0 {
+		s.t.Errorf("descriptors left after Close: %v", open)
+	}
+	// The kernel frees programs and maps a little later, after a grace period; and those whose memory is mapped here
+	// when Go finds out that nobody refers to it.
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		runtime.GC()
+		left = slices.DeleteFunc(left, func(o kernelObject) bool { return !o.exists() })
+		if len(left) == 0 {
+			return
+		}
+	}
+	s.t.Errorf("BPF objects left after Close: %v", left)
+}
+
+// kernelObject is a program, map or link that this process holds.
+type kernelObject struct {
+	kind string
+	id   uint64
+}
+
+// exists asks for the id that follows the one before, which takes no reference. To open and close a table of tails
+// while the kernel is about to clear it would leave it there for ever (prog_array_map_clear).
+func (o kernelObject) exists() bool {
+	switch o.kind {
+	case "prog_id":
+		next, err := ebpf.ProgramGetNextID(ebpf.ProgramID(o.id - 1))
+		return err == nil && uint64(next) == o.id
+	case "map_id":
+		next, err := ebpf.MapGetNextID(ebpf.MapID(o.id - 1))
+		return err == nil && uint64(next) == o.id
+	default:
+		l, err := link.NewFromID(link.ID(o.id))
+		if err != nil {
+			return !errors.Is(err, os.ErrNotExist)
+		}
+		return l.Close() == nil
+	}
+}
+
+// kernelObjects lists the BPF objects behind this process's descriptors. Those of a link name its program too.
+func kernelObjects(t *testing.T) []kernelObject {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/fdinfo/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []kernelObject
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil { // the descriptor of the directory
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			kind, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+			if kind != "prog_id" && kind != "map_id" && kind != "link_id" {
+				continue
+			}
+			if id, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32); err == nil {
+				found = append(found, kernelObject{kind, id})
+			}
+		}
+	}
+	return found
+}
+
+// await waits until the condition holds for what has been seen so far; it is called with the lock held.
+func (s *session) await(t *testing.T, what string, holds func([]*trace.Event) bool) {
+	t.Helper()
+	limit := time.Now().Add(patience)
+	defer time.AfterFunc(patience, s.grown.Broadcast).Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !holds(s.events) {
+		if s.ended || !time.Now().Before(limit) {
+			t.Fatalf("%s: not seen within %s; stats: %+v", what, patience, s.tracer.Stats())
+		}
+		s.grown.Wait()
+	}
+}
+
+// rungs tells how each event is observed.
+func (s *session) rungs() map[string]trace.Rung {
+	rungs := map[string]trace.Rung{}
+	for _, a := range s.tracer.Attachments() {
+		if a.Attached {
+			rungs[a.Event.Name] = a.Rung
+		}
+	}
+	return rungs
+}
+
+// run lets a child act and returns what it says, and what was seen of it and its descendants until its end.
+func (s *session) run(c *child, count int) (findings, []*trace.Event) {
+	s.t.Helper()
+	c.t.Helper()
+	c.release(count, s.rungs())
+	found := c.finish()
+	killed := !c.cmd.ProcessState.Exited()
+	s.await(c.t, "end of child "+itoa(c.pid), func(seen []*trace.Event) bool {
+		return hasEvent(seen, "sched_process_exit", c.pid) && (killed || hasEvent(seen, "exit_group", c.pid))
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return found, slices.Clone(s.events)
+}
+
+// hasEvent looks from the end, where it is.
+func hasEvent(seen []*trace.Event, name string, tid int) bool {
+	for _, e := range slices.Backward(seen) {
+		if e.EventName == name && e.HostThreadID == tid {
+			return true
+		}
+	}
+	return false
+}

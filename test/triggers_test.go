@@ -1,0 +1,187 @@
+package test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// trigger makes an event happen. What it does not want must not happen: after it, the child's events of this kind are
+// exactly those that it asked for.
+type trigger struct {
+	event string
+	name  string
+	do    func(*actor)
+}
+
+// triggers has the rows of all families; each function is in the file of its family.
+var triggers = []trigger{
+	{"sys_enter", "in order", enterSyscalls},
+	{"sys_exit", "in order", exitSyscalls},
+	{"sched_process_fork", "process", forkProcess},
+	{"sched_process_fork", "into a pid namespace", forkIntoNamespace},
+	{"sched_process_exec", "program", execProgram},
+	{"sched_process_exec", "script", execScript},
+	{"sched_process_exec", "file in memory", execMemory},
+	{"sched_process_exec", "many arguments", execLong},
+	{"sched_process_exit", "status", exitWithStatus},
+	{"sched_process_exit", "signal", exitBySignal},
+	{"commit_creds", "setresuid", changeUser},
+	{"commit_creds", "no change", keepUser},
+	{"commit_creds", "capset", dropCapabilities},
+	{"commit_creds", "exec of a setuid file", execSetuid},
+	{"switch_task_ns", "unshare and setns", switchNamespaces},
+	{"task_rename", "prctl", renameByCall},
+	{"task_rename", "proc", renameByFile},
+	{"task_rename", "exec", renameByExec},
+	{"cgroup_mkdir", "directory", makeCgroup},
+	{"cgroup_rmdir", "directory", removeCgroup},
+	{"cgroup_attach_task", "write to cgroup.procs", attachToCgroup},
+	{"security_bprm_check", "program", checkProgram},
+	{"security_bprm_check", "script", checkScript},
+	{"security_bprm_check", "failing", checkNothing},
+	{"security_file_open", "calls", openByEachCall},
+	{"security_file_open", "creation flags", openWithFlags},
+	{"security_file_open", "names", openByOtherNames},
+	{"security_file_open", "handle", openByHandle},
+	{"security_file_open", "long path", openDeep},
+	{"security_file_open", "chroot and mounts", openElsewhere},
+	{"security_file_open", "nothing", openNothing},
+	{"magic_write", "calls", writeByEachCall},
+	{"magic_write", "long and short", writeSizes},
+	{"magic_write", "nothing", writeElsewhere},
+	{"security_socket_create", "families", createSockets},
+	{"security_socket_bind", "families", bindSockets},
+	{"security_socket_listen", "families", listenOnSockets},
+	{"security_socket_connect", "families", connectSockets},
+	{"security_socket_connect", "refused", connectRefused},
+	{"security_socket_accept", "families", acceptOnSockets},
+	{"socket_dup", "calls", duplicateSockets},
+	{"socket_dup", "nothing", duplicateOthers},
+	{"mem_prot_alert", "alerts", alertMemory},
+	{"mem_prot_alert", "nothing", changeMemory},
+}
+
+// untriggered gives the reason why an event has no trigger.
+var untriggered = map[string]string{
+	"lost_events": "made in user space; see the test of floods",
+}
+
+func triggerActions() map[string]func(*actor) {
+	actions := map[string]func(*actor){}
+	for _, row := range triggers {
+		actions[row.action()] = row.do
+	}
+	return actions
+}
+
+func (row trigger) action() string { return row.event + "/" + row.name }
+
+func TestEveryEventHasATrigger(t *testing.T) {
+	rows := map[string]int{}
+	for _, row := range triggers {
+		rows[row.event]++
+		if _, ok := events.Lookup(row.event); !ok {
+			t.Errorf("trigger for %s: no such event", row.event)
+		}
+	}
+	for _, e := range events.All() {
+		reason := untriggered[e.Name]
+		switch {
+		case e.Syscall && rows[e.Name] > 0:
+			t.Errorf("%s is a syscall: those are tested all together", e.Name)
+		case !e.Syscall && rows[e.Name] == 0 && reason == "":
+			t.Errorf("%s has neither a trigger nor a reason for having none", e.Name)
+		case rows[e.Name] > 0 && reason != "":
+			t.Errorf("%s has a trigger, and a reason for having none", e.Name)
+		}
+	}
+}
+
+// rawStreams are apart from the others, so that those run without a record of every syscall.
+func rawStreams(e *events.Event) bool { return e == events.SysEnter || e == events.SysExit }
+
+func triggered(keep func(*events.Event) bool) []*events.Event {
+	var kept []*events.Event
+	for _, e := range events.All() {
+		if !e.Syscall && e != events.LostEvents && keep(e) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func TestEventsHaveTheirTrueValues(t *testing.T) {
+	selected := triggered(func(e *events.Event) bool { return !rawStreams(e) })
+	runTriggers(t, tracer.Config{Events: selected, Required: selected, DetectSyscall: true, ExecEnv: true})
+}
+
+func TestRawSyscallStreams(t *testing.T) {
+	selected := triggered(rawStreams)
+	runTriggers(t, tracer.Config{Events: selected, Required: selected})
+}
+
+// TestEveryRungSeesTheSame forces what has more than one rung down the ladder, rung by rung.
+func TestEveryRungSeesTheSame(t *testing.T) {
+	ladders := triggered(func(e *events.Event) bool { return len(e.Hooks) > 1 })
+	without := []trace.Rung{}
+	for _, rung := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe} {
+		without = append(without, rung)
+		lower := slices.DeleteFunc(slices.Clone(ladders), func(e *events.Event) bool {
+			return !slices.ContainsFunc(e.Hooks[:len(e.Hooks)-1], func(h events.Hook) bool { return h.Rung == rung })
+		})
+		if len(lower) == 0 {
+			continue
+		}
+		t.Run(fmt.Sprintf("without %s", rung), func(t *testing.T) {
+			runTriggers(t, tracer.Config{
+				Events: lower, Required: lower, Without: slices.Clone(without), DetectSyscall: true,
+			})
+		})
+	}
+}
+
+// runTriggers runs the triggers of the selected events under one tracer.
+func runTriggers(t *testing.T, config tracer.Config) {
+	s := start(t, config)
+	for _, a := range s.tracer.Attachments() {
+		if slices.Contains(config.Without, a.Rung) {
+			t.Errorf("%s is on rung %s in spite of the configuration", a.Event.Name, a.Rung)
+		}
+	}
+	for _, row := range triggers {
+		if !slices.Contains(config.Events, lookup(row.event)) {
+			continue
+		}
+		t.Run(row.action(), func(t *testing.T) { s.trigger(t, row) })
+	}
+}
+
+func (s *session) trigger(t *testing.T, row trigger) {
+	detail := row.name
+	defer func() { report(t, row.event, s.rungs()[row.event], detail) }()
+	c := spawn(t, row.action())
+	found, seen := s.run(c, 0)
+	if found.Skip != "" {
+		detail += ": " + found.Skip
+		t.Skip(found.Skip)
+	}
+	pids := []int{c.pid}
+	for _, w := range found.Wants {
+		pids = append(pids, w.Pid)
+	}
+	seen = of(seen, pids, row.event)
+	if rawStreams(lookup(row.event)) {
+		seen = marked(seen)
+	}
+	for _, e := range seen {
+		if e.Rung != s.rungs()[row.event] {
+			t.Errorf("rung: got %s, want %s", e.Rung, s.rungs()[row.event])
+		}
+	}
+	c.compareAll(found.Wants, seen)
+}
