@@ -36,5 +36,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/file.bpf.h"
 #include "../events/memory.bpf.h"
 #include "../events/net.bpf.h"
+#include "../events/control.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

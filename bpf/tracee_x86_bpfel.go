@@ -56,69 +56,119 @@ type TraceeSyscallSpec struct {
 	Args           uint8
 	Kinds          [6]uint8
 	SockaddrLength uint8
-	Enter          uint8
-	Exit           [4]uint8
+	Enter          [4]uint8
+	Exit           [8]uint8
+	_              [1]byte
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeMapBuffers                  = "buffers"
-	TraceeMapBulk                     = "bulk"
-	TraceeMapCounters                 = "counters"
-	TraceeMapCritical                 = "critical"
-	TraceeMapEnterTails               = "enter_tails"
-	TraceeMapExitTails                = "exit_tails"
-	TraceeMapFilterStrings            = "filter_strings"
-	TraceeMapFilterValues             = "filter_values"
-	TraceeMapTaskStates               = "task_states"
-	TraceeMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeProgCommitCreds             = "commit_creds"
-	TraceeProgCommitCredsExec         = "commit_creds_exec"
-	TraceeProgExecRemember            = "exec_remember"
-	TraceeProgExecveSuccess           = "execve_success"
-	TraceeProgIdentityEnter           = "identity_enter"
-	TraceeProgMagicWrite              = "magic_write"
-	TraceeProgMemProtAlert            = "mem_prot_alert"
-	TraceeProgMprotectEnter           = "mprotect_enter"
-	TraceeProgSchedProcessExec        = "sched_process_exec"
-	TraceeProgSchedProcessExit        = "sched_process_exit"
-	TraceeProgSchedProcessFork        = "sched_process_fork"
-	TraceeProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeProgSecuritySocketBind      = "security_socket_bind"
-	TraceeProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeProgSecuritySocketCreate    = "security_socket_create"
-	TraceeProgSecuritySocketListen    = "security_socket_listen"
-	TraceeProgSocketDup               = "socket_dup"
-	TraceeProgSwitchTaskNs            = "switch_task_ns"
-	TraceeProgSysEnter                = "sys_enter"
-	TraceeProgSysExit                 = "sys_exit"
-	TraceeProgTaskRename              = "task_rename"
-	TraceeVarDetectSyscall            = "detect_syscall"
-	TraceeVarEventFlags               = "event_flags"
-	TraceeVarEventIds                 = "event_ids"
-	TraceeVarExecEnv                  = "exec_env"
-	TraceeVarFilterPatterns           = "filter_patterns"
-	TraceeVarFilterRules              = "filter_rules"
-	TraceeVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeVarNoTaskState              = "no_task_state"
-	TraceeVarOwnPid                   = "own_pid"
-	TraceeVarSyscallSpecs             = "syscall_specs"
-	TraceeVarWakeBulk                 = "wake_bulk"
-	TraceeVarWakeCritical             = "wake_critical"
-	TraceeVarWakeEvery                = "wake_every"
+	TraceeMapBuffers                         = "buffers"
+	TraceeMapBulk                            = "bulk"
+	TraceeMapCounters                        = "counters"
+	TraceeMapCritical                        = "critical"
+	TraceeMapEnterTails                      = "enter_tails"
+	TraceeMapExitTails                       = "exit_tails"
+	TraceeMapFilterStrings                   = "filter_strings"
+	TraceeMapFilterValues                    = "filter_values"
+	TraceeMapTaskStates                      = "task_states"
+	TraceeMapTaskStatesByAddress             = "task_states_by_address"
+	TraceeProgCgroupAttachTask               = "cgroup_attach_task"
+	TraceeProgCgroupMkdir                    = "cgroup_mkdir"
+	TraceeProgCgroupRmdir                    = "cgroup_rmdir"
+	TraceeProgCommitCreds                    = "commit_creds"
+	TraceeProgCommitCredsExec                = "commit_creds_exec"
+	TraceeProgDoMmapExit                     = "do_mmap_exit"
+	TraceeProgDoSigactionEnter               = "do_sigaction_enter"
+	TraceeProgDoSigactionExit                = "do_sigaction_exit"
+	TraceeProgDoSigactionFentry              = "do_sigaction_fentry"
+	TraceeProgDoSigactionKprobe              = "do_sigaction_kprobe"
+	TraceeProgExecRemember                   = "exec_remember"
+	TraceeProgExecveSuccess                  = "execve_success"
+	TraceeProgIdentityEnter                  = "identity_enter"
+	TraceeProgMagicWrite                     = "magic_write"
+	TraceeProgMemProtAlert                   = "mem_prot_alert"
+	TraceeProgMprotectEnter                  = "mprotect_enter"
+	TraceeProgNetTcpConnect                  = "net_tcp_connect"
+	TraceeProgProcessExecuteFailed           = "process_execute_failed"
+	TraceeProgSchedProcessExec               = "sched_process_exec"
+	TraceeProgSchedProcessExit               = "sched_process_exit"
+	TraceeProgSchedProcessFork               = "sched_process_fork"
+	TraceeProgSecurityBprmCheckExec          = "security_bprm_check_exec"
+	TraceeProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
+	TraceeProgSecurityFileMprotectExit       = "security_file_mprotect_exit"
+	TraceeProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
+	TraceeProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
+	TraceeProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
+	TraceeProgSecurityFileOpenExit           = "security_file_open_exit"
+	TraceeProgSecurityFileOpenFentry         = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm            = "security_file_open_lsm"
+	TraceeProgSecurityMmapFileExit           = "security_mmap_file_exit"
+	TraceeProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
+	TraceeProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
+	TraceeProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
+	TraceeProgSecuritySettime64Exit          = "security_settime64_exit"
+	TraceeProgSecuritySettime64Fentry        = "security_settime64_fentry"
+	TraceeProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
+	TraceeProgSecuritySettime64Lsm           = "security_settime64_lsm"
+	TraceeProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
+	TraceeProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
+	TraceeProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
+	TraceeProgSecuritySocketAcceptLsm        = "security_socket_accept_lsm"
+	TraceeProgSecuritySocketBindExit         = "security_socket_bind_exit"
+	TraceeProgSecuritySocketBindFentry       = "security_socket_bind_fentry"
+	TraceeProgSecuritySocketBindKprobe       = "security_socket_bind_kprobe"
+	TraceeProgSecuritySocketBindLsm          = "security_socket_bind_lsm"
+	TraceeProgSecuritySocketConnectExit      = "security_socket_connect_exit"
+	TraceeProgSecuritySocketConnectFentry    = "security_socket_connect_fentry"
+	TraceeProgSecuritySocketConnectKprobe    = "security_socket_connect_kprobe"
+	TraceeProgSecuritySocketConnectLsm       = "security_socket_connect_lsm"
+	TraceeProgSecuritySocketCreateExit       = "security_socket_create_exit"
+	TraceeProgSecuritySocketCreateFentry     = "security_socket_create_fentry"
+	TraceeProgSecuritySocketCreateKprobe     = "security_socket_create_kprobe"
+	TraceeProgSecuritySocketCreateLsm        = "security_socket_create_lsm"
+	TraceeProgSecuritySocketListenExit       = "security_socket_listen_exit"
+	TraceeProgSecuritySocketListenFentry     = "security_socket_listen_fentry"
+	TraceeProgSecuritySocketListenKprobe     = "security_socket_listen_kprobe"
+	TraceeProgSecuritySocketListenLsm        = "security_socket_listen_lsm"
+	TraceeProgSecuritySocketSetsockoptExit   = "security_socket_setsockopt_exit"
+	TraceeProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
+	TraceeProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
+	TraceeProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
+	TraceeProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
+	TraceeProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
+	TraceeProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
+	TraceeProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
+	TraceeProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
+	TraceeProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
+	TraceeProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
+	TraceeProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
+	TraceeProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
+	TraceeProgSocketAccept                   = "socket_accept"
+	TraceeProgSocketDup                      = "socket_dup"
+	TraceeProgSwitchTaskNs                   = "switch_task_ns"
+	TraceeProgSysEnter                       = "sys_enter"
+	TraceeProgSysExit                        = "sys_exit"
+	TraceeProgSyscallSourceEnter             = "syscall_source_enter"
+	TraceeProgTaskRename                     = "task_rename"
+	TraceeVarDetectSyscall                   = "detect_syscall"
+	TraceeVarEventFlags                      = "event_flags"
+	TraceeVarEventIds                        = "event_ids"
+	TraceeVarExecEnv                         = "exec_env"
+	TraceeVarFilterPatterns                  = "filter_patterns"
+	TraceeVarFilterRules                     = "filter_rules"
+	TraceeVarMultiplexedSpecs                = "multiplexed_specs"
+	TraceeVarNoTaskState                     = "no_task_state"
+	TraceeVarOwnPid                          = "own_pid"
+	TraceeVarSyscallSpecs                    = "syscall_specs"
+	TraceeVarWakeBulk                        = "wake_bulk"
+	TraceeVarWakeCritical                    = "wake_critical"
+	TraceeVarWakeEvery                       = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -163,38 +213,87 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
+	IdentityEnter                  *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	SyscallSourceEnter             *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
+	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
@@ -302,38 +401,87 @@ type TraceeVariables struct {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
+	IdentityEnter                  *ebpf.Program `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
+	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit       *ebpf.Program `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
+	SyscallSourceEnter             *ebpf.Program `ebpf:"syscall_source_enter"`
+	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *TraceePrograms) Close() error {
@@ -343,12 +491,19 @@ func (p *TraceePrograms) Close() error {
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DoMmapExit,
+		p.DoSigactionEnter,
+		p.DoSigactionExit,
+		p.DoSigactionFentry,
+		p.DoSigactionKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.IdentityEnter,
 		p.MagicWrite,
 		p.MemProtAlert,
 		p.MprotectEnter,
+		p.NetTcpConnect,
+		p.ProcessExecuteFailed,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -356,19 +511,61 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
 		p.SecurityBprmCheckLsm,
+		p.SecurityFileMprotectExit,
+		p.SecurityFileMprotectFentry,
+		p.SecurityFileMprotectKprobe,
+		p.SecurityFileMprotectLsm,
 		p.SecurityFileOpenExit,
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
-		p.SecuritySocketAccept,
-		p.SecuritySocketBind,
-		p.SecuritySocketConnect,
-		p.SecuritySocketCreate,
-		p.SecuritySocketListen,
+		p.SecurityMmapFileExit,
+		p.SecurityMmapFileFentry,
+		p.SecurityMmapFileKprobe,
+		p.SecurityMmapFileLsm,
+		p.SecuritySettime64Exit,
+		p.SecuritySettime64Fentry,
+		p.SecuritySettime64Kprobe,
+		p.SecuritySettime64Lsm,
+		p.SecuritySocketAcceptExit,
+		p.SecuritySocketAcceptFentry,
+		p.SecuritySocketAcceptKprobe,
+		p.SecuritySocketAcceptLsm,
+		p.SecuritySocketBindExit,
+		p.SecuritySocketBindFentry,
+		p.SecuritySocketBindKprobe,
+		p.SecuritySocketBindLsm,
+		p.SecuritySocketConnectExit,
+		p.SecuritySocketConnectFentry,
+		p.SecuritySocketConnectKprobe,
+		p.SecuritySocketConnectLsm,
+		p.SecuritySocketCreateExit,
+		p.SecuritySocketCreateFentry,
+		p.SecuritySocketCreateKprobe,
+		p.SecuritySocketCreateLsm,
+		p.SecuritySocketListenExit,
+		p.SecuritySocketListenFentry,
+		p.SecuritySocketListenKprobe,
+		p.SecuritySocketListenLsm,
+		p.SecuritySocketSetsockoptExit,
+		p.SecuritySocketSetsockoptFentry,
+		p.SecuritySocketSetsockoptKprobe,
+		p.SecuritySocketSetsockoptLsm,
+		p.SecurityTaskPrctlExit,
+		p.SecurityTaskPrctlFentry,
+		p.SecurityTaskPrctlKprobe,
+		p.SecurityTaskPrctlLsm,
+		p.SecurityTaskSetrlimitExit,
+		p.SecurityTaskSetrlimitFentry,
+		p.SecurityTaskSetrlimitKprobe,
+		p.SecurityTaskSetrlimitLsm,
+		p.SharedObjectLoadedExit,
+		p.SocketAccept,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,
+		p.SyscallSourceEnter,
 		p.TaskRename,
 	)
 }

@@ -16,61 +16,108 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeWithoutCallbacksMapBuffers                  = "buffers"
-	TraceeWithoutCallbacksMapBulk                     = "bulk"
-	TraceeWithoutCallbacksMapCounters                 = "counters"
-	TraceeWithoutCallbacksMapCritical                 = "critical"
-	TraceeWithoutCallbacksMapEnterTails               = "enter_tails"
-	TraceeWithoutCallbacksMapExitTails                = "exit_tails"
-	TraceeWithoutCallbacksMapFilterStrings            = "filter_strings"
-	TraceeWithoutCallbacksMapFilterValues             = "filter_values"
-	TraceeWithoutCallbacksMapTaskStates               = "task_states"
-	TraceeWithoutCallbacksMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeWithoutCallbacksProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeWithoutCallbacksProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeWithoutCallbacksProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeWithoutCallbacksProgCommitCreds             = "commit_creds"
-	TraceeWithoutCallbacksProgCommitCredsExec         = "commit_creds_exec"
-	TraceeWithoutCallbacksProgExecRemember            = "exec_remember"
-	TraceeWithoutCallbacksProgExecveSuccess           = "execve_success"
-	TraceeWithoutCallbacksProgIdentityEnter           = "identity_enter"
-	TraceeWithoutCallbacksProgMagicWrite              = "magic_write"
-	TraceeWithoutCallbacksProgMemProtAlert            = "mem_prot_alert"
-	TraceeWithoutCallbacksProgMprotectEnter           = "mprotect_enter"
-	TraceeWithoutCallbacksProgSchedProcessExec        = "sched_process_exec"
-	TraceeWithoutCallbacksProgSchedProcessExit        = "sched_process_exit"
-	TraceeWithoutCallbacksProgSchedProcessFork        = "sched_process_fork"
-	TraceeWithoutCallbacksProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeWithoutCallbacksProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeWithoutCallbacksProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeWithoutCallbacksProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeWithoutCallbacksProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeWithoutCallbacksProgSecuritySocketBind      = "security_socket_bind"
-	TraceeWithoutCallbacksProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeWithoutCallbacksProgSecuritySocketCreate    = "security_socket_create"
-	TraceeWithoutCallbacksProgSecuritySocketListen    = "security_socket_listen"
-	TraceeWithoutCallbacksProgSocketDup               = "socket_dup"
-	TraceeWithoutCallbacksProgSwitchTaskNs            = "switch_task_ns"
-	TraceeWithoutCallbacksProgSysEnter                = "sys_enter"
-	TraceeWithoutCallbacksProgSysExit                 = "sys_exit"
-	TraceeWithoutCallbacksProgTaskRename              = "task_rename"
-	TraceeWithoutCallbacksVarDetectSyscall            = "detect_syscall"
-	TraceeWithoutCallbacksVarEventFlags               = "event_flags"
-	TraceeWithoutCallbacksVarEventIds                 = "event_ids"
-	TraceeWithoutCallbacksVarExecEnv                  = "exec_env"
-	TraceeWithoutCallbacksVarFilterPatterns           = "filter_patterns"
-	TraceeWithoutCallbacksVarFilterRules              = "filter_rules"
-	TraceeWithoutCallbacksVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeWithoutCallbacksVarNoTaskState              = "no_task_state"
-	TraceeWithoutCallbacksVarOwnPid                   = "own_pid"
-	TraceeWithoutCallbacksVarSyscallSpecs             = "syscall_specs"
-	TraceeWithoutCallbacksVarWakeBulk                 = "wake_bulk"
-	TraceeWithoutCallbacksVarWakeCritical             = "wake_critical"
-	TraceeWithoutCallbacksVarWakeEvery                = "wake_every"
+	TraceeWithoutCallbacksMapBuffers                         = "buffers"
+	TraceeWithoutCallbacksMapBulk                            = "bulk"
+	TraceeWithoutCallbacksMapCounters                        = "counters"
+	TraceeWithoutCallbacksMapCritical                        = "critical"
+	TraceeWithoutCallbacksMapEnterTails                      = "enter_tails"
+	TraceeWithoutCallbacksMapExitTails                       = "exit_tails"
+	TraceeWithoutCallbacksMapFilterStrings                   = "filter_strings"
+	TraceeWithoutCallbacksMapFilterValues                    = "filter_values"
+	TraceeWithoutCallbacksMapTaskStates                      = "task_states"
+	TraceeWithoutCallbacksMapTaskStatesByAddress             = "task_states_by_address"
+	TraceeWithoutCallbacksProgCgroupAttachTask               = "cgroup_attach_task"
+	TraceeWithoutCallbacksProgCgroupMkdir                    = "cgroup_mkdir"
+	TraceeWithoutCallbacksProgCgroupRmdir                    = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgCommitCreds                    = "commit_creds"
+	TraceeWithoutCallbacksProgCommitCredsExec                = "commit_creds_exec"
+	TraceeWithoutCallbacksProgDoMmapExit                     = "do_mmap_exit"
+	TraceeWithoutCallbacksProgDoSigactionEnter               = "do_sigaction_enter"
+	TraceeWithoutCallbacksProgDoSigactionExit                = "do_sigaction_exit"
+	TraceeWithoutCallbacksProgDoSigactionFentry              = "do_sigaction_fentry"
+	TraceeWithoutCallbacksProgDoSigactionKprobe              = "do_sigaction_kprobe"
+	TraceeWithoutCallbacksProgExecRemember                   = "exec_remember"
+	TraceeWithoutCallbacksProgExecveSuccess                  = "execve_success"
+	TraceeWithoutCallbacksProgIdentityEnter                  = "identity_enter"
+	TraceeWithoutCallbacksProgMagicWrite                     = "magic_write"
+	TraceeWithoutCallbacksProgMemProtAlert                   = "mem_prot_alert"
+	TraceeWithoutCallbacksProgMprotectEnter                  = "mprotect_enter"
+	TraceeWithoutCallbacksProgNetTcpConnect                  = "net_tcp_connect"
+	TraceeWithoutCallbacksProgProcessExecuteFailed           = "process_execute_failed"
+	TraceeWithoutCallbacksProgSchedProcessExec               = "sched_process_exec"
+	TraceeWithoutCallbacksProgSchedProcessExit               = "sched_process_exit"
+	TraceeWithoutCallbacksProgSchedProcessFork               = "sched_process_fork"
+	TraceeWithoutCallbacksProgSecurityBprmCheckExec          = "security_bprm_check_exec"
+	TraceeWithoutCallbacksProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
+	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
+	TraceeWithoutCallbacksProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
+	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenExit           = "security_file_open_exit"
+	TraceeWithoutCallbacksProgSecurityFileOpenFentry         = "security_file_open_fentry"
+	TraceeWithoutCallbacksProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileOpenLsm            = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityMmapFileExit           = "security_mmap_file_exit"
+	TraceeWithoutCallbacksProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
+	TraceeWithoutCallbacksProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
+	TraceeWithoutCallbacksProgSecuritySettime64Exit          = "security_settime64_exit"
+	TraceeWithoutCallbacksProgSecuritySettime64Fentry        = "security_settime64_fentry"
+	TraceeWithoutCallbacksProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
+	TraceeWithoutCallbacksProgSecuritySettime64Lsm           = "security_settime64_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm        = "security_socket_accept_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketBindExit         = "security_socket_bind_exit"
+	TraceeWithoutCallbacksProgSecuritySocketBindFentry       = "security_socket_bind_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketBindKprobe       = "security_socket_bind_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketBindLsm          = "security_socket_bind_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketConnectExit      = "security_socket_connect_exit"
+	TraceeWithoutCallbacksProgSecuritySocketConnectFentry    = "security_socket_connect_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe    = "security_socket_connect_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketConnectLsm       = "security_socket_connect_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketCreateExit       = "security_socket_create_exit"
+	TraceeWithoutCallbacksProgSecuritySocketCreateFentry     = "security_socket_create_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe     = "security_socket_create_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketCreateLsm        = "security_socket_create_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketListenExit       = "security_socket_listen_exit"
+	TraceeWithoutCallbacksProgSecuritySocketListenFentry     = "security_socket_listen_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketListenKprobe     = "security_socket_listen_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketListenLsm        = "security_socket_listen_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit   = "security_socket_setsockopt_exit"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
+	TraceeWithoutCallbacksProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
+	TraceeWithoutCallbacksProgSocketAccept                   = "socket_accept"
+	TraceeWithoutCallbacksProgSocketDup                      = "socket_dup"
+	TraceeWithoutCallbacksProgSwitchTaskNs                   = "switch_task_ns"
+	TraceeWithoutCallbacksProgSysEnter                       = "sys_enter"
+	TraceeWithoutCallbacksProgSysExit                        = "sys_exit"
+	TraceeWithoutCallbacksProgTaskRename                     = "task_rename"
+	TraceeWithoutCallbacksVarDetectSyscall                   = "detect_syscall"
+	TraceeWithoutCallbacksVarEventFlags                      = "event_flags"
+	TraceeWithoutCallbacksVarEventIds                        = "event_ids"
+	TraceeWithoutCallbacksVarExecEnv                         = "exec_env"
+	TraceeWithoutCallbacksVarFilterPatterns                  = "filter_patterns"
+	TraceeWithoutCallbacksVarFilterRules                     = "filter_rules"
+	TraceeWithoutCallbacksVarMultiplexedSpecs                = "multiplexed_specs"
+	TraceeWithoutCallbacksVarNoTaskState                     = "no_task_state"
+	TraceeWithoutCallbacksVarOwnPid                          = "own_pid"
+	TraceeWithoutCallbacksVarSyscallSpecs                    = "syscall_specs"
+	TraceeWithoutCallbacksVarWakeBulk                        = "wake_bulk"
+	TraceeWithoutCallbacksVarWakeCritical                    = "wake_critical"
+	TraceeWithoutCallbacksVarWakeEvery                       = "wake_every"
 )
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
@@ -115,38 +162,85 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
+	IdentityEnter                  *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
@@ -254,38 +348,85 @@ type TraceeWithoutCallbacksVariables struct {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	CgroupAttachTask               *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                    *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
+	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
+	IdentityEnter                  *ebpf.Program `ebpf:"identity_enter"`
+	MagicWrite                     *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
+	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
+	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
+	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec          *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm        *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit         *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry       *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe       *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm          *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit      *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry    *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe    *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm       *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit       *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry     *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe     *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm        *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit       *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry     *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe     *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm        *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit   *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
+	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
@@ -295,12 +436,19 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DoMmapExit,
+		p.DoSigactionEnter,
+		p.DoSigactionExit,
+		p.DoSigactionFentry,
+		p.DoSigactionKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.IdentityEnter,
 		p.MagicWrite,
 		p.MemProtAlert,
 		p.MprotectEnter,
+		p.NetTcpConnect,
+		p.ProcessExecuteFailed,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -308,15 +456,55 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
 		p.SecurityBprmCheckLsm,
+		p.SecurityFileMprotectFentry,
+		p.SecurityFileMprotectKprobe,
+		p.SecurityFileMprotectLsm,
 		p.SecurityFileOpenExit,
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
-		p.SecuritySocketAccept,
-		p.SecuritySocketBind,
-		p.SecuritySocketConnect,
-		p.SecuritySocketCreate,
-		p.SecuritySocketListen,
+		p.SecurityMmapFileExit,
+		p.SecurityMmapFileFentry,
+		p.SecurityMmapFileKprobe,
+		p.SecurityMmapFileLsm,
+		p.SecuritySettime64Exit,
+		p.SecuritySettime64Fentry,
+		p.SecuritySettime64Kprobe,
+		p.SecuritySettime64Lsm,
+		p.SecuritySocketAcceptExit,
+		p.SecuritySocketAcceptFentry,
+		p.SecuritySocketAcceptKprobe,
+		p.SecuritySocketAcceptLsm,
+		p.SecuritySocketBindExit,
+		p.SecuritySocketBindFentry,
+		p.SecuritySocketBindKprobe,
+		p.SecuritySocketBindLsm,
+		p.SecuritySocketConnectExit,
+		p.SecuritySocketConnectFentry,
+		p.SecuritySocketConnectKprobe,
+		p.SecuritySocketConnectLsm,
+		p.SecuritySocketCreateExit,
+		p.SecuritySocketCreateFentry,
+		p.SecuritySocketCreateKprobe,
+		p.SecuritySocketCreateLsm,
+		p.SecuritySocketListenExit,
+		p.SecuritySocketListenFentry,
+		p.SecuritySocketListenKprobe,
+		p.SecuritySocketListenLsm,
+		p.SecuritySocketSetsockoptExit,
+		p.SecuritySocketSetsockoptFentry,
+		p.SecuritySocketSetsockoptKprobe,
+		p.SecuritySocketSetsockoptLsm,
+		p.SecurityTaskPrctlExit,
+		p.SecurityTaskPrctlFentry,
+		p.SecurityTaskPrctlKprobe,
+		p.SecurityTaskPrctlLsm,
+		p.SecurityTaskSetrlimitExit,
+		p.SecurityTaskSetrlimitFentry,
+		p.SecurityTaskSetrlimitKprobe,
+		p.SecurityTaskSetrlimitLsm,
+		p.SharedObjectLoadedExit,
+		p.SocketAccept,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,

@@ -59,6 +59,9 @@ type traceeCommand struct {
 }
 
 func (c *traceeCommand) run(args []string) error {
+	if len(args) > 0 && args[0] == "doctor" {
+		return doctor(args[1:], c.stdout)
+	}
 	help, err := c.parse(args)
 	if err != nil {
 		return err
@@ -121,7 +124,8 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 
 func traceeHelp(flags *pflag.FlagSet) string {
 	usages := strings.ReplaceAll(flags.FlagUsages(), defaultRulesDir(), "<directory of tracee>/rules")
-	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n\nFlags:\n" + usages
+	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n  tracee doctor [--json]  " +
+		"say what can be seen on this machine\n\nFlags:\n" + usages
 }
 
 // watch detects until a signal comes, and then says what it has seen.

@@ -21,7 +21,8 @@ const (
 	ABINative      = 0
 	ABICompat      = 1
 	SyscallsPerABI = 1024 // x32 included; a power of two for the verifier
-	SyscallTails   = 4
+	SyscallTails   = 8
+	EnterTails     = 4
 	Multiplexed    = 32 // calls behind one number
 
 	// How the argument in a register is kept.
@@ -72,6 +73,7 @@ func Border() []Constant {
 		{"ABI_COMPAT", ABICompat},
 		{"SYSCALLS", SyscallsPerABI},
 		{"SYSCALL_TAILS", SyscallTails},
+		{"ENTER_TAILS", EnterTails},
 		{"MULTIPLEXED", Multiplexed},
 		{"KIND_SLOT", KindSlot},
 		{"KIND_LONG", KindLong},

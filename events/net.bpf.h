@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sockets: what was created, connected, bound, opened to connections and accepted, after the syscall, with addresses
- * from the socket itself. Kernel >= 5.11.
+ * Sockets: what is created, connected, bound, opened to connections, accepted and configured. On the LSM hooks with the
+ * address that the kernel was given; on the tracepoint rung after the syscall, with addresses from the socket itself.
  */
 #pragma once
 
@@ -98,7 +98,7 @@ static __noinline bool put_remote_address(struct event *e, u32 index, struct soc
 	return true;
 }
 
-EXIT_TAIL(security_socket_create)
+EXIT_TAIL(security_socket_create_exit)
 {
 	struct socket *socket = NULL;
 	struct event *e;
@@ -121,13 +121,26 @@ EXIT_TAIL(security_socket_create)
 	event_submit(e, 0);
 }
 
+LSM_HOOK4(socket_create, socket_create, int, family, int, type, int, protocol, int, kern)
+{
+	struct event *e = event_begin(EVENT_security_socket_create, rung);
+
+	if (!e)
+		return 0;
+	security_socket_create_family(e, family);
+	security_socket_create_type(e, type);
+	security_socket_create_protocol(e, protocol);
+	security_socket_create_kern(e, kern);
+	return event_submit(e, 0);
+}
+
 /* The LSM hook is not reached when the call fails before it: not a descriptor, not a socket, address unreadable. */
 static __always_inline bool failed_before_hook(long ret)
 {
 	return ret == -EBADF || ret == -ENOTSOCK || ret == -EFAULT || ret == -EINVAL;
 }
 
-EXIT_TAIL(security_socket_connect)
+EXIT_TAIL(security_socket_connect_exit)
 {
 	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
 	struct event *e;
@@ -145,7 +158,47 @@ EXIT_TAIL(security_socket_connect)
 	event_submit(e, ret);
 }
 
-EXIT_TAIL(security_socket_bind)
+/* put_given_address stores the kernel's copy of an address that the caller gave. */
+static __noinline void put_given_address(struct event *e, u32 index, const void *address, u32 length)
+{
+	put_bytes(e, index, address, length > SOCKADDR_MAX ? SOCKADDR_MAX : length);
+}
+
+/* put_sockfd stores the first argument of the syscall that the hook belongs to; what io_uring does has no descriptor here. */
+#define put_sockfd(e, setter, ids)               \
+	do {                                     \
+		struct call __call = {};         \
+		s32 id;                          \
+                                                 \
+		call_current(&__call);           \
+		id = __call.id;                  \
+		if (ids)                         \
+			setter(e, __call.args[0]); \
+	} while (0)
+
+LSM_HOOK3(socket_connect, socket_connect, struct socket *, socket, void *, address, int, length)
+{
+	struct event *e = event_begin(EVENT_security_socket_connect, rung);
+
+	if (!e)
+		return 0;
+	put_sockfd(e, security_socket_connect_sockfd, id == ID_connect);
+	put_given_address(e, security_socket_connect_remote_addr, address, length);
+	return event_submit(e, 0);
+}
+
+LSM_HOOK3(socket_bind, socket_bind, struct socket *, socket, void *, address, int, length)
+{
+	struct event *e = event_begin(EVENT_security_socket_bind, rung);
+
+	if (!e)
+		return 0;
+	put_sockfd(e, security_socket_bind_sockfd, id == ID_bind);
+	put_given_address(e, security_socket_bind_local_addr, address, length);
+	return event_submit(e, 0);
+}
+
+EXIT_TAIL(security_socket_bind_exit)
 {
 	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
 	struct event *e;
@@ -163,7 +216,7 @@ EXIT_TAIL(security_socket_bind)
 	event_submit(e, ret);
 }
 
-EXIT_TAIL(security_socket_listen)
+EXIT_TAIL(security_socket_listen_exit)
 {
 	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
 	struct event *e;
@@ -179,7 +232,30 @@ EXIT_TAIL(security_socket_listen)
 	event_submit(e, ret);
 }
 
-EXIT_TAIL(security_socket_accept)
+LSM_HOOK2(socket_listen, socket_listen, struct socket *, socket, int, backlog)
+{
+	struct event *e = event_begin(EVENT_security_socket_listen, rung);
+
+	if (!e)
+		return 0;
+	put_sockfd(e, security_socket_listen_sockfd, id == ID_listen);
+	put_local_address(e, security_socket_listen_local_addr, BPF_CORE_READ(socket, sk));
+	security_socket_listen_backlog(e, backlog);
+	return event_submit(e, 0);
+}
+
+LSM_HOOK2(socket_accept, socket_accept, struct socket *, socket, struct socket *, accepted)
+{
+	struct event *e = event_begin(EVENT_security_socket_accept, rung);
+
+	if (!e)
+		return 0;
+	put_sockfd(e, security_socket_accept_sockfd, id == ID_accept || id == ID_accept4);
+	put_local_address(e, security_socket_accept_local_addr, BPF_CORE_READ(socket, sk));
+	return event_submit(e, 0);
+}
+
+EXIT_TAIL(security_socket_accept_exit)
 {
 	struct socket *socket = failed_before_hook(ret) ? NULL : task_socket(args[0]);
 	struct event *e;
@@ -217,4 +293,74 @@ EXIT_TAIL(socket_dup)
 	socket_dup_newfd(e, ret);
 	put_remote_address(e, socket_dup_remote_addr, BPF_CORE_READ(socket, sk));
 	event_submit(e, ret);
+}
+
+/* What socket_accept adds to security_socket_accept is the peer, which is there only when the call has returned. */
+EXIT_TAIL(socket_accept)
+{
+	struct socket *socket = ret >= 0 ? task_socket(ret) : NULL;
+	struct event *e;
+
+	if (!socket)
+		return;
+	e = event_begin(EVENT_socket_accept, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	socket_accept_sockfd(e, args[0]);
+	put_local_address(e, socket_accept_local_addr, BPF_CORE_READ(socket, sk));
+	put_remote_address(e, socket_accept_remote_addr, BPF_CORE_READ(socket, sk));
+	event_submit(e, ret);
+}
+
+static __always_inline void put_setsockopt(struct event *e, struct socket *socket, int level, int optname)
+{
+	security_socket_setsockopt_level(e, level);
+	security_socket_setsockopt_optname(e, optname);
+	put_local_address(e, security_socket_setsockopt_local_addr, BPF_CORE_READ(socket, sk));
+}
+
+EXIT_TAIL(security_socket_setsockopt_exit)
+{
+	struct socket *socket = task_socket(args[0]);
+	struct event *e;
+
+	if (!socket || (s32)args[4] < 0) /* refused before the LSM hook */
+		return;
+	e = event_begin(EVENT_security_socket_setsockopt, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	security_socket_setsockopt_sockfd(e, args[0]);
+	put_setsockopt(e, socket, args[1], args[2]);
+	event_submit(e, ret);
+}
+
+LSM_HOOK3(socket_setsockopt, socket_setsockopt, struct socket *, socket, int, level, int, optname)
+{
+	struct event *e = event_begin(EVENT_security_socket_setsockopt, rung);
+
+	if (!e)
+		return 0;
+	put_sockfd(e, security_socket_setsockopt_sockfd, id == ID_setsockopt);
+	put_setsockopt(e, socket, level, optname);
+	return event_submit(e, 0);
+}
+
+/* A connection is begun when the socket has chosen its route and is about to send the first packet. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(net_tcp_connect, const struct sock *sk, int from, int to)
+{
+	u16 family = sk->__sk_common.skc_family;
+	struct event *e;
+
+	if (to != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	e = event_begin(EVENT_net_tcp_connect, RUNG_TRACEPOINT);
+	if (!e)
+		return 0;
+	if (family == AF_INET6)
+		put_bytes(e, net_tcp_connect_dst, &sk->__sk_common.skc_v6_daddr, 16);
+	else
+		put_bytes(e, net_tcp_connect_dst, &sk->__sk_common.skc_daddr, 4);
+	net_tcp_connect_dst_port(e, bpf_ntohs(sk->__sk_common.skc_dport));
+	return event_submit(e, 0);
 }

@@ -2,14 +2,17 @@ package events
 
 import "github.com/tracee-go/tracee/types/trace"
 
-const socketUnseen = "Attempts that are denied before they reach the socket and sockets used by io_uring."
+const socketUnseen = "What io_uring does, a descriptor that another thread replaces before the call returns, and the address as " +
+	"it was asked for where the kernel completed it."
+
+const attempt = " On a hook it is an attempt, whose outcome is not known yet: the return value is 0. "
 
 // Sockets.
 var (
 	SecuritySocketCreate = declare(Event{
 		ID: 724, Name: "security_socket_create",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: Ladder{sysExit("security_socket_create", "socket", "socketpair")},
+		Hooks: lsmHook("socket_create", sysExit("security_socket_create_exit", "socket", "socketpair")),
 		Args: []trace.Field{
 			{Name: "family", Type: SocketDomain},
 			{Name: "type", Type: SocketType},
@@ -22,46 +25,59 @@ var (
 	SecuritySocketListen = declare(Event{
 		ID: 725, Name: "security_socket_listen",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: Ladder{sysExit("security_socket_listen", "listen")},
+		Hooks: lsmHook("socket_listen", sysExit("security_socket_listen_exit", "listen")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
 			{Name: "local_addr", Type: SockaddrPtr},
 			{Name: "backlog", Type: Int},
 		},
-		Doc:    "A socket is opened to connections. The return value is the syscall's.",
+		Doc:    "A socket is opened to connections." + attempt,
 		Unseen: socketUnseen,
 	})
 	SecuritySocketConnect = declare(Event{
 		ID: 726, Name: "security_socket_connect", Critical: true,
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: Ladder{sysExit("security_socket_connect", "connect")},
+		Hooks: lsmHook("socket_connect", sysExit("security_socket_connect_exit", "connect")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
-			{Name: "remote_addr", Type: SockaddrPtr, Doc: "from the socket; after a failure from the caller's memory"},
+			{Name: "remote_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory"},
 		},
-		Doc:    "A socket is connected. The return value is the syscall's, so a connection under way is -EINPROGRESS.",
+		Doc:    "A socket is connected." + attempt + "On a tracepoint it is the syscall's: a connection under way is -EINPROGRESS.",
 		Unseen: socketUnseen,
 	})
 	SecuritySocketAccept = declare(Event{
 		ID: 727, Name: "security_socket_accept",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: Ladder{sysExit("security_socket_accept", "accept", "accept4")},
+		Hooks: lsmHook("socket_accept", sysExit("security_socket_accept_exit", "accept", "accept4")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int, Doc: "the listening socket"},
 			{Name: "local_addr", Type: SockaddrPtr},
 		},
-		Doc:    "A connection is accepted. The return value is the new descriptor.",
+		Doc:    "A connection is accepted." + attempt + "On a tracepoint it is the new descriptor.",
 		Unseen: socketUnseen,
 	})
 	SecuritySocketBind = declare(Event{
 		ID: 728, Name: "security_socket_bind",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: Ladder{sysExit("security_socket_bind", "bind")},
+		Hooks: lsmHook("socket_bind", sysExit("security_socket_bind_exit", "bind")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
-			{Name: "local_addr", Type: SockaddrPtr, Doc: "from the socket; after a failure from the caller's memory"},
+			{Name: "local_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory"},
 		},
-		Doc:    "A socket is bound to an address. The return value is the syscall's.",
+		Doc:    "A socket is bound to an address." + attempt,
+		Unseen: socketUnseen,
+	})
+	SecuritySocketSetsockopt = declare(Event{
+		ID: 729, Name: "security_socket_setsockopt",
+		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Hooks: lsmHook("socket_setsockopt", sysExit("security_socket_setsockopt_exit", "setsockopt")),
+		Args: []trace.Field{
+			{Name: "sockfd", Type: Int},
+			{Name: "level", Type: SockoptLevel},
+			{Name: "optname", Type: SockoptName},
+			{Name: "local_addr", Type: SockaddrPtr},
+		},
+		Doc:    "An option of a socket is set." + attempt,
 		Unseen: socketUnseen,
 	})
 	SocketDup = declare(Event{
@@ -74,5 +90,26 @@ var (
 		},
 		Doc:    "A descriptor of a socket is duplicated, by dup, dup2, dup3 or fcntl: how a shell gets a socket as its input.",
 		Unseen: "Descriptors that arrive otherwise: by a message on a unix socket, by pidfd_getfd, or across fork.",
+	})
+	SocketAccept = declare(Event{
+		ID: 753, Name: "socket_accept",
+		Hooks: Ladder{sysExit("socket_accept", "accept", "accept4")},
+		Args: []trace.Field{
+			{Name: "sockfd", Type: Int, Doc: "the listening socket"},
+			{Name: "local_addr", Type: SockaddrPtr, Doc: "of the connection"},
+			{Name: "remote_addr", Type: SockaddrPtr},
+		},
+		Doc:    "A connection was accepted. The return value is its descriptor.",
+		Unseen: socketUnseen,
+	})
+	NetTCPConnect = declare(Event{
+		ID: 836, Name: "net_tcp_connect",
+		Sets:  []Set{Net, NetSock},
+		Hooks: Ladder{tracepoint("net_tcp_connect")},
+		Args: []trace.Field{
+			{Name: "dst", Type: AddressT, Doc: "IPv4 or IPv6; an IPv4 address in IPv6 form is shown as IPv4"},
+			{Name: "dst_port", Type: Int},
+		},
+		Doc: "A TCP connection is begun, by connect, by sendto with MSG_FASTOPEN or by io_uring: the first packet is about to leave.",
 	})
 )

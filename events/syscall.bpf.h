@@ -21,7 +21,7 @@ struct syscall_spec {
 	u8 args;       /* registers that hold arguments */
 	u8 kinds[6];
 	u8 sockaddr_length; /* argument that holds the length of the socket address */
-	u8 enter;      /* tail to run at entry, 0: none */
+	u8 enter[ENTER_TAILS];  /* tails to run at entry, in order; 0 ends the list */
 	u8 exit[SYSCALL_TAILS]; /* tails to run at exit, in order; 0 ends the list */
 };
 
@@ -72,9 +72,39 @@ static __always_inline const struct syscall_spec *spec_behind(const struct pt_re
 	return &multiplexed_specs[args[0] & (MULTIPLEXED - 1)]; /* verifier: the mask */
 }
 
-/*
- * current_syscall_id returns the id of the syscall that the task is in, negative when it is in none.
- */
+/* The syscall that a task is in. */
+struct call {
+	s32 id; /* negative: none */
+	bool compat;
+	u64 args[6];
+};
+
+/* call_current finds the syscall that the current task is in, and its arguments. */
+static __noinline int call_current(struct call *call)
+{
+	struct task_struct *task = task_current();
+	const struct pt_regs *regs = task_registers(task);
+	const struct syscall_spec *spec;
+	u32 words[6] = {};
+
+	call->compat = task_in_compat_syscall(task);
+	spec = syscall_spec_of(task_syscall_number(regs), call->compat);
+	if (!spec) {
+		call->id = -1;
+		return 0;
+	}
+	task_syscall_args(regs, call->compat, call->args);
+	if (call->compat && spec->flags & SPEC_MULTIPLEXER && call->args[0] < MULTIPLEXED) {
+		spec = &multiplexed_specs[call->args[0] & (MULTIPLEXED - 1)];
+		bpf_probe_read_user(words, sizeof(words), (void *)call->args[1]);
+		for (u32 i = 0; i < 6; i++)
+			call->args[i] = words[i];
+	}
+	call->id = event_ids[spec->event & EVENTS_MASK];
+	return 0;
+}
+
+/* current_syscall_id returns the id of the syscall that the task is in, negative when it is in none. */
 static __always_inline s32 current_syscall_id(void)
 {
 	struct task_struct *task = task_current();
@@ -310,6 +340,15 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	}                                                                                          \
 	static __always_inline void name##_body(u32 nr, bool compat, const u64 args[6], long ret)
 
+/* enter_tails_from is exit_tails_from for the way in. */
+static __always_inline void enter_tails_from(void *ctx, const struct syscall_spec *spec, u32 position)
+{
+	for (u32 i = 0; i < ENTER_TAILS; i++) {
+		if (i >= position && spec->enter[i])
+			bpf_tail_call(ctx, &enter_tails, spec->enter[i]);
+	}
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
@@ -333,21 +372,31 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 	}
 	if (spec->flags & SPEC_ENTER_EVENT)
 		syscall_event(regs, spec, compat, 0);
-	if (spec->enter)
-		bpf_tail_call(ctx, &enter_tails, spec->enter);
+	enter_tails_from(ctx, spec, 0);
 	return 0;
 }
 
-/* ENTER_TAIL declares a program that runs before the syscalls which the catalogue lists for it. */
-#define ENTER_TAIL(name)                                                               \
-	static __always_inline void name##_body(const u64 args[6]);                    \
-	SEC("tp_btf/sys_enter")                                                        \
-	int BPF_PROG(name, struct pt_regs *regs, long nr)                              \
-	{                                                                              \
-		u64 args[6];                                                           \
-                                                                                       \
-		syscall_args(regs, task_in_compat_syscall(task_current()), args);      \
-		name##_body(args);                                                     \
-		return 0;                                                              \
-	}                                                                              \
-	static __always_inline void name##_body(const u64 args[6])
+/*
+ * ENTER_TAIL declares a program that runs before the syscalls which the catalogue lists for it, and then gives way to the
+ * next tail of the same syscall.
+ */
+#define ENTER_TAIL(name)                                                                                     \
+	static __always_inline void name##_body(const struct pt_regs *regs, u32 nr, const u64 args[6]);      \
+	SEC("tp_btf/sys_enter")                                                                              \
+	int BPF_PROG(name, struct pt_regs *regs)                                                             \
+	{                                                                                                    \
+		bool compat = task_in_compat_syscall(task_current());                                        \
+		const struct syscall_spec *spec = syscall_spec(regs, compat);                                \
+		u64 args[6];                                                                                 \
+                                                                                                             \
+		if (!spec)                                                                                   \
+			return 0;                                                                            \
+		syscall_args(regs, compat, args);                                                            \
+		name##_body(regs, event_ids[spec->event & EVENTS_MASK], args);                               \
+		for (u32 i = 0; i < ENTER_TAILS - 1; i++) {                                                  \
+			if (spec->enter[i] == TAIL_##name)                                                   \
+				enter_tails_from(ctx, spec, i + 1);                                          \
+		}                                                                                            \
+		return 0;                                                                                    \
+	}                                                                                                    \
+	static __always_inline void name##_body(const struct pt_regs *regs, u32 nr, const u64 args[6])

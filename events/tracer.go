@@ -2,6 +2,35 @@ package events
 
 import "github.com/tracee-go/tracee/types/trace"
 
+// What the tracer says once, before anything happens.
+var (
+	TraceeInfo = declare(Event{
+		ID: 831, Name: "tracee_info",
+		Args: []trace.Field{
+			{Name: "boot_time", Type: U64, Doc: "of the machine, ns since the epoch"},
+			{Name: "start_time", Type: U64, Doc: "of the tracer, ns since the epoch"},
+			{Name: "version", Type: Str},
+		},
+		Doc: "Tracee has started to watch. Once, at the beginning.",
+	})
+	InitNamespaces = declare(Event{
+		ID: 2000, Name: "init_namespaces",
+		Args: []trace.Field{
+			{Name: "cgroup", Type: U32},
+			{Name: "ipc", Type: U32},
+			{Name: "mnt", Type: U32},
+			{Name: "net", Type: U32},
+			{Name: "pid", Type: U32},
+			{Name: "pid_for_children", Type: U32},
+			{Name: "time", Type: U32},
+			{Name: "time_for_children", Type: U32},
+			{Name: "user", Type: U32},
+			{Name: "uts", Type: U32},
+		},
+		Doc: "The namespaces of the machine's first process, to tell a container from the host. Once, at the beginning.",
+	})
+)
+
 // LostEvents is how the tracer speaks about itself in the stream.
 var LostEvents = declare(Event{
 	ID: 800, Name: "lost_events",

@@ -8,6 +8,7 @@ var (
 	Bool  = &trace.Type{Name: "bool", Kind: trace.Bool}
 	Int   = &trace.Type{Name: "int", Kind: trace.Int32}
 	UInt  = &trace.Type{Name: "unsigned int", Kind: trace.Uint32}
+	U8    = &trace.Type{Name: "u8", Kind: trace.Uint8}
 	U32   = &trace.Type{Name: "u32", Kind: trace.Uint32}
 	U64   = &trace.Type{Name: "u64", Kind: trace.Uint64}
 	Long  = &trace.Type{Name: "long", Kind: trace.Int64}
@@ -38,6 +39,7 @@ var (
 
 // Types whose values the kernel side reads from memory.
 var (
+	AddressT    = &trace.Type{Name: "const char*", Kind: trace.String} // the kernel side stores its 4 or 16 bytes
 	BytesT      = &trace.Type{Name: "bytes", Kind: trace.Bytes}
 	CharStr     = &trace.Type{Name: "char*", Kind: trace.String}
 	CredT       = &trace.Type{Name: "slim_cred_t", Kind: trace.Cred}

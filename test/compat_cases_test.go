@@ -177,7 +177,7 @@ func compatSockets(a *actor) {
 		at, length := address(e)
 		a.int80("bind", uintptr(server), at, length)
 		local := a.local(server)
-		a.wantSocket("security_socket_bind", server, "local_addr", local, 0)
+		a.wantSocket("security_socket_bind", server, "local_addr", a.asked("security_socket_bind", e, local), 0)
 		a.int80("listen", uintptr(server), 7)
 		a.wantSocket("security_socket_listen", server, "local_addr", local, 0).Arguments["backlog"] = int32(7)
 		client := create()

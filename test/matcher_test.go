@@ -19,7 +19,18 @@ type beginningOf struct{ Whole any }
 // anything is for what no user can know.
 type anything struct{}
 
+// lowBits is a number of which only the lowest three bits are known.
+type lowBits uint64
+
+func (m lowBits) match(got any) error {
+	if n, ok := got.(uint64); !ok || n&7 != uint64(m) {
+		return fmt.Errorf("got %#x, want %#x in the lowest bits", got, uint64(m))
+	}
+	return nil
+}
+
 func init() {
+	gob.Register(lowBits(0))
 	gob.Register(ticks(0))
 	gob.Register(beginningOf{})
 	gob.Register(anything{})

@@ -96,7 +96,7 @@ func (t *Tracer) climb(l *loader, e *events.Event, table *syscallTable) Attachme
 
 // try attaches a hook and notes the outcome.
 func (t *Tracer) try(l *loader, a *Attachment, hook events.Hook, table *syscallTable) bool {
-	if err := t.rung(hook.Rung); err != nil {
+	if err := t.Lacks(hook.Rung); err != nil {
 		a.Err = errors.Join(a.Err, err)
 		return false
 	}

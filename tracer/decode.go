@@ -3,6 +3,8 @@ package tracer
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -81,8 +83,30 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 	if registers := d.layouts[h.Event].of(e.Compat); registers != nil {
 		present, truncated = arrange(body, registers, present, truncated)
 	}
+	if i := d.layouts[h.Event].address; i >= 0 && present>>i&1 != 0 {
+		body = spellAddress(body, i)
+	}
 	e.SetRecord(event.Schema(), present, truncated, body)
 	return true
+}
+
+// spellAddress replaces the bytes of an address by its text, which goes to the end of the record.
+func spellAddress(body []byte, index int) []byte {
+	slot := body[index*8 : index*8+8]
+	start, length := binary.LittleEndian.Uint32(slot), binary.LittleEndian.Uint32(slot[4:])
+	if uint64(start)+uint64(length) > uint64(len(body)) {
+		return body
+	}
+	address, ok := netip.AddrFromSlice(body[start : start+length])
+	if !ok {
+		return body
+	}
+	end := len(body)
+	body = address.Unmap().AppendTo(body)
+	slot = body[index*8 : index*8+8]
+	binary.LittleEndian.PutUint32(slot, uint32(end))
+	binary.LittleEndian.PutUint32(slot[4:], uint32(len(body)-end))
+	return body
 }
 
 // name returns the text before the first NUL.
@@ -106,6 +130,7 @@ func (d *decoder) name(raw *[16]int8) string {
 // layout says how the registers of a syscall map to its arguments, where that is not one to one.
 type layout struct {
 	native, compat []events.Register
+	address        int // the argument that is an address in bytes, -1: none
 }
 
 func (l *layout) of(compat bool) []events.Register {
@@ -120,6 +145,7 @@ func layouts() []layout {
 	all := events.All()
 	l := make([]layout, len(all))
 	for i, e := range all {
+		l[i].address = slices.IndexFunc(e.Args, func(f trace.Field) bool { return f.Type == events.AddressT })
 		if e.Syscall {
 			l[i].native = unusual(e.Registers(abis()[events.ABINative]))
 			l[i].compat = unusual(e.Registers(abis()[events.ABICompat]))

@@ -24,6 +24,7 @@ type loader struct {
 	maps      map[string]*ebpf.Map
 	variables map[string]*ebpf.Variable
 	ahead     map[string]*ebpf.Program
+	callbacks bool // the kernel calls functions of programs
 }
 
 func newLoader(config Config) (*loader, error) {
@@ -32,11 +33,12 @@ func newLoader(config Config) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := bpf.Load(hasHelper(types, "BPF_FUNC_loop"))
+	callbacks := hasHelper(types, "BPF_FUNC_loop")
+	spec, err := bpf.Load(callbacks)
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
-	l := &loader{spec: spec}
+	l := &loader{spec: spec, callbacks: callbacks}
 	l.options.Programs.KernelTypes = types
 	if err := setConstants(spec, config); err != nil {
 		return nil, err
@@ -127,7 +129,7 @@ func (l *loader) load(names []string) (map[string]*ebpf.Program, error) {
 	for _, name := range names {
 		spec, ok := l.spec.Programs[name]
 		if !ok {
-			return nil, fmt.Errorf("the BPF object has no program %s", name)
+			return nil, l.noProgram(name)
 		}
 		some.Programs[name] = spec
 	}
@@ -141,6 +143,14 @@ func (l *loader) load(names []string) (map[string]*ebpf.Program, error) {
 	programs := collection.Programs
 	collection.Programs = nil
 	return programs, nil
+}
+
+// noProgram tells why a program is not there: only the object for newer kernels has all of them, see bpf.Load.
+func (l *loader) noProgram(name string) error {
+	if !l.callbacks {
+		return fmt.Errorf("program %s needs Linux 5.17 (bpf_find_vma)", name)
+	}
+	return fmt.Errorf("the BPF object has no program %s", name)
 }
 
 // loadAhead loads many programs at once, because the library reads the kernel's types once for each call. If the kernel

@@ -107,6 +107,9 @@ func (r *reader) wait(d time.Duration) error {
 // whether reading failed.
 func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
+		if !t.begin(yield) {
+			return
+		}
 		t.readErr = t.reader.run(ctx, t.config.Idle, yield)
 	}
 }

@@ -74,8 +74,8 @@ func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, er
 	}
 }
 
-// rung returns why a rung is not to be had on this kernel, asking it once.
-func (t *Tracer) rung(rung trace.Rung) error {
+// Lacks returns why a rung is not to be had on this kernel, nil if it is. The kernel is asked once.
+func (t *Tracer) Lacks(rung trace.Rung) error {
 	if t.rungErrors == nil {
 		t.rungErrors = map[trace.Rung]error{}
 	}

@@ -188,14 +188,14 @@ func (t *syscallTable) selectHook(e *events.Event, hook events.Hook) {
 	}
 	for _, name := range hook.Exit {
 		t.eachNamed(name, func(spec *bpf.TraceeSyscallSpec) {
-			addTail(spec, uint8(tailIndex(hook.Program)))
+			addTail(spec.Exit[:], uint8(tailIndex(hook.Program)))
 			t.exit = true
 		})
 	}
 	for _, tail := range hook.Enter {
 		for _, name := range tail.Syscalls {
 			t.eachNamed(name, func(spec *bpf.TraceeSyscallSpec) {
-				spec.Enter = uint8(tailIndex(tail.Program))
+				addTail(spec.Enter[:], uint8(tailIndex(tail.Program)))
 				t.enter = true
 			})
 		}
@@ -213,18 +213,18 @@ func (t *syscallTable) eachNamed(name string, f func(spec *bpf.TraceeSyscallSpec
 	})
 }
 
-// addTail appends a tail to the list of a spec, once.
-func addTail(spec *bpf.TraceeSyscallSpec, tail uint8) {
-	for i := range spec.Exit {
-		if spec.Exit[i] == tail {
+// addTail appends a tail to a list of a spec, once.
+func addTail(list []uint8, tail uint8) {
+	for i := range list {
+		if list[i] == tail {
 			return
 		}
-		if spec.Exit[i] == 0 {
-			spec.Exit[i] = tail
+		if list[i] == 0 {
+			list[i] = tail
 			return
 		}
 	}
-	panic("tracer: more tails for one syscall than SYSCALL_TAILS")
+	panic("tracer: more tails for one syscall than SYSCALL_TAILS or ENTER_TAILS")
 }
 
 // all activates every syscall number, for the raw streams.

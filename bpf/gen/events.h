@@ -18,7 +18,8 @@
 #define ABI_NATIVE 0
 #define ABI_COMPAT 1
 #define SYSCALLS 1024
-#define SYSCALL_TAILS 4
+#define SYSCALL_TAILS 8
+#define ENTER_TAILS 4
 #define MULTIPLEXED 32
 #define KIND_SLOT 0
 #define KIND_LONG 1
@@ -37,7 +38,7 @@
 #define SPEC_MULTIPLEXER 32
 #define SPEC_MULTIPLEXED 64
 
-#define EVENTS 493
+#define EVENTS 509
 #define EVENTS_MASK 0x1ff
 
 #define EVENT_read 0
@@ -848,183 +849,215 @@
 #define EVENT_security_socket_accept_ARGS 2
 #define EVENT_security_socket_bind 403
 #define EVENT_security_socket_bind_ARGS 2
-#define EVENT_socket_dup 404
+#define EVENT_security_socket_setsockopt 404
+#define EVENT_security_socket_setsockopt_ARGS 4
+#define EVENT_security_mmap_file 405
+#define EVENT_security_mmap_file_ARGS 8
+#define EVENT_security_file_mprotect 406
+#define EVENT_security_file_mprotect_ARGS 3
+#define EVENT_socket_dup 407
 #define EVENT_socket_dup_ARGS 3
-#define EVENT_task_rename 405
+#define EVENT_shared_object_loaded 408
+#define EVENT_shared_object_loaded_ARGS 5
+#define EVENT_socket_accept 409
+#define EVENT_socket_accept_ARGS 3
+#define EVENT_task_rename 410
 #define EVENT_task_rename_ARGS 3
-#define EVENT_lost_events 406
+#define EVENT_lost_events 411
 #define EVENT_lost_events_ARGS 3
-#define EVENT_waitpid 407
+#define EVENT_process_execute_failed 412
+#define EVENT_process_execute_failed_ARGS 7
+#define EVENT_security_task_setrlimit 413
+#define EVENT_security_task_setrlimit_ARGS 4
+#define EVENT_security_task_prctl 414
+#define EVENT_security_task_prctl_ARGS 6
+#define EVENT_security_settime64 415
+#define EVENT_security_settime64_ARGS 4
+#define EVENT_do_sigaction 416
+#define EVENT_do_sigaction_ARGS 11
+#define EVENT_suspicious_syscall_source 417
+#define EVENT_suspicious_syscall_source_ARGS 6
+#define EVENT_stack_pivot 418
+#define EVENT_stack_pivot_ARGS 6
+#define EVENT_do_mmap 419
+#define EVENT_do_mmap_ARGS 10
+#define EVENT_tracee_info 420
+#define EVENT_tracee_info_ARGS 3
+#define EVENT_net_tcp_connect 421
+#define EVENT_net_tcp_connect_ARGS 2
+#define EVENT_init_namespaces 422
+#define EVENT_init_namespaces_ARGS 10
+#define EVENT_waitpid 423
 #define EVENT_waitpid_ARGS 3
-#define EVENT_oldfstat 408
+#define EVENT_oldfstat 424
 #define EVENT_oldfstat_ARGS 0
-#define EVENT_break 409
+#define EVENT_break 425
 #define EVENT_break_ARGS 0
-#define EVENT_oldstat 410
+#define EVENT_oldstat 426
 #define EVENT_oldstat_ARGS 2
-#define EVENT_umount 411
+#define EVENT_umount 427
 #define EVENT_umount_ARGS 1
-#define EVENT_stime 412
+#define EVENT_stime 428
 #define EVENT_stime_ARGS 1
-#define EVENT_stty 413
+#define EVENT_stty 429
 #define EVENT_stty_ARGS 0
-#define EVENT_gtty 414
+#define EVENT_gtty 430
 #define EVENT_gtty_ARGS 0
-#define EVENT_nice 415
+#define EVENT_nice 431
 #define EVENT_nice_ARGS 1
-#define EVENT_ftime 416
+#define EVENT_ftime 432
 #define EVENT_ftime_ARGS 0
-#define EVENT_prof 417
+#define EVENT_prof 433
 #define EVENT_prof_ARGS 0
-#define EVENT_signal 418
+#define EVENT_signal 434
 #define EVENT_signal_ARGS 2
-#define EVENT_lock 419
+#define EVENT_lock 435
 #define EVENT_lock_ARGS 0
-#define EVENT_mpx 420
+#define EVENT_mpx 436
 #define EVENT_mpx_ARGS 0
-#define EVENT_ulimit 421
+#define EVENT_ulimit 437
 #define EVENT_ulimit_ARGS 0
-#define EVENT_oldolduname 422
+#define EVENT_oldolduname 438
 #define EVENT_oldolduname_ARGS 1
-#define EVENT_sigaction 423
+#define EVENT_sigaction 439
 #define EVENT_sigaction_ARGS 3
-#define EVENT_sgetmask 424
+#define EVENT_sgetmask 440
 #define EVENT_sgetmask_ARGS 0
-#define EVENT_ssetmask 425
+#define EVENT_ssetmask 441
 #define EVENT_ssetmask_ARGS 1
-#define EVENT_sigsuspend 426
+#define EVENT_sigsuspend 442
 #define EVENT_sigsuspend_ARGS 1
-#define EVENT_sigpending 427
+#define EVENT_sigpending 443
 #define EVENT_sigpending_ARGS 1
-#define EVENT_oldlstat 428
+#define EVENT_oldlstat 444
 #define EVENT_oldlstat_ARGS 2
-#define EVENT_readdir 429
+#define EVENT_readdir 445
 #define EVENT_readdir_ARGS 3
-#define EVENT_profil 430
+#define EVENT_profil 446
 #define EVENT_profil_ARGS 0
-#define EVENT_socketcall 431
+#define EVENT_socketcall 447
 #define EVENT_socketcall_ARGS 2
-#define EVENT_olduname 432
+#define EVENT_olduname 448
 #define EVENT_olduname_ARGS 1
-#define EVENT_idle 433
+#define EVENT_idle 449
 #define EVENT_idle_ARGS 0
-#define EVENT_vm86old 434
+#define EVENT_vm86old 450
 #define EVENT_vm86old_ARGS 1
-#define EVENT_ipc 435
+#define EVENT_ipc 451
 #define EVENT_ipc_ARGS 6
-#define EVENT_sigreturn 436
+#define EVENT_sigreturn 452
 #define EVENT_sigreturn_ARGS 0
-#define EVENT_sigprocmask 437
+#define EVENT_sigprocmask 453
 #define EVENT_sigprocmask_ARGS 3
-#define EVENT_bdflush 438
+#define EVENT_bdflush 454
 #define EVENT_bdflush_ARGS 0
-#define EVENT_afs_syscall 439
+#define EVENT_afs_syscall 455
 #define EVENT_afs_syscall_ARGS 0
-#define EVENT_llseek 440
+#define EVENT_llseek 456
 #define EVENT_llseek_ARGS 5
-#define EVENT_old_select 441
+#define EVENT_old_select 457
 #define EVENT_old_select_ARGS 5
-#define EVENT_vm86 442
+#define EVENT_vm86 458
 #define EVENT_vm86_ARGS 2
-#define EVENT_old_getrlimit 443
+#define EVENT_old_getrlimit 459
 #define EVENT_old_getrlimit_ARGS 2
-#define EVENT_mmap2 444
+#define EVENT_mmap2 460
 #define EVENT_mmap2_ARGS 6
-#define EVENT_truncate64 445
+#define EVENT_truncate64 461
 #define EVENT_truncate64_ARGS 2
-#define EVENT_ftruncate64 446
+#define EVENT_ftruncate64 462
 #define EVENT_ftruncate64_ARGS 2
-#define EVENT_stat64 447
+#define EVENT_stat64 463
 #define EVENT_stat64_ARGS 2
-#define EVENT_lstat64 448
+#define EVENT_lstat64 464
 #define EVENT_lstat64_ARGS 2
-#define EVENT_fstat64 449
+#define EVENT_fstat64 465
 #define EVENT_fstat64_ARGS 2
-#define EVENT_lchown16 450
+#define EVENT_lchown16 466
 #define EVENT_lchown16_ARGS 3
-#define EVENT_getuid16 451
+#define EVENT_getuid16 467
 #define EVENT_getuid16_ARGS 0
-#define EVENT_getgid16 452
+#define EVENT_getgid16 468
 #define EVENT_getgid16_ARGS 0
-#define EVENT_geteuid16 453
+#define EVENT_geteuid16 469
 #define EVENT_geteuid16_ARGS 0
-#define EVENT_getegid16 454
+#define EVENT_getegid16 470
 #define EVENT_getegid16_ARGS 0
-#define EVENT_setreuid16 455
+#define EVENT_setreuid16 471
 #define EVENT_setreuid16_ARGS 2
-#define EVENT_setregid16 456
+#define EVENT_setregid16 472
 #define EVENT_setregid16_ARGS 2
-#define EVENT_getgroups16 457
+#define EVENT_getgroups16 473
 #define EVENT_getgroups16_ARGS 2
-#define EVENT_setgroups16 458
+#define EVENT_setgroups16 474
 #define EVENT_setgroups16_ARGS 2
-#define EVENT_fchown16 459
+#define EVENT_fchown16 475
 #define EVENT_fchown16_ARGS 3
-#define EVENT_setresuid16 460
+#define EVENT_setresuid16 476
 #define EVENT_setresuid16_ARGS 3
-#define EVENT_getresuid16 461
+#define EVENT_getresuid16 477
 #define EVENT_getresuid16_ARGS 3
-#define EVENT_setresgid16 462
+#define EVENT_setresgid16 478
 #define EVENT_setresgid16_ARGS 3
-#define EVENT_getresgid16 463
+#define EVENT_getresgid16 479
 #define EVENT_getresgid16_ARGS 3
-#define EVENT_chown16 464
+#define EVENT_chown16 480
 #define EVENT_chown16_ARGS 3
-#define EVENT_setuid16 465
+#define EVENT_setuid16 481
 #define EVENT_setuid16_ARGS 1
-#define EVENT_setgid16 466
+#define EVENT_setgid16 482
 #define EVENT_setgid16_ARGS 1
-#define EVENT_setfsuid16 467
+#define EVENT_setfsuid16 483
 #define EVENT_setfsuid16_ARGS 1
-#define EVENT_setfsgid16 468
+#define EVENT_setfsgid16 484
 #define EVENT_setfsgid16_ARGS 1
-#define EVENT_fcntl64 469
+#define EVENT_fcntl64 485
 #define EVENT_fcntl64_ARGS 3
-#define EVENT_sendfile32 470
+#define EVENT_sendfile32 486
 #define EVENT_sendfile32_ARGS 4
-#define EVENT_statfs64 471
+#define EVENT_statfs64 487
 #define EVENT_statfs64_ARGS 3
-#define EVENT_fstatfs64 472
+#define EVENT_fstatfs64 488
 #define EVENT_fstatfs64_ARGS 3
-#define EVENT_fadvise64_64 473
+#define EVENT_fadvise64_64 489
 #define EVENT_fadvise64_64_ARGS 4
-#define EVENT_clock_gettime32 474
+#define EVENT_clock_gettime32 490
 #define EVENT_clock_gettime32_ARGS 2
-#define EVENT_clock_settime32 475
+#define EVENT_clock_settime32 491
 #define EVENT_clock_settime32_ARGS 2
-#define EVENT_clock_adjtime64 476
+#define EVENT_clock_adjtime64 492
 #define EVENT_clock_adjtime64_ARGS 0
-#define EVENT_clock_getres_time32 477
+#define EVENT_clock_getres_time32 493
 #define EVENT_clock_getres_time32_ARGS 2
-#define EVENT_clock_nanosleep_time32 478
+#define EVENT_clock_nanosleep_time32 494
 #define EVENT_clock_nanosleep_time32_ARGS 4
-#define EVENT_timer_gettime32 479
+#define EVENT_timer_gettime32 495
 #define EVENT_timer_gettime32_ARGS 2
-#define EVENT_timer_settime32 480
+#define EVENT_timer_settime32 496
 #define EVENT_timer_settime32_ARGS 4
-#define EVENT_timerfd_gettime32 481
+#define EVENT_timerfd_gettime32 497
 #define EVENT_timerfd_gettime32_ARGS 2
-#define EVENT_timerfd_settime32 482
+#define EVENT_timerfd_settime32 498
 #define EVENT_timerfd_settime32_ARGS 4
-#define EVENT_utimensat_time32 483
+#define EVENT_utimensat_time32 499
 #define EVENT_utimensat_time32_ARGS 4
-#define EVENT_pselect6_time32 484
+#define EVENT_pselect6_time32 500
 #define EVENT_pselect6_time32_ARGS 6
-#define EVENT_ppoll_time32 485
+#define EVENT_ppoll_time32 501
 #define EVENT_ppoll_time32_ARGS 5
-#define EVENT_io_pgetevents_time32 486
+#define EVENT_io_pgetevents_time32 502
 #define EVENT_io_pgetevents_time32_ARGS 0
-#define EVENT_recvmmsg_time32 487
+#define EVENT_recvmmsg_time32 503
 #define EVENT_recvmmsg_time32_ARGS 5
-#define EVENT_mq_timedsend_time32 488
+#define EVENT_mq_timedsend_time32 504
 #define EVENT_mq_timedsend_time32_ARGS 5
-#define EVENT_mq_timedreceive_time32 489
+#define EVENT_mq_timedreceive_time32 505
 #define EVENT_mq_timedreceive_time32_ARGS 5
-#define EVENT_rt_sigtimedwait_time32 490
+#define EVENT_rt_sigtimedwait_time32 506
 #define EVENT_rt_sigtimedwait_time32_ARGS 4
-#define EVENT_futex_time32 491
+#define EVENT_futex_time32 507
 #define EVENT_futex_time32_ARGS 6
-#define EVENT_sched_rr_get_interval_time32 492
+#define EVENT_sched_rr_get_interval_time32 508
 #define EVENT_sched_rr_get_interval_time32_ARGS 2
 
 /* ids, as users know them */
@@ -1502,19 +1535,32 @@
 
 /* programs that run as tails of sys_enter and sys_exit; 0 ends a list */
 #define TAIL_commit_creds 1
-#define TAIL_identity_enter 2
-#define TAIL_magic_write 3
-#define TAIL_mem_prot_alert 4
-#define TAIL_mprotect_enter 5
-#define TAIL_security_file_open_exit 6
-#define TAIL_security_socket_accept 7
-#define TAIL_security_socket_bind 8
-#define TAIL_security_socket_connect 9
-#define TAIL_security_socket_create 10
-#define TAIL_security_socket_listen 11
-#define TAIL_socket_dup 12
-#define TAIL_switch_task_ns 13
-#define TAILS 14
+#define TAIL_do_mmap_exit 2
+#define TAIL_do_sigaction_enter 3
+#define TAIL_do_sigaction_exit 4
+#define TAIL_identity_enter 5
+#define TAIL_magic_write 6
+#define TAIL_mem_prot_alert 7
+#define TAIL_mprotect_enter 8
+#define TAIL_process_execute_failed 9
+#define TAIL_security_file_mprotect_exit 10
+#define TAIL_security_file_open_exit 11
+#define TAIL_security_mmap_file_exit 12
+#define TAIL_security_settime64_exit 13
+#define TAIL_security_socket_accept_exit 14
+#define TAIL_security_socket_bind_exit 15
+#define TAIL_security_socket_connect_exit 16
+#define TAIL_security_socket_create_exit 17
+#define TAIL_security_socket_listen_exit 18
+#define TAIL_security_socket_setsockopt_exit 19
+#define TAIL_security_task_prctl_exit 20
+#define TAIL_security_task_setrlimit_exit 21
+#define TAIL_shared_object_loaded_exit 22
+#define TAIL_socket_accept 23
+#define TAIL_socket_dup 24
+#define TAIL_switch_task_ns 25
+#define TAIL_syscall_source_enter 26
+#define TAILS 27
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)
@@ -1785,6 +1831,60 @@ static __always_inline void security_socket_bind_sockfd(struct event *e, s32 val
 }
 #define security_socket_bind_local_addr 1
 
+/* security_socket_setsockopt */
+static __always_inline void security_socket_setsockopt_sockfd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void security_socket_setsockopt_level(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_socket_setsockopt_optname(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+#define security_socket_setsockopt_local_addr 3
+
+/* security_mmap_file */
+#define security_mmap_file_pathname 0
+static __always_inline void security_mmap_file_flags(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_mmap_file_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_mmap_file_inode(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void security_mmap_file_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void security_mmap_file_prot(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void security_mmap_file_mmap_flags(struct event *e, s32 value)
+{
+	put_u64(e, 6, value);
+}
+#define security_mmap_file_syscall 7
+
+/* security_file_mprotect */
+#define security_file_mprotect_pathname 0
+static __always_inline void security_file_mprotect_prot(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_file_mprotect_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+
 /* socket_dup */
 static __always_inline void socket_dup_oldfd(struct event *e, s32 value)
 {
@@ -1796,7 +1896,243 @@ static __always_inline void socket_dup_newfd(struct event *e, s32 value)
 }
 #define socket_dup_remote_addr 2
 
+/* shared_object_loaded */
+#define shared_object_loaded_pathname 0
+static __always_inline void shared_object_loaded_flags(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void shared_object_loaded_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void shared_object_loaded_inode(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void shared_object_loaded_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* socket_accept */
+static __always_inline void socket_accept_sockfd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+#define socket_accept_local_addr 1
+#define socket_accept_remote_addr 2
+
 /* task_rename */
 #define task_rename_old_name 0
 #define task_rename_new_name 1
 #define task_rename_syscall 2
+
+/* process_execute_failed */
+static __always_inline void process_execute_failed_dirfd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void process_execute_failed_flags(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+#define process_execute_failed_pathname 2
+static __always_inline void process_execute_failed_stdin_type(struct event *e, u16 value)
+{
+	put_u64(e, 3, value);
+}
+#define process_execute_failed_stdin_path 4
+#define process_execute_failed_argv 5
+#define process_execute_failed_envp 6
+
+/* security_task_setrlimit */
+static __always_inline void security_task_setrlimit_target_host_pid(struct event *e, u32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void security_task_setrlimit_resource(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_task_setrlimit_new_rlim_cur(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_task_setrlimit_new_rlim_max(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* security_task_prctl */
+static __always_inline void security_task_prctl_option(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void security_task_prctl_arg2(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_task_prctl_arg3(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_task_prctl_arg4(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void security_task_prctl_arg5(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+#define security_task_prctl_vma_name 5
+
+/* security_settime64 */
+static __always_inline void security_settime64_tv_sec(struct event *e, s64 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void security_settime64_tv_nsec(struct event *e, s64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_settime64_tz_minuteswest(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_settime64_tz_dsttime(struct event *e, s32 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* do_sigaction */
+static __always_inline void do_sigaction_sig(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void do_sigaction_is_sa_initialized(struct event *e, bool value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void do_sigaction_sa_flags(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void do_sigaction_sa_mask(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void do_sigaction_sa_handle_method(struct event *e, u8 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void do_sigaction_sa_handler(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void do_sigaction_is_old_sa_initialized(struct event *e, bool value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void do_sigaction_old_sa_flags(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void do_sigaction_old_sa_mask(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void do_sigaction_old_sa_handle_method(struct event *e, u8 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void do_sigaction_old_sa_handler(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+
+/* suspicious_syscall_source */
+#define suspicious_syscall_source_syscall 0
+static __always_inline void suspicious_syscall_source_ip(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+#define suspicious_syscall_source_vma_type 2
+static __always_inline void suspicious_syscall_source_vma_start(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void suspicious_syscall_source_vma_size(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void suspicious_syscall_source_vma_flags(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+
+/* stack_pivot */
+#define stack_pivot_syscall 0
+static __always_inline void stack_pivot_sp(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+#define stack_pivot_vma_type 2
+static __always_inline void stack_pivot_vma_start(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void stack_pivot_vma_size(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void stack_pivot_vma_flags(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+
+/* do_mmap */
+static __always_inline void do_mmap_addr(struct event *e, u64 value)
+{
+	put_u64(e, 0, value);
+}
+#define do_mmap_pathname 1
+static __always_inline void do_mmap_flags(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void do_mmap_dev(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void do_mmap_inode(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void do_mmap_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void do_mmap_pgoff(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void do_mmap_len(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void do_mmap_prot(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void do_mmap_mmap_flags(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+
+/* net_tcp_connect */
+#define net_tcp_connect_dst 0
+static __always_inline void net_tcp_connect_dst_port(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}

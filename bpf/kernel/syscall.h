@@ -13,6 +13,7 @@
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: 32-bit syscall active */
 
 #define SYSCALL_NUMBER(READ) (READ(orig_ax) & ~X32_SYSCALL_BIT)
+#define INSTRUCTION ip
 
 static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
 {
@@ -43,6 +44,7 @@ static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long f
 #define TIF_32BIT 22 /* arch/arm64/include/asm/thread_info.h: AArch32 process */
 
 #define SYSCALL_NUMBER(READ) ((u32)READ(syscallno))
+#define INSTRUCTION pc
 
 static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
 {
@@ -73,6 +75,17 @@ static __always_inline u64 syscall_number(const struct pt_regs *regs)
 static __always_inline void syscall_args(const struct pt_regs *regs, bool compat, u64 args[6])
 {
 	SYSCALL_ARGS(TYPED, compat, args);
+}
+
+/* Where the code is that made the syscall, and its stack. */
+static __always_inline u64 registers_ip(const struct pt_regs *regs)
+{
+	return regs->INSTRUCTION;
+}
+
+static __always_inline u64 registers_sp(const struct pt_regs *regs)
+{
+	return regs->sp;
 }
 
 /* The registers of a task, found by hand before bpf_task_pt_regs (kernel 5.15). */

@@ -27,8 +27,12 @@
 
 #define PROT_WRITE 0x2
 #define PROT_EXEC 0x4
+#define MAP_ANONYMOUS 0x20
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
+
+#define TCP_SYN_SENT 2
+#define IPPROTO_TCP 6
 
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
@@ -38,6 +42,13 @@
 #define EINVAL 22
 #define ENOTSOCK 88
 #define EINPROGRESS 115
+
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+
+#define RLIMITS 16
+
+#define CLOCK_REALTIME 0
 
 #define AT_NULL 0
 #define AT_BASE 7

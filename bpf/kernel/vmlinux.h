@@ -187,8 +187,14 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+typedef struct {
+	void *vdso;
+} mm_context_t;
+
 struct mm_struct {
+	unsigned long start_brk, brk, start_stack;
 	unsigned long arg_start, arg_end, env_start, env_end;
+	mm_context_t context;
 	unsigned long saved_auxv[52];
 };
 
@@ -203,8 +209,37 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct rlimit {
+	unsigned long rlim_cur;
+	unsigned long rlim_max;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct rlimit rlim[16];
+};
+
+struct sigset {
+	unsigned long sig[1];
+};
+
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+	struct sigset sa_mask;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
+struct timezone {
+	int tz_minuteswest;
+	int tz_dsttime;
 };
 
 struct thread_info {
@@ -236,6 +271,9 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	unsigned long sas_ss_sp;
+	unsigned long sas_ss_size;
 };
 
 struct linux_binprm {
@@ -276,6 +314,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	u16 sk_protocol;
 };
 
 struct unix_address {
@@ -309,6 +348,8 @@ struct user_pt_regs {
 
 struct pt_regs {
 	u64 regs[31];
+	u64 sp;
+	u64 pc;
 	u64 orig_x0;
 	s32 syscallno;
 };

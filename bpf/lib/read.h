@@ -34,3 +34,14 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __attribute__(
 		((u64 *)(to))[0] = __from[0];                            \
 		((u64 *)(to))[1] = __from[1];                            \
 	} while (0)
+
+/*
+ * unknown returns a pointer of which the verifier knows nothing any more. It takes the arguments of LSM hooks for never
+ * NULL, which is not so for all, and removes the check.
+ */
+#define unknown(p)                                                       \
+	({                                                               \
+		typeof(p) __from = (p), __to = NULL;                     \
+		bpf_probe_read_kernel(&__to, sizeof(__to), &__from);     \
+		__to;                                                    \
+	})

@@ -144,6 +144,11 @@ static __always_inline void task_namespaces_read(struct task_namespaces *to, str
 	to->cgroup = BPF_CORE_READ(proxy, cgroup_ns, ns.inum);
 }
 
+/* What a process does on a signal. */
+struct signal_action {
+	u64 handler, flags, mask;
+};
+
 /* What a task was before the operation it is in; valid flags say which part was taken. */
 struct task_state {
 	u32 valid;
@@ -152,6 +157,7 @@ struct task_state {
 	struct slim_cred cred;
 	struct task_namespaces namespaces;
 	u64 execveat[2]; /* dirfd, flags */
+	struct signal_action action;
 };
 
 #define STATE_COMM 1
@@ -160,6 +166,7 @@ struct task_state {
 #define STATE_EXECVEAT 8
 #define STATE_EXECVE 32
 #define STATE_COMPAT 16 /* the exec that STATE_COMM is about came through the 32-bit ABI */
+#define STATE_SIGNAL 32
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
