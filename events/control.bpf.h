@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a process changes about itself or the machine by asking the kernel: handlers of signals, limits, prctl, the clock;
- * and executions that came to nothing. On the functions that decide, or after the syscall.
+ * What a process changes about itself or the machine by asking the kernel: handlers of signals, limits, prctl, the
+ * clock; and executions that came to nothing. On the functions that decide, or after the syscall.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory: what is mapped and how it is protected, on the LSM hooks mmap_file and file_mprotect, which see a change before
- * it is made. On the tracepoint rung after the syscall, from the mapping at the address (bpf_find_vma, kernel >= 5.17);
- * the protection of before is read at entry, because the call replaces it.
+ * Memory: what is mapped and how it is protected, on the LSM hooks mmap_file and file_mprotect, which see a change
+ * before it is made. On the tracepoint rung after the syscall, from the mapping at the address (bpf_find_vma, kernel
+ * >= 5.17); the protection of before is read at entry, because the call replaces it.
  */
 #pragma once
 
@@ -145,7 +145,10 @@ HOOK3(security_mmap_file, struct file *, given, u64, protection, u64, flags)
 	return 0;
 }
 
-/* The hook of the LSM has an argument more than its function: what the personality of the task makes of the protection. */
+/*
+ * The hook of the LSM has an argument more than its function: what the personality of the task makes of the
+ * protection.
+ */
 SEC("lsm/mmap_file")
 int security_mmap_file_lsm(u64 *ctx)
 {

@@ -164,7 +164,10 @@ static __noinline void put_given_address(struct event *e, u32 index, const void 
 	put_bytes(e, index, address, length > SOCKADDR_MAX ? SOCKADDR_MAX : length);
 }
 
-/* put_sockfd stores the first argument of the syscall that the hook belongs to; what io_uring does has no descriptor here. */
+/*
+ * put_sockfd stores the first argument of the syscall that the hook belongs to; what io_uring does has no descriptor
+ * here.
+ */
 #define put_sockfd(e, setter, ids)               \
 	do {                                     \
 		struct call __call = {};         \

@@ -4,8 +4,8 @@
  *
  * sys_exit is one program on tp_btf/sys_exit. It looks the number up in a table that user space fills from the
  * catalogue, builds the syscall's event from the saved registers if it is selected, and then runs the tails that the
- * table lists: programs of other events that this syscall can cause (security_file_open after openat …). A syscall that
- * nobody needs costs one look-up. sys_enter exists for what is gone at the exit, and is attached only then.
+ * table lists: programs of other events that this syscall can cause (security_file_open after openat …). A syscall
+ * that nobody needs costs one look-up. sys_enter exists for what is gone at the exit, and is attached only then.
  *
  * Kernel >= 5.11.
  */
@@ -377,8 +377,8 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 }
 
 /*
- * ENTER_TAIL declares a program that runs before the syscalls which the catalogue lists for it, and then gives way to the
- * next tail of the same syscall.
+ * ENTER_TAIL declares a program that runs before the syscalls which the catalogue lists for it, and then gives way
+ * to the next tail of the same syscall.
  */
 #define ENTER_TAIL(name)                                                                                     \
 	static __always_inline void name##_body(const struct pt_regs *regs, u32 nr, const u64 args[6]);      \

@@ -2,12 +2,19 @@
 /*
  * One body, several programs: the same code attached where this kernel allows it best.
  *
- * HOOKn(function, type, name, ...) observes the entry of a kernel function, by fentry or, where there are no trampolines
- * (arm64 before 6.0), by kprobe: programs <function>_fentry and <function>_kprobe. LSM_HOOKn(hook, lsm, ...) does so
- * for security_<hook>, and can also be attached to the LSM itself, which knows the hook as lsm: security_<hook>_lsm.
- * There a program decides too; ours leave the verdict as it was. The body gets the arguments, and the rung it runs on.
+ * HOOKn(function, type, name, ...) observes the entry of a kernel function, by fentry or, where there are no
+ * trampolines (arm64 before 6.0), by kprobe: programs <function>_fentry and <function>_kprobe. LSM_HOOKn(hook, lsm,
+ * ...) does so for security_<hook>, and can also be attached to the LSM itself, which knows the hook as lsm:
+ * security_<hook>_lsm. There a program decides too; ours leave the verdict as it was. The body gets the arguments,
+ * and the rung it runs on.
  */
 #pragma once
+
+#define REGISTER1 PT_REGS_PARM1(ctx)
+#define REGISTER2 PT_REGS_PARM2(ctx)
+#define REGISTER3 PT_REGS_PARM3(ctx)
+#define REGISTER4 PT_REGS_PARM4(ctx)
+#define REGISTER5 PT_REGS_PARM5(ctx)
 
 #define HOOK1(f, t1, a1) \
 	static __always_inline int f##_seen(u8 rung, t1 a1); \
@@ -19,7 +26,7 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx)); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1)
 
@@ -43,7 +50,7 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx)); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2)
 
@@ -67,7 +74,7 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx)); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3)
 
@@ -91,7 +98,7 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx), (t4)PT_REGS_PARM4(ctx)); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3, (t4)REGISTER4); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4)
 
@@ -115,7 +122,7 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)PT_REGS_PARM1(ctx), (t2)PT_REGS_PARM2(ctx), (t3)PT_REGS_PARM3(ctx), (t4)PT_REGS_PARM4(ctx), (t5)PT_REGS_PARM5(ctx)); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3, (t4)REGISTER4, (t5)REGISTER5); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
 
