@@ -122,7 +122,8 @@
 	SEC("kprobe/" #f) \
 	int f##_kprobe(struct pt_regs *ctx) \
 	{ \
-		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3, (t4)REGISTER4, (t5)REGISTER5); \
+		return f##_seen(RUNG_KPROBE, (t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3, \
+				  (t4)REGISTER4, (t5)REGISTER5); \
 	} \
 	static __always_inline int f##_seen(u8 rung, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
 
