@@ -48,9 +48,7 @@ func newLoader(config Config) (*loader, error) {
 	}
 	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
 	_ = rlimit.RemoveMemlock()
-	if err := withoutTaskStorage(spec); err != nil {
-		return nil, err
-	}
+	withoutTaskStorage(spec)
 	mapsOnly := spec.Copy()
 	mapsOnly.Programs = nil
 	collection, err := ebpf.NewCollectionWithOptions(mapsOnly, l.options)
@@ -64,19 +62,15 @@ func newLoader(config Config) (*loader, error) {
 // tasksAtOnce bounds the tasks whose state is kept where there is no task storage.
 const tasksAtOnce = 10240
 
-// withoutTaskStorage puts a hash in its place on kernels before 5.11. The programs choose by the same fact.
-func withoutTaskStorage(spec *ebpf.CollectionSpec) error {
-	err := features.HaveMapType(ebpf.TaskStorage)
-	switch {
-	case err == nil:
-		return nil
-	case !errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("probe task storage: %w", explain(err))
+// withoutTaskStorage puts a hash in its place on kernels before 5.11. The programs choose by the same fact. A kernel that
+// refuses every map says so when the maps are made.
+func withoutTaskStorage(spec *ebpf.CollectionSpec) {
+	if !errors.Is(features.HaveMapType(ebpf.TaskStorage), ebpf.ErrNotSupported) {
+		return
 	}
 	storage := spec.Maps["task_states"]
 	storage.Type, storage.Flags, storage.MaxEntries = ebpf.Array, 0, 1
 	spec.Maps["task_states_by_address"].MaxEntries = tasksAtOnce
-	return nil
 }
 
 // hasHelper reports whether the kernel has a BPF helper, by the same fact as the programs.
