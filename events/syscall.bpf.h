@@ -246,11 +246,14 @@ static __always_inline void spec_args(const struct pt_regs *regs, const struct s
 		args[i] = words[i];
 }
 
-/* syscall_event sends the event of the syscall itself. */
-static __noinline int syscall_event(const struct pt_regs *regs, const struct syscall_spec *spec, bool compat,
-				    long ret)
+/*
+ * syscall_event sends the event of the syscall itself. It finds out about the ABI anew: where its caller had found out,
+ * the verifier of 6.1 saw a constant, and took the branch for the 32-bit ABI away.
+ */
+static __noinline int syscall_event(const struct pt_regs *regs, const struct syscall_spec *spec, long ret)
 {
 	struct event *e = event_start(spec->event, spec->args, RUNG_NONE);
+	bool compat = task_in_compat_syscall(task_current());
 
 	if (!e)
 		return 0;
@@ -297,7 +300,7 @@ static __noinline int syscall_exited(void *ctx, const struct pt_regs *regs, long
 	if (behind->flags & SPEC_EVENT)
 		spec = behind; /* a multiplexer is shown as itself only if its call is not selected */
 	if ((spec->flags & SPEC_EVENT) && !((spec->flags & SPEC_NOT_ZERO) && ret == 0))
-		syscall_event(regs, spec, compat, ret);
+		syscall_event(regs, spec, ret);
 	exit_tails_from(ctx, behind, 0);
 	return 0;
 }
@@ -371,7 +374,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 		}
 	}
 	if (spec->flags & SPEC_ENTER_EVENT)
-		syscall_event(regs, spec, compat, 0);
+		syscall_event(regs, spec, 0);
 	enter_tails_from(ctx, spec, 0);
 	return 0;
 }
