@@ -36,5 +36,9 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/file.bpf.h"
 #include "../events/memory.bpf.h"
 #include "../events/net.bpf.h"
+#include "../events/task.bpf.h"
+#include "../events/module.bpf.h"
+#include "../events/kernel.bpf.h"
+#include "../events/bpf.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -64,63 +64,126 @@ type TraceeSyscallSpec struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeMapBuffers                  = "buffers"
-	TraceeMapBulk                     = "bulk"
-	TraceeMapCounters                 = "counters"
-	TraceeMapCritical                 = "critical"
-	TraceeMapEnterTails               = "enter_tails"
-	TraceeMapExitTails                = "exit_tails"
-	TraceeMapFilterStrings            = "filter_strings"
-	TraceeMapFilterValues             = "filter_values"
-	TraceeMapTaskStates               = "task_states"
-	TraceeMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeProgCommitCreds             = "commit_creds"
-	TraceeProgCommitCredsExec         = "commit_creds_exec"
-	TraceeProgExecRemember            = "exec_remember"
-	TraceeProgExecveSuccess           = "execve_success"
-	TraceeProgExecveatEnter           = "execveat_enter"
-	TraceeProgExecveatExit            = "execveat_exit"
-	TraceeProgIdentityEnter           = "identity_enter"
-	TraceeProgMagicWrite              = "magic_write"
-	TraceeProgMemProtAlert            = "mem_prot_alert"
-	TraceeProgMprotectEnter           = "mprotect_enter"
-	TraceeProgSchedProcessExec        = "sched_process_exec"
-	TraceeProgSchedProcessExit        = "sched_process_exit"
-	TraceeProgSchedProcessFork        = "sched_process_fork"
-	TraceeProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeProgSecuritySocketBind      = "security_socket_bind"
-	TraceeProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeProgSecuritySocketCreate    = "security_socket_create"
-	TraceeProgSecuritySocketListen    = "security_socket_listen"
-	TraceeProgSocketDup               = "socket_dup"
-	TraceeProgSwitchTaskNs            = "switch_task_ns"
-	TraceeProgSysEnter                = "sys_enter"
-	TraceeProgSysExit                 = "sys_exit"
-	TraceeProgTaskRename              = "task_rename"
-	TraceeVarDetectSyscall            = "detect_syscall"
-	TraceeVarEventFlags               = "event_flags"
-	TraceeVarEventIds                 = "event_ids"
-	TraceeVarExecEnv                  = "exec_env"
-	TraceeVarFilterPatterns           = "filter_patterns"
-	TraceeVarFilterRules              = "filter_rules"
-	TraceeVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeVarNoTaskState              = "no_task_state"
-	TraceeVarOwnPid                   = "own_pid"
-	TraceeVarSyscallSpecs             = "syscall_specs"
-	TraceeVarWakeBulk                 = "wake_bulk"
-	TraceeVarWakeCritical             = "wake_critical"
-	TraceeVarWakeEvery                = "wake_every"
+	TraceeMapBuffers                           = "buffers"
+	TraceeMapBulk                              = "bulk"
+	TraceeMapCounters                          = "counters"
+	TraceeMapCritical                          = "critical"
+	TraceeMapEnterTails                        = "enter_tails"
+	TraceeMapExitTails                         = "exit_tails"
+	TraceeMapFilterStrings                     = "filter_strings"
+	TraceeMapFilterValues                      = "filter_values"
+	TraceeMapModulesInInit                     = "modules_in_init"
+	TraceeMapTaskStates                        = "task_states"
+	TraceeMapTaskStatesByAddress               = "task_states_by_address"
+	TraceeProgRegisterChrdevFentry             = "__register_chrdev_fentry"
+	TraceeProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
+	TraceeProgAddTaintFentry                   = "add_taint_fentry"
+	TraceeProgAddTaintKprobe                   = "add_taint_kprobe"
+	TraceeProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
+	TraceeProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
+	TraceeProgCallUsermodehelperStarted        = "call_usermodehelper_started"
+	TraceeProgCapCapableFentry                 = "cap_capable_fentry"
+	TraceeProgCapCapableKprobe                 = "cap_capable_kprobe"
+	TraceeProgCapCapableTracepoint             = "cap_capable_tracepoint"
+	TraceeProgCgroupAttachTask                 = "cgroup_attach_task"
+	TraceeProgCgroupMkdir                      = "cgroup_mkdir"
+	TraceeProgCgroupRmdir                      = "cgroup_rmdir"
+	TraceeProgCommitCreds                      = "commit_creds"
+	TraceeProgCommitCredsExec                  = "commit_creds_exec"
+	TraceeProgCreateUserNsFentry               = "create_user_ns_fentry"
+	TraceeProgCreateUserNsKprobe               = "create_user_ns_kprobe"
+	TraceeProgDebugfsCreateDirFentry           = "debugfs_create_dir_fentry"
+	TraceeProgDebugfsCreateDirKprobe           = "debugfs_create_dir_kprobe"
+	TraceeProgDebugfsCreateFileFentry          = "debugfs_create_file_fentry"
+	TraceeProgDebugfsCreateFileFullFentry      = "debugfs_create_file_full_fentry"
+	TraceeProgDebugfsCreateFileFullKprobe      = "debugfs_create_file_full_kprobe"
+	TraceeProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
+	TraceeProgDeviceAddFentry                  = "device_add_fentry"
+	TraceeProgDeviceAddKprobe                  = "device_add_kprobe"
+	TraceeProgDoExitFentry                     = "do_exit_fentry"
+	TraceeProgDoExitKprobe                     = "do_exit_kprobe"
+	TraceeProgDoExitTracepoint                 = "do_exit_tracepoint"
+	TraceeProgDoInitModuleEnter                = "do_init_module_enter"
+	TraceeProgDoInitModuleFentry               = "do_init_module_fentry"
+	TraceeProgDoInitModuleKprobe               = "do_init_module_kprobe"
+	TraceeProgDoInitModuleLoad                 = "do_init_module_load"
+	TraceeProgExecRemember                     = "exec_remember"
+	TraceeProgExecveSuccess                    = "execve_success"
+	TraceeProgExecveatEnter                    = "execveat_enter"
+	TraceeProgExecveatExit                     = "execveat_exit"
+	TraceeProgIdentityEnter                    = "identity_enter"
+	TraceeProgIoUringCreate                    = "io_uring_create"
+	TraceeProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
+	TraceeProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
+	TraceeProgLoadElfPhdrsExec                 = "load_elf_phdrs_exec"
+	TraceeProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
+	TraceeProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
+	TraceeProgMagicWrite                       = "magic_write"
+	TraceeProgMemProtAlert                     = "mem_prot_alert"
+	TraceeProgModuleFree                       = "module_free"
+	TraceeProgModuleLoad                       = "module_load"
+	TraceeProgMprotectEnter                    = "mprotect_enter"
+	TraceeProgProcCreateFentry                 = "proc_create_fentry"
+	TraceeProgProcCreateKprobe                 = "proc_create_kprobe"
+	TraceeProgRegisterKprobeFentry             = "register_kprobe_fentry"
+	TraceeProgRegisterKprobeKprobe             = "register_kprobe_kprobe"
+	TraceeProgSchedProcessExec                 = "sched_process_exec"
+	TraceeProgSchedProcessExit                 = "sched_process_exit"
+	TraceeProgSchedProcessFork                 = "sched_process_fork"
+	TraceeProgSchedSwitch                      = "sched_switch"
+	TraceeProgSecurityBpfExit                  = "security_bpf_exit"
+	TraceeProgSecurityBpfFentry                = "security_bpf_fentry"
+	TraceeProgSecurityBpfKprobe                = "security_bpf_kprobe"
+	TraceeProgSecurityBpfLsm                   = "security_bpf_lsm"
+	TraceeProgSecurityBpfMapExit               = "security_bpf_map_exit"
+	TraceeProgSecurityBpfMapFentry             = "security_bpf_map_fentry"
+	TraceeProgSecurityBpfMapKprobe             = "security_bpf_map_kprobe"
+	TraceeProgSecurityBpfMapLsm                = "security_bpf_map_lsm"
+	TraceeProgSecurityBpfProgExit              = "security_bpf_prog_exit"
+	TraceeProgSecurityBpfProgFentry            = "security_bpf_prog_fentry"
+	TraceeProgSecurityBpfProgKprobe            = "security_bpf_prog_kprobe"
+	TraceeProgSecurityBpfProgLsm               = "security_bpf_prog_lsm"
+	TraceeProgSecurityBprmCheckExec            = "security_bprm_check_exec"
+	TraceeProgSecurityBprmCheckFentry          = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe          = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm             = "security_bprm_check_lsm"
+	TraceeProgSecurityFileOpenExit             = "security_file_open_exit"
+	TraceeProgSecurityFileOpenFentry           = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm              = "security_file_open_lsm"
+	TraceeProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
+	TraceeProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
+	TraceeProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
+	TraceeProgSecurityKernelPostReadFileLsm    = "security_kernel_post_read_file_lsm"
+	TraceeProgSecurityKernelReadFileExit       = "security_kernel_read_file_exit"
+	TraceeProgSecurityKernelReadFileFentry     = "security_kernel_read_file_fentry"
+	TraceeProgSecurityKernelReadFileKprobe     = "security_kernel_read_file_kprobe"
+	TraceeProgSecurityKernelReadFileLsm        = "security_kernel_read_file_lsm"
+	TraceeProgSecuritySocketAccept             = "security_socket_accept"
+	TraceeProgSecuritySocketBind               = "security_socket_bind"
+	TraceeProgSecuritySocketConnect            = "security_socket_connect"
+	TraceeProgSecuritySocketCreate             = "security_socket_create"
+	TraceeProgSecuritySocketListen             = "security_socket_listen"
+	TraceeProgSocketDup                        = "socket_dup"
+	TraceeProgSwitchTaskNs                     = "switch_task_ns"
+	TraceeProgSysEnter                         = "sys_enter"
+	TraceeProgSysExit                          = "sys_exit"
+	TraceeProgTaskRename                       = "task_rename"
+	TraceeProgUserNamespaceCreateExit          = "user_namespace_create_exit"
+	TraceeProgUserNamespaceCreateFork          = "user_namespace_create_fork"
+	TraceeVarDetectSyscall                     = "detect_syscall"
+	TraceeVarEventFlags                        = "event_flags"
+	TraceeVarEventIds                          = "event_ids"
+	TraceeVarExecEnv                           = "exec_env"
+	TraceeVarFilterPatterns                    = "filter_patterns"
+	TraceeVarFilterRules                       = "filter_rules"
+	TraceeVarMultiplexedSpecs                  = "multiplexed_specs"
+	TraceeVarNoTaskState                       = "no_task_state"
+	TraceeVarOwnPid                            = "own_pid"
+	TraceeVarSyscallSpecs                      = "syscall_specs"
+	TraceeVarWakeBulk                          = "wake_bulk"
+	TraceeVarWakeCritical                      = "wake_critical"
+	TraceeVarWakeEvery                         = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -165,40 +228,102 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
+	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExecveatEnter                    *ebpf.ProgramSpec `ebpf:"execveat_enter"`
+	ExecveatExit                     *ebpf.ProgramSpec `ebpf:"execveat_exit"`
+	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
+	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit             *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
+	SecuritySocketAccept             *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketBind               *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
+	SecuritySocketConnect            *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketCreate             *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketListen             *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
@@ -213,6 +338,7 @@ type TraceeMapSpecs struct {
 	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
 	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.MapSpec `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
 }
@@ -264,6 +390,7 @@ type TraceeMaps struct {
 	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
 	FilterValues        *ebpf.Map `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.Map `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.Map `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
 }
@@ -278,6 +405,7 @@ func (m *TraceeMaps) Close() error {
 		m.ExitTails,
 		m.FilterStrings,
 		m.FilterValues,
+		m.ModulesInInit,
 		m.TaskStates,
 		m.TaskStatesByAddress,
 	)
@@ -306,60 +434,174 @@ type TraceeVariables struct {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
+	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.Program `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.Program `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.Program `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.Program `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.Program `ebpf:"do_init_module_load"`
+	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
+	ExecveatEnter                    *ebpf.Program `ebpf:"execveat_enter"`
+	ExecveatExit                     *ebpf.Program `ebpf:"execveat_exit"`
+	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
+	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
+	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.Program `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.Program `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.Program `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.Program `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.Program `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.Program `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.Program `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.Program `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.Program `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit             *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
+	SecuritySocketAccept             *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketBind               *ebpf.Program `ebpf:"security_socket_bind"`
+	SecuritySocketConnect            *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketCreate             *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketListen             *ebpf.Program `ebpf:"security_socket_listen"`
+	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                          *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
 }
 
 func (p *TraceePrograms) Close() error {
 	return _TraceeClose(
+		p.RegisterChrdevFentry,
+		p.RegisterChrdevKprobe,
+		p.AddTaintFentry,
+		p.AddTaintKprobe,
+		p.CallUsermodehelperExecFentry,
+		p.CallUsermodehelperExecKprobe,
+		p.CallUsermodehelperStarted,
+		p.CapCapableFentry,
+		p.CapCapableKprobe,
+		p.CapCapableTracepoint,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.CreateUserNsFentry,
+		p.CreateUserNsKprobe,
+		p.DebugfsCreateDirFentry,
+		p.DebugfsCreateDirKprobe,
+		p.DebugfsCreateFileFentry,
+		p.DebugfsCreateFileFullFentry,
+		p.DebugfsCreateFileFullKprobe,
+		p.DebugfsCreateFileKprobe,
+		p.DeviceAddFentry,
+		p.DeviceAddKprobe,
+		p.DoExitFentry,
+		p.DoExitKprobe,
+		p.DoExitTracepoint,
+		p.DoInitModuleEnter,
+		p.DoInitModuleFentry,
+		p.DoInitModuleKprobe,
+		p.DoInitModuleLoad,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.ExecveatEnter,
 		p.ExecveatExit,
 		p.IdentityEnter,
+		p.IoUringCreate,
+		p.KallsymsLookupNameFentry,
+		p.KallsymsLookupNameKprobe,
+		p.LoadElfPhdrsExec,
+		p.LoadElfPhdrsFentry,
+		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
 		p.MemProtAlert,
+		p.ModuleFree,
+		p.ModuleLoad,
 		p.MprotectEnter,
+		p.ProcCreateFentry,
+		p.ProcCreateKprobe,
+		p.RegisterKprobeFentry,
+		p.RegisterKprobeKprobe,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.SchedSwitch,
+		p.SecurityBpfExit,
+		p.SecurityBpfFentry,
+		p.SecurityBpfKprobe,
+		p.SecurityBpfLsm,
+		p.SecurityBpfMapExit,
+		p.SecurityBpfMapFentry,
+		p.SecurityBpfMapKprobe,
+		p.SecurityBpfMapLsm,
+		p.SecurityBpfProgExit,
+		p.SecurityBpfProgFentry,
+		p.SecurityBpfProgKprobe,
+		p.SecurityBpfProgLsm,
 		p.SecurityBprmCheckExec,
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
@@ -368,6 +610,14 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityKernelPostReadFileExit,
+		p.SecurityKernelPostReadFileFentry,
+		p.SecurityKernelPostReadFileKprobe,
+		p.SecurityKernelPostReadFileLsm,
+		p.SecurityKernelReadFileExit,
+		p.SecurityKernelReadFileFentry,
+		p.SecurityKernelReadFileKprobe,
+		p.SecurityKernelReadFileLsm,
 		p.SecuritySocketAccept,
 		p.SecuritySocketBind,
 		p.SecuritySocketConnect,
@@ -378,6 +628,8 @@ func (p *TraceePrograms) Close() error {
 		p.SysEnter,
 		p.SysExit,
 		p.TaskRename,
+		p.UserNamespaceCreateExit,
+		p.UserNamespaceCreateFork,
 	)
 }
 

@@ -43,3 +43,20 @@
 #define AT_BASE 7
 
 #define PF_KTHREAD 0x00200000
+
+#define EPERM 1
+#define E2BIG 7
+
+#define CLONE_NEWUSER 0x10000000
+#define KEXEC_FILE_NO_INITRAMFS 4
+
+#define CAP_OPT_NOAUDIT 2 /* include/linux/security.h */
+
+#define BPF_MAP_CREATE 0
+#define BPF_PROG_LOAD 5
+#define BPF_OBJ_GET 7
+#define BPF_PROG_ATTACH 8
+#define BPF_PROG_GET_FD_BY_ID 13
+#define BPF_MAP_GET_FD_BY_ID 14
+#define BPF_RAW_TRACEPOINT_OPEN 17
+#define BPF_LINK_CREATE 28
