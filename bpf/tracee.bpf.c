@@ -40,5 +40,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/module.bpf.h"
 #include "../events/kernel.bpf.h"
 #include "../events/bpf.bpf.h"
+#include "../events/netfilter.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

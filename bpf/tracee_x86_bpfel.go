@@ -79,6 +79,7 @@ const (
 	TraceeProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
 	TraceeProgAddTaintFentry                   = "add_taint_fentry"
 	TraceeProgAddTaintKprobe                   = "add_taint_kprobe"
+	TraceeProgBpfAttach                        = "bpf_attach"
 	TraceeProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
 	TraceeProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
 	TraceeProgCallUsermodehelperStarted        = "call_usermodehelper_started"
@@ -123,6 +124,7 @@ const (
 	TraceeProgModuleFree                       = "module_free"
 	TraceeProgModuleLoad                       = "module_load"
 	TraceeProgMprotectEnter                    = "mprotect_enter"
+	TraceeProgNetfilterChange                  = "netfilter_change"
 	TraceeProgProcCreateFentry                 = "proc_create_fentry"
 	TraceeProgProcCreateKprobe                 = "proc_create_kprobe"
 	TraceeProgRegisterKprobeFentry             = "register_kprobe_fentry"
@@ -232,6 +234,7 @@ type TraceeProgramSpecs struct {
 	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
 	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
 	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
 	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
 	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
@@ -276,6 +279,7 @@ type TraceeProgramSpecs struct {
 	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
 	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
 	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
@@ -438,6 +442,7 @@ type TraceePrograms struct {
 	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
 	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
 	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
 	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
 	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
@@ -482,6 +487,7 @@ type TraceePrograms struct {
 	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
 	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
+	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
 	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
 	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
@@ -538,6 +544,7 @@ func (p *TraceePrograms) Close() error {
 		p.RegisterChrdevKprobe,
 		p.AddTaintFentry,
 		p.AddTaintKprobe,
+		p.BpfAttach,
 		p.CallUsermodehelperExecFentry,
 		p.CallUsermodehelperExecKprobe,
 		p.CallUsermodehelperStarted,
@@ -582,6 +589,7 @@ func (p *TraceePrograms) Close() error {
 		p.ModuleFree,
 		p.ModuleLoad,
 		p.MprotectEnter,
+		p.NetfilterChange,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.RegisterKprobeFentry,

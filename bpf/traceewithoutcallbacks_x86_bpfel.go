@@ -31,6 +31,7 @@ const (
 	TraceeWithoutCallbacksProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
 	TraceeWithoutCallbacksProgAddTaintFentry                   = "add_taint_fentry"
 	TraceeWithoutCallbacksProgAddTaintKprobe                   = "add_taint_kprobe"
+	TraceeWithoutCallbacksProgBpfAttach                        = "bpf_attach"
 	TraceeWithoutCallbacksProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
 	TraceeWithoutCallbacksProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
 	TraceeWithoutCallbacksProgCallUsermodehelperStarted        = "call_usermodehelper_started"
@@ -75,6 +76,7 @@ const (
 	TraceeWithoutCallbacksProgModuleFree                       = "module_free"
 	TraceeWithoutCallbacksProgModuleLoad                       = "module_load"
 	TraceeWithoutCallbacksProgMprotectEnter                    = "mprotect_enter"
+	TraceeWithoutCallbacksProgNetfilterChange                  = "netfilter_change"
 	TraceeWithoutCallbacksProgProcCreateFentry                 = "proc_create_fentry"
 	TraceeWithoutCallbacksProgProcCreateKprobe                 = "proc_create_kprobe"
 	TraceeWithoutCallbacksProgRegisterKprobeFentry             = "register_kprobe_fentry"
@@ -184,6 +186,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
 	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
 	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
 	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
 	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
@@ -228,6 +231,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
 	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
 	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
@@ -390,6 +394,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
 	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
 	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
 	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
 	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
@@ -434,6 +439,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
 	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
+	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
 	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
 	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
@@ -490,6 +496,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.RegisterChrdevKprobe,
 		p.AddTaintFentry,
 		p.AddTaintKprobe,
+		p.BpfAttach,
 		p.CallUsermodehelperExecFentry,
 		p.CallUsermodehelperExecKprobe,
 		p.CallUsermodehelperStarted,
@@ -534,6 +541,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ModuleFree,
 		p.ModuleLoad,
 		p.MprotectEnter,
+		p.NetfilterChange,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.RegisterKprobeFentry,

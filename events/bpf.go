@@ -36,4 +36,20 @@ var (
 		Doc:    "A process gets a descriptor of a BPF program: a new one, a pinned one, or one that it knows by its id.",
 		Unseen: "Calls that are denied or fail.",
 	})
+	BPFAttach = declare(Event{
+		ID: 804, Name: "bpf_attach", Critical: true,
+		Sets:  []Set{System},
+		Hooks: Ladder{sysExit("bpf_attach", "bpf", "ioctl", "setsockopt")},
+		Args: []trace.Field{
+			{Name: "prog_type", Type: Int, Doc: "BPF_PROG_TYPE_*"},
+			{Name: "prog_name", Type: Str},
+			{Name: "prog_id", Type: U32},
+			{Name: "symbol_name", Type: Str, Doc: "function or raw tracepoint; absent for uprobes, perf tracepoints, and what has no name"},
+			{Name: "symbol_addr", Type: U64, Doc: "of a function with a kprobe"},
+			{Name: "attach_type", Type: Int, Doc: "BPF_*, as expected when the program was loaded"},
+		},
+		Doc: "A BPF program was attached, so that it runs from now on.",
+		Unseen: "Programs that are attached by netlink (XDP, tc), and links of programs that are put into maps. Without a " +
+			"link, a descriptor that another thread replaces before the call returns.",
+	})
 )

@@ -279,6 +279,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	u16 sk_protocol;
 };
 
 struct unix_address {
@@ -371,6 +372,56 @@ struct bpf_prog {
 struct bpf_link {
 	enum bpf_link_type type;
 	struct bpf_prog *prog;
+};
+
+struct tracepoint {
+	const char *name;
+};
+
+struct bpf_raw_event_map {
+	struct tracepoint *tp;
+};
+
+struct bpf_raw_tp_link {
+	struct bpf_link link;
+	struct bpf_raw_event_map *btp;
+};
+
+struct bpf_perf_link {
+	struct bpf_link link;
+	struct file *perf_file;
+};
+
+struct pmu {
+	const char *name;
+};
+
+struct trace_event_call {
+	int flags;
+};
+
+struct perf_event {
+	struct pmu *pmu;
+	struct trace_event_call *tp_event;
+};
+
+struct trace_probe_event {
+	struct trace_event_call call;
+	struct list_head probes;
+};
+
+struct trace_probe {
+	struct list_head list;
+};
+
+struct kretprobe {
+	struct kprobe kp;
+};
+
+struct trace_kprobe {
+	struct kretprobe rp;
+	const char *symbol;
+	struct trace_probe tp;
 };
 
 #if defined(__TARGET_ARCH_x86)
