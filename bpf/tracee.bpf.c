@@ -37,5 +37,10 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/memory.bpf.h"
 #include "../events/net.bpf.h"
 #include "../events/control.bpf.h"
+#include "../events/task.bpf.h"
+#include "../events/module.bpf.h"
+#include "../events/kernel.bpf.h"
+#include "../events/bpf.bpf.h"
+#include "../events/netfilter.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

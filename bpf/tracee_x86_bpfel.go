@@ -65,110 +65,175 @@ type TraceeSyscallSpec struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeMapBuffers                         = "buffers"
-	TraceeMapBulk                            = "bulk"
-	TraceeMapCounters                        = "counters"
-	TraceeMapCritical                        = "critical"
-	TraceeMapEnterTails                      = "enter_tails"
-	TraceeMapExitTails                       = "exit_tails"
-	TraceeMapFilterStrings                   = "filter_strings"
-	TraceeMapFilterValues                    = "filter_values"
-	TraceeMapTaskStates                      = "task_states"
-	TraceeMapTaskStatesByAddress             = "task_states_by_address"
-	TraceeProgCgroupAttachTask               = "cgroup_attach_task"
-	TraceeProgCgroupMkdir                    = "cgroup_mkdir"
-	TraceeProgCgroupRmdir                    = "cgroup_rmdir"
-	TraceeProgCommitCreds                    = "commit_creds"
-	TraceeProgCommitCredsExec                = "commit_creds_exec"
-	TraceeProgDoMmapExit                     = "do_mmap_exit"
-	TraceeProgDoSigactionEnter               = "do_sigaction_enter"
-	TraceeProgDoSigactionExit                = "do_sigaction_exit"
-	TraceeProgDoSigactionFentry              = "do_sigaction_fentry"
-	TraceeProgDoSigactionKprobe              = "do_sigaction_kprobe"
-	TraceeProgExecRemember                   = "exec_remember"
-	TraceeProgExecveSuccess                  = "execve_success"
-	TraceeProgIdentityEnter                  = "identity_enter"
-	TraceeProgMagicWrite                     = "magic_write"
-	TraceeProgMemProtAlert                   = "mem_prot_alert"
-	TraceeProgMprotectEnter                  = "mprotect_enter"
-	TraceeProgNetTcpConnect                  = "net_tcp_connect"
-	TraceeProgProcessExecuteFailed           = "process_execute_failed"
-	TraceeProgSchedProcessExec               = "sched_process_exec"
-	TraceeProgSchedProcessExit               = "sched_process_exit"
-	TraceeProgSchedProcessFork               = "sched_process_fork"
-	TraceeProgSecurityBprmCheckExec          = "security_bprm_check_exec"
-	TraceeProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
-	TraceeProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
-	TraceeProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
-	TraceeProgSecurityFileMprotectExit       = "security_file_mprotect_exit"
-	TraceeProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
-	TraceeProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
-	TraceeProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
-	TraceeProgSecurityFileOpenExit           = "security_file_open_exit"
-	TraceeProgSecurityFileOpenFentry         = "security_file_open_fentry"
-	TraceeProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
-	TraceeProgSecurityFileOpenLsm            = "security_file_open_lsm"
-	TraceeProgSecurityMmapFileExit           = "security_mmap_file_exit"
-	TraceeProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
-	TraceeProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
-	TraceeProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
-	TraceeProgSecuritySettime64Exit          = "security_settime64_exit"
-	TraceeProgSecuritySettime64Fentry        = "security_settime64_fentry"
-	TraceeProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
-	TraceeProgSecuritySettime64Lsm           = "security_settime64_lsm"
-	TraceeProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
-	TraceeProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
-	TraceeProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
-	TraceeProgSecuritySocketAcceptLsm        = "security_socket_accept_lsm"
-	TraceeProgSecuritySocketBindExit         = "security_socket_bind_exit"
-	TraceeProgSecuritySocketBindFentry       = "security_socket_bind_fentry"
-	TraceeProgSecuritySocketBindKprobe       = "security_socket_bind_kprobe"
-	TraceeProgSecuritySocketBindLsm          = "security_socket_bind_lsm"
-	TraceeProgSecuritySocketConnectExit      = "security_socket_connect_exit"
-	TraceeProgSecuritySocketConnectFentry    = "security_socket_connect_fentry"
-	TraceeProgSecuritySocketConnectKprobe    = "security_socket_connect_kprobe"
-	TraceeProgSecuritySocketConnectLsm       = "security_socket_connect_lsm"
-	TraceeProgSecuritySocketCreateExit       = "security_socket_create_exit"
-	TraceeProgSecuritySocketCreateFentry     = "security_socket_create_fentry"
-	TraceeProgSecuritySocketCreateKprobe     = "security_socket_create_kprobe"
-	TraceeProgSecuritySocketCreateLsm        = "security_socket_create_lsm"
-	TraceeProgSecuritySocketListenExit       = "security_socket_listen_exit"
-	TraceeProgSecuritySocketListenFentry     = "security_socket_listen_fentry"
-	TraceeProgSecuritySocketListenKprobe     = "security_socket_listen_kprobe"
-	TraceeProgSecuritySocketListenLsm        = "security_socket_listen_lsm"
-	TraceeProgSecuritySocketSetsockoptExit   = "security_socket_setsockopt_exit"
-	TraceeProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
-	TraceeProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
-	TraceeProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
-	TraceeProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
-	TraceeProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
-	TraceeProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
-	TraceeProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
-	TraceeProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
-	TraceeProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
-	TraceeProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
-	TraceeProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
-	TraceeProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
-	TraceeProgSocketAccept                   = "socket_accept"
-	TraceeProgSocketDup                      = "socket_dup"
-	TraceeProgSwitchTaskNs                   = "switch_task_ns"
-	TraceeProgSysEnter                       = "sys_enter"
-	TraceeProgSysExit                        = "sys_exit"
-	TraceeProgSyscallSourceEnter             = "syscall_source_enter"
-	TraceeProgTaskRename                     = "task_rename"
-	TraceeVarDetectSyscall                   = "detect_syscall"
-	TraceeVarEventFlags                      = "event_flags"
-	TraceeVarEventIds                        = "event_ids"
-	TraceeVarExecEnv                         = "exec_env"
-	TraceeVarFilterPatterns                  = "filter_patterns"
-	TraceeVarFilterRules                     = "filter_rules"
-	TraceeVarMultiplexedSpecs                = "multiplexed_specs"
-	TraceeVarNoTaskState                     = "no_task_state"
-	TraceeVarOwnPid                          = "own_pid"
-	TraceeVarSyscallSpecs                    = "syscall_specs"
-	TraceeVarWakeBulk                        = "wake_bulk"
-	TraceeVarWakeCritical                    = "wake_critical"
-	TraceeVarWakeEvery                       = "wake_every"
+	TraceeMapBuffers                           = "buffers"
+	TraceeMapBulk                              = "bulk"
+	TraceeMapCounters                          = "counters"
+	TraceeMapCritical                          = "critical"
+	TraceeMapEnterTails                        = "enter_tails"
+	TraceeMapExitTails                         = "exit_tails"
+	TraceeMapFilterStrings                     = "filter_strings"
+	TraceeMapFilterValues                      = "filter_values"
+	TraceeMapModulesInInit                     = "modules_in_init"
+	TraceeMapTaskStates                        = "task_states"
+	TraceeMapTaskStatesByAddress               = "task_states_by_address"
+	TraceeProgRegisterChrdevFentry             = "__register_chrdev_fentry"
+	TraceeProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
+	TraceeProgAddTaintFentry                   = "add_taint_fentry"
+	TraceeProgAddTaintKprobe                   = "add_taint_kprobe"
+	TraceeProgBpfAttach                        = "bpf_attach"
+	TraceeProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
+	TraceeProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
+	TraceeProgCallUsermodehelperStarted        = "call_usermodehelper_started"
+	TraceeProgCapCapableFentry                 = "cap_capable_fentry"
+	TraceeProgCapCapableKprobe                 = "cap_capable_kprobe"
+	TraceeProgCapCapableTracepoint             = "cap_capable_tracepoint"
+	TraceeProgCgroupAttachTask                 = "cgroup_attach_task"
+	TraceeProgCgroupMkdir                      = "cgroup_mkdir"
+	TraceeProgCgroupRmdir                      = "cgroup_rmdir"
+	TraceeProgCommitCreds                      = "commit_creds"
+	TraceeProgCommitCredsExec                  = "commit_creds_exec"
+	TraceeProgCreateUserNsFentry               = "create_user_ns_fentry"
+	TraceeProgCreateUserNsKprobe               = "create_user_ns_kprobe"
+	TraceeProgDebugfsCreateDirFentry           = "debugfs_create_dir_fentry"
+	TraceeProgDebugfsCreateDirKprobe           = "debugfs_create_dir_kprobe"
+	TraceeProgDebugfsCreateFileFentry          = "debugfs_create_file_fentry"
+	TraceeProgDebugfsCreateFileFullFentry      = "debugfs_create_file_full_fentry"
+	TraceeProgDebugfsCreateFileFullKprobe      = "debugfs_create_file_full_kprobe"
+	TraceeProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
+	TraceeProgDeviceAddFentry                  = "device_add_fentry"
+	TraceeProgDeviceAddKprobe                  = "device_add_kprobe"
+	TraceeProgDoExitFentry                     = "do_exit_fentry"
+	TraceeProgDoExitKprobe                     = "do_exit_kprobe"
+	TraceeProgDoExitTracepoint                 = "do_exit_tracepoint"
+	TraceeProgDoInitModuleEnter                = "do_init_module_enter"
+	TraceeProgDoInitModuleFentry               = "do_init_module_fentry"
+	TraceeProgDoInitModuleKprobe               = "do_init_module_kprobe"
+	TraceeProgDoInitModuleLoad                 = "do_init_module_load"
+	TraceeProgDoMmapExit                       = "do_mmap_exit"
+	TraceeProgDoSigactionEnter                 = "do_sigaction_enter"
+	TraceeProgDoSigactionExit                  = "do_sigaction_exit"
+	TraceeProgDoSigactionFentry                = "do_sigaction_fentry"
+	TraceeProgDoSigactionKprobe                = "do_sigaction_kprobe"
+	TraceeProgExecRemember                     = "exec_remember"
+	TraceeProgExecveSuccess                    = "execve_success"
+	TraceeProgIdentityEnter                    = "identity_enter"
+	TraceeProgIoUringCreate                    = "io_uring_create"
+	TraceeProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
+	TraceeProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
+	TraceeProgLoadElfPhdrsExec                 = "load_elf_phdrs_exec"
+	TraceeProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
+	TraceeProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
+	TraceeProgMagicWrite                       = "magic_write"
+	TraceeProgMemProtAlert                     = "mem_prot_alert"
+	TraceeProgModuleFree                       = "module_free"
+	TraceeProgModuleLoad                       = "module_load"
+	TraceeProgMprotectEnter                    = "mprotect_enter"
+	TraceeProgNetTcpConnect                    = "net_tcp_connect"
+	TraceeProgNetfilterChange                  = "netfilter_change"
+	TraceeProgProcCreateFentry                 = "proc_create_fentry"
+	TraceeProgProcCreateKprobe                 = "proc_create_kprobe"
+	TraceeProgProcessExecuteFailed             = "process_execute_failed"
+	TraceeProgRegisterKprobeFentry             = "register_kprobe_fentry"
+	TraceeProgRegisterKprobeKprobe             = "register_kprobe_kprobe"
+	TraceeProgSchedProcessExec                 = "sched_process_exec"
+	TraceeProgSchedProcessExit                 = "sched_process_exit"
+	TraceeProgSchedProcessFork                 = "sched_process_fork"
+	TraceeProgSchedSwitch                      = "sched_switch"
+	TraceeProgSecurityBpfExit                  = "security_bpf_exit"
+	TraceeProgSecurityBpfFentry                = "security_bpf_fentry"
+	TraceeProgSecurityBpfKprobe                = "security_bpf_kprobe"
+	TraceeProgSecurityBpfLsm                   = "security_bpf_lsm"
+	TraceeProgSecurityBpfMapExit               = "security_bpf_map_exit"
+	TraceeProgSecurityBpfMapFentry             = "security_bpf_map_fentry"
+	TraceeProgSecurityBpfMapKprobe             = "security_bpf_map_kprobe"
+	TraceeProgSecurityBpfMapLsm                = "security_bpf_map_lsm"
+	TraceeProgSecurityBpfProgExit              = "security_bpf_prog_exit"
+	TraceeProgSecurityBpfProgFentry            = "security_bpf_prog_fentry"
+	TraceeProgSecurityBpfProgKprobe            = "security_bpf_prog_kprobe"
+	TraceeProgSecurityBpfProgLsm               = "security_bpf_prog_lsm"
+	TraceeProgSecurityBprmCheckExec            = "security_bprm_check_exec"
+	TraceeProgSecurityBprmCheckFentry          = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe          = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm             = "security_bprm_check_lsm"
+	TraceeProgSecurityFileMprotectExit         = "security_file_mprotect_exit"
+	TraceeProgSecurityFileMprotectFentry       = "security_file_mprotect_fentry"
+	TraceeProgSecurityFileMprotectKprobe       = "security_file_mprotect_kprobe"
+	TraceeProgSecurityFileMprotectLsm          = "security_file_mprotect_lsm"
+	TraceeProgSecurityFileOpenExit             = "security_file_open_exit"
+	TraceeProgSecurityFileOpenFentry           = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm              = "security_file_open_lsm"
+	TraceeProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
+	TraceeProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
+	TraceeProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
+	TraceeProgSecurityKernelPostReadFileLsm    = "security_kernel_post_read_file_lsm"
+	TraceeProgSecurityKernelReadFileExit       = "security_kernel_read_file_exit"
+	TraceeProgSecurityKernelReadFileFentry     = "security_kernel_read_file_fentry"
+	TraceeProgSecurityKernelReadFileKprobe     = "security_kernel_read_file_kprobe"
+	TraceeProgSecurityKernelReadFileLsm        = "security_kernel_read_file_lsm"
+	TraceeProgSecurityMmapFileExit             = "security_mmap_file_exit"
+	TraceeProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
+	TraceeProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
+	TraceeProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
+	TraceeProgSecuritySettime64Exit            = "security_settime64_exit"
+	TraceeProgSecuritySettime64Fentry          = "security_settime64_fentry"
+	TraceeProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
+	TraceeProgSecuritySettime64Lsm             = "security_settime64_lsm"
+	TraceeProgSecuritySocketAcceptExit         = "security_socket_accept_exit"
+	TraceeProgSecuritySocketAcceptFentry       = "security_socket_accept_fentry"
+	TraceeProgSecuritySocketAcceptKprobe       = "security_socket_accept_kprobe"
+	TraceeProgSecuritySocketAcceptLsm          = "security_socket_accept_lsm"
+	TraceeProgSecuritySocketBindExit           = "security_socket_bind_exit"
+	TraceeProgSecuritySocketBindFentry         = "security_socket_bind_fentry"
+	TraceeProgSecuritySocketBindKprobe         = "security_socket_bind_kprobe"
+	TraceeProgSecuritySocketBindLsm            = "security_socket_bind_lsm"
+	TraceeProgSecuritySocketConnectExit        = "security_socket_connect_exit"
+	TraceeProgSecuritySocketConnectFentry      = "security_socket_connect_fentry"
+	TraceeProgSecuritySocketConnectKprobe      = "security_socket_connect_kprobe"
+	TraceeProgSecuritySocketConnectLsm         = "security_socket_connect_lsm"
+	TraceeProgSecuritySocketCreateExit         = "security_socket_create_exit"
+	TraceeProgSecuritySocketCreateFentry       = "security_socket_create_fentry"
+	TraceeProgSecuritySocketCreateKprobe       = "security_socket_create_kprobe"
+	TraceeProgSecuritySocketCreateLsm          = "security_socket_create_lsm"
+	TraceeProgSecuritySocketListenExit         = "security_socket_listen_exit"
+	TraceeProgSecuritySocketListenFentry       = "security_socket_listen_fentry"
+	TraceeProgSecuritySocketListenKprobe       = "security_socket_listen_kprobe"
+	TraceeProgSecuritySocketListenLsm          = "security_socket_listen_lsm"
+	TraceeProgSecuritySocketSetsockoptExit     = "security_socket_setsockopt_exit"
+	TraceeProgSecuritySocketSetsockoptFentry   = "security_socket_setsockopt_fentry"
+	TraceeProgSecuritySocketSetsockoptKprobe   = "security_socket_setsockopt_kprobe"
+	TraceeProgSecuritySocketSetsockoptLsm      = "security_socket_setsockopt_lsm"
+	TraceeProgSecurityTaskPrctlExit            = "security_task_prctl_exit"
+	TraceeProgSecurityTaskPrctlFentry          = "security_task_prctl_fentry"
+	TraceeProgSecurityTaskPrctlKprobe          = "security_task_prctl_kprobe"
+	TraceeProgSecurityTaskPrctlLsm             = "security_task_prctl_lsm"
+	TraceeProgSecurityTaskSetrlimitExit        = "security_task_setrlimit_exit"
+	TraceeProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
+	TraceeProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
+	TraceeProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
+	TraceeProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
+	TraceeProgSocketAccept                     = "socket_accept"
+	TraceeProgSocketDup                        = "socket_dup"
+	TraceeProgSwitchTaskNs                     = "switch_task_ns"
+	TraceeProgSysEnter                         = "sys_enter"
+	TraceeProgSysExit                          = "sys_exit"
+	TraceeProgSyscallSourceEnter               = "syscall_source_enter"
+	TraceeProgTaskRename                       = "task_rename"
+	TraceeProgUserNamespaceCreateExit          = "user_namespace_create_exit"
+	TraceeProgUserNamespaceCreateFork          = "user_namespace_create_fork"
+	TraceeVarDetectSyscall                     = "detect_syscall"
+	TraceeVarEventFlags                        = "event_flags"
+	TraceeVarEventIds                          = "event_ids"
+	TraceeVarExecEnv                           = "exec_env"
+	TraceeVarFilterPatterns                    = "filter_patterns"
+	TraceeVarFilterRules                       = "filter_rules"
+	TraceeVarMultiplexedSpecs                  = "multiplexed_specs"
+	TraceeVarNoTaskState                       = "no_task_state"
+	TraceeVarOwnPid                            = "own_pid"
+	TraceeVarSyscallSpecs                      = "syscall_specs"
+	TraceeVarWakeBulk                          = "wake_bulk"
+	TraceeVarWakeCritical                      = "wake_critical"
+	TraceeVarWakeEvery                         = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -213,87 +278,151 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
-	CgroupAttachTask               *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                    *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
-	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
-	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
-	IdentityEnter                  *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite                     *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
-	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
-	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec          *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
-	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
-	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm        *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit         *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry       *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm          *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit      *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry    *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm       *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit       *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry     *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm        *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit       *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry     *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm        *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
-	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
-	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	SyscallSourceEnter             *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
-	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
+	DoMmapExit                       *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                 *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
+	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                    *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed             *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit         *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm          *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit             *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit             *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm             *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit         *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit           *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry         *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe         *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm            *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit        *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry      *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm         *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit         *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry       *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm          *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit         *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry       *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm          *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit     *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm      *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit            *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry          *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe          *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm             *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit        *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	SyscallSourceEnter               *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
+	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
@@ -308,6 +437,7 @@ type TraceeMapSpecs struct {
 	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
 	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.MapSpec `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
 }
@@ -359,6 +489,7 @@ type TraceeMaps struct {
 	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
 	FilterValues        *ebpf.Map `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.Map `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.Map `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
 }
@@ -373,6 +504,7 @@ func (m *TraceeMaps) Close() error {
 		m.ExitTails,
 		m.FilterStrings,
 		m.FilterValues,
+		m.ModulesInInit,
 		m.TaskStates,
 		m.TaskStatesByAddress,
 	)
@@ -401,96 +533,188 @@ type TraceeVariables struct {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
-	CgroupAttachTask               *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                    *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
-	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
-	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
-	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
-	IdentityEnter                  *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite                     *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
-	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
-	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
-	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec          *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit       *ebpf.Program `ebpf:"security_file_mprotect_exit"`
-	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
-	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm        *ebpf.Program `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit         *ebpf.Program `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry       *ebpf.Program `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe       *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm          *ebpf.Program `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit      *ebpf.Program `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry    *ebpf.Program `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe    *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm       *ebpf.Program `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit       *ebpf.Program `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry     *ebpf.Program `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe     *ebpf.Program `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm        *ebpf.Program `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit       *ebpf.Program `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry     *ebpf.Program `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe     *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm        *ebpf.Program `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit   *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
-	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
-	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
-	SyscallSourceEnter             *ebpf.Program `ebpf:"syscall_source_enter"`
-	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.Program `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.Program `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.Program `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.Program `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.Program `ebpf:"do_init_module_load"`
+	DoMmapExit                       *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                 *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
+	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                    *ebpf.Program `ebpf:"net_tcp_connect"`
+	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
+	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed             *ebpf.Program `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.Program `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.Program `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.Program `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.Program `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.Program `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.Program `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.Program `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.Program `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.Program `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit         *ebpf.Program `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry       *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe       *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm          *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit             *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit             *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm             *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit         *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry       *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe       *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm          *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit           *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry         *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe         *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm            *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit        *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry      *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe      *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm         *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit         *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry       *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe       *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm          *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit         *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry       *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe       *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm          *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit     *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry   *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe   *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm      *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit            *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry          *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe          *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm             *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit        *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
+	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                          *ebpf.Program `ebpf:"sys_exit"`
+	SyscallSourceEnter               *ebpf.Program `ebpf:"syscall_source_enter"`
+	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
 }
 
 func (p *TraceePrograms) Close() error {
 	return _TraceeClose(
+		p.RegisterChrdevFentry,
+		p.RegisterChrdevKprobe,
+		p.AddTaintFentry,
+		p.AddTaintKprobe,
+		p.BpfAttach,
+		p.CallUsermodehelperExecFentry,
+		p.CallUsermodehelperExecKprobe,
+		p.CallUsermodehelperStarted,
+		p.CapCapableFentry,
+		p.CapCapableKprobe,
+		p.CapCapableTracepoint,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.CreateUserNsFentry,
+		p.CreateUserNsKprobe,
+		p.DebugfsCreateDirFentry,
+		p.DebugfsCreateDirKprobe,
+		p.DebugfsCreateFileFentry,
+		p.DebugfsCreateFileFullFentry,
+		p.DebugfsCreateFileFullKprobe,
+		p.DebugfsCreateFileKprobe,
+		p.DeviceAddFentry,
+		p.DeviceAddKprobe,
+		p.DoExitFentry,
+		p.DoExitKprobe,
+		p.DoExitTracepoint,
+		p.DoInitModuleEnter,
+		p.DoInitModuleFentry,
+		p.DoInitModuleKprobe,
+		p.DoInitModuleLoad,
 		p.DoMmapExit,
 		p.DoSigactionEnter,
 		p.DoSigactionExit,
@@ -499,14 +723,40 @@ func (p *TraceePrograms) Close() error {
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.IdentityEnter,
+		p.IoUringCreate,
+		p.KallsymsLookupNameFentry,
+		p.KallsymsLookupNameKprobe,
+		p.LoadElfPhdrsExec,
+		p.LoadElfPhdrsFentry,
+		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
 		p.MemProtAlert,
+		p.ModuleFree,
+		p.ModuleLoad,
 		p.MprotectEnter,
 		p.NetTcpConnect,
+		p.NetfilterChange,
+		p.ProcCreateFentry,
+		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
+		p.RegisterKprobeFentry,
+		p.RegisterKprobeKprobe,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.SchedSwitch,
+		p.SecurityBpfExit,
+		p.SecurityBpfFentry,
+		p.SecurityBpfKprobe,
+		p.SecurityBpfLsm,
+		p.SecurityBpfMapExit,
+		p.SecurityBpfMapFentry,
+		p.SecurityBpfMapKprobe,
+		p.SecurityBpfMapLsm,
+		p.SecurityBpfProgExit,
+		p.SecurityBpfProgFentry,
+		p.SecurityBpfProgKprobe,
+		p.SecurityBpfProgLsm,
 		p.SecurityBprmCheckExec,
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
@@ -519,6 +769,14 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityKernelPostReadFileExit,
+		p.SecurityKernelPostReadFileFentry,
+		p.SecurityKernelPostReadFileKprobe,
+		p.SecurityKernelPostReadFileLsm,
+		p.SecurityKernelReadFileExit,
+		p.SecurityKernelReadFileFentry,
+		p.SecurityKernelReadFileKprobe,
+		p.SecurityKernelReadFileLsm,
 		p.SecurityMmapFileExit,
 		p.SecurityMmapFileFentry,
 		p.SecurityMmapFileKprobe,
@@ -567,6 +825,8 @@ func (p *TraceePrograms) Close() error {
 		p.SysExit,
 		p.SyscallSourceEnter,
 		p.TaskRename,
+		p.UserNamespaceCreateExit,
+		p.UserNamespaceCreateFork,
 	)
 }
 

@@ -16,108 +16,173 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeWithoutCallbacksMapBuffers                         = "buffers"
-	TraceeWithoutCallbacksMapBulk                            = "bulk"
-	TraceeWithoutCallbacksMapCounters                        = "counters"
-	TraceeWithoutCallbacksMapCritical                        = "critical"
-	TraceeWithoutCallbacksMapEnterTails                      = "enter_tails"
-	TraceeWithoutCallbacksMapExitTails                       = "exit_tails"
-	TraceeWithoutCallbacksMapFilterStrings                   = "filter_strings"
-	TraceeWithoutCallbacksMapFilterValues                    = "filter_values"
-	TraceeWithoutCallbacksMapTaskStates                      = "task_states"
-	TraceeWithoutCallbacksMapTaskStatesByAddress             = "task_states_by_address"
-	TraceeWithoutCallbacksProgCgroupAttachTask               = "cgroup_attach_task"
-	TraceeWithoutCallbacksProgCgroupMkdir                    = "cgroup_mkdir"
-	TraceeWithoutCallbacksProgCgroupRmdir                    = "cgroup_rmdir"
-	TraceeWithoutCallbacksProgCommitCreds                    = "commit_creds"
-	TraceeWithoutCallbacksProgCommitCredsExec                = "commit_creds_exec"
-	TraceeWithoutCallbacksProgDoMmapExit                     = "do_mmap_exit"
-	TraceeWithoutCallbacksProgDoSigactionEnter               = "do_sigaction_enter"
-	TraceeWithoutCallbacksProgDoSigactionExit                = "do_sigaction_exit"
-	TraceeWithoutCallbacksProgDoSigactionFentry              = "do_sigaction_fentry"
-	TraceeWithoutCallbacksProgDoSigactionKprobe              = "do_sigaction_kprobe"
-	TraceeWithoutCallbacksProgExecRemember                   = "exec_remember"
-	TraceeWithoutCallbacksProgExecveSuccess                  = "execve_success"
-	TraceeWithoutCallbacksProgIdentityEnter                  = "identity_enter"
-	TraceeWithoutCallbacksProgMagicWrite                     = "magic_write"
-	TraceeWithoutCallbacksProgMemProtAlert                   = "mem_prot_alert"
-	TraceeWithoutCallbacksProgMprotectEnter                  = "mprotect_enter"
-	TraceeWithoutCallbacksProgNetTcpConnect                  = "net_tcp_connect"
-	TraceeWithoutCallbacksProgProcessExecuteFailed           = "process_execute_failed"
-	TraceeWithoutCallbacksProgSchedProcessExec               = "sched_process_exec"
-	TraceeWithoutCallbacksProgSchedProcessExit               = "sched_process_exit"
-	TraceeWithoutCallbacksProgSchedProcessFork               = "sched_process_fork"
-	TraceeWithoutCallbacksProgSecurityBprmCheckExec          = "security_bprm_check_exec"
-	TraceeWithoutCallbacksProgSecurityBprmCheckFentry        = "security_bprm_check_fentry"
-	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe        = "security_bprm_check_kprobe"
-	TraceeWithoutCallbacksProgSecurityBprmCheckLsm           = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileMprotectFentry     = "security_file_mprotect_fentry"
-	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe     = "security_file_mprotect_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileMprotectLsm        = "security_file_mprotect_lsm"
-	TraceeWithoutCallbacksProgSecurityFileOpenExit           = "security_file_open_exit"
-	TraceeWithoutCallbacksProgSecurityFileOpenFentry         = "security_file_open_fentry"
-	TraceeWithoutCallbacksProgSecurityFileOpenKprobe         = "security_file_open_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileOpenLsm            = "security_file_open_lsm"
-	TraceeWithoutCallbacksProgSecurityMmapFileExit           = "security_mmap_file_exit"
-	TraceeWithoutCallbacksProgSecurityMmapFileFentry         = "security_mmap_file_fentry"
-	TraceeWithoutCallbacksProgSecurityMmapFileKprobe         = "security_mmap_file_kprobe"
-	TraceeWithoutCallbacksProgSecurityMmapFileLsm            = "security_mmap_file_lsm"
-	TraceeWithoutCallbacksProgSecuritySettime64Exit          = "security_settime64_exit"
-	TraceeWithoutCallbacksProgSecuritySettime64Fentry        = "security_settime64_fentry"
-	TraceeWithoutCallbacksProgSecuritySettime64Kprobe        = "security_settime64_kprobe"
-	TraceeWithoutCallbacksProgSecuritySettime64Lsm           = "security_settime64_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptExit       = "security_socket_accept_exit"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry     = "security_socket_accept_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe     = "security_socket_accept_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm        = "security_socket_accept_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketBindExit         = "security_socket_bind_exit"
-	TraceeWithoutCallbacksProgSecuritySocketBindFentry       = "security_socket_bind_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketBindKprobe       = "security_socket_bind_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketBindLsm          = "security_socket_bind_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketConnectExit      = "security_socket_connect_exit"
-	TraceeWithoutCallbacksProgSecuritySocketConnectFentry    = "security_socket_connect_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe    = "security_socket_connect_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketConnectLsm       = "security_socket_connect_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketCreateExit       = "security_socket_create_exit"
-	TraceeWithoutCallbacksProgSecuritySocketCreateFentry     = "security_socket_create_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe     = "security_socket_create_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketCreateLsm        = "security_socket_create_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketListenExit       = "security_socket_listen_exit"
-	TraceeWithoutCallbacksProgSecuritySocketListenFentry     = "security_socket_listen_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketListenKprobe     = "security_socket_listen_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketListenLsm        = "security_socket_listen_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit   = "security_socket_setsockopt_exit"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry = "security_socket_setsockopt_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe = "security_socket_setsockopt_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm    = "security_socket_setsockopt_lsm"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlExit          = "security_task_prctl_exit"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry        = "security_task_prctl_fentry"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe        = "security_task_prctl_kprobe"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm           = "security_task_prctl_lsm"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit      = "security_task_setrlimit_exit"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry    = "security_task_setrlimit_fentry"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe    = "security_task_setrlimit_kprobe"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm       = "security_task_setrlimit_lsm"
-	TraceeWithoutCallbacksProgSharedObjectLoadedExit         = "shared_object_loaded_exit"
-	TraceeWithoutCallbacksProgSocketAccept                   = "socket_accept"
-	TraceeWithoutCallbacksProgSocketDup                      = "socket_dup"
-	TraceeWithoutCallbacksProgSwitchTaskNs                   = "switch_task_ns"
-	TraceeWithoutCallbacksProgSysEnter                       = "sys_enter"
-	TraceeWithoutCallbacksProgSysExit                        = "sys_exit"
-	TraceeWithoutCallbacksProgTaskRename                     = "task_rename"
-	TraceeWithoutCallbacksVarDetectSyscall                   = "detect_syscall"
-	TraceeWithoutCallbacksVarEventFlags                      = "event_flags"
-	TraceeWithoutCallbacksVarEventIds                        = "event_ids"
-	TraceeWithoutCallbacksVarExecEnv                         = "exec_env"
-	TraceeWithoutCallbacksVarFilterPatterns                  = "filter_patterns"
-	TraceeWithoutCallbacksVarFilterRules                     = "filter_rules"
-	TraceeWithoutCallbacksVarMultiplexedSpecs                = "multiplexed_specs"
-	TraceeWithoutCallbacksVarNoTaskState                     = "no_task_state"
-	TraceeWithoutCallbacksVarOwnPid                          = "own_pid"
-	TraceeWithoutCallbacksVarSyscallSpecs                    = "syscall_specs"
-	TraceeWithoutCallbacksVarWakeBulk                        = "wake_bulk"
-	TraceeWithoutCallbacksVarWakeCritical                    = "wake_critical"
-	TraceeWithoutCallbacksVarWakeEvery                       = "wake_every"
+	TraceeWithoutCallbacksMapBuffers                           = "buffers"
+	TraceeWithoutCallbacksMapBulk                              = "bulk"
+	TraceeWithoutCallbacksMapCounters                          = "counters"
+	TraceeWithoutCallbacksMapCritical                          = "critical"
+	TraceeWithoutCallbacksMapEnterTails                        = "enter_tails"
+	TraceeWithoutCallbacksMapExitTails                         = "exit_tails"
+	TraceeWithoutCallbacksMapFilterStrings                     = "filter_strings"
+	TraceeWithoutCallbacksMapFilterValues                      = "filter_values"
+	TraceeWithoutCallbacksMapModulesInInit                     = "modules_in_init"
+	TraceeWithoutCallbacksMapTaskStates                        = "task_states"
+	TraceeWithoutCallbacksMapTaskStatesByAddress               = "task_states_by_address"
+	TraceeWithoutCallbacksProgRegisterChrdevFentry             = "__register_chrdev_fentry"
+	TraceeWithoutCallbacksProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
+	TraceeWithoutCallbacksProgAddTaintFentry                   = "add_taint_fentry"
+	TraceeWithoutCallbacksProgAddTaintKprobe                   = "add_taint_kprobe"
+	TraceeWithoutCallbacksProgBpfAttach                        = "bpf_attach"
+	TraceeWithoutCallbacksProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
+	TraceeWithoutCallbacksProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
+	TraceeWithoutCallbacksProgCallUsermodehelperStarted        = "call_usermodehelper_started"
+	TraceeWithoutCallbacksProgCapCapableFentry                 = "cap_capable_fentry"
+	TraceeWithoutCallbacksProgCapCapableKprobe                 = "cap_capable_kprobe"
+	TraceeWithoutCallbacksProgCapCapableTracepoint             = "cap_capable_tracepoint"
+	TraceeWithoutCallbacksProgCgroupAttachTask                 = "cgroup_attach_task"
+	TraceeWithoutCallbacksProgCgroupMkdir                      = "cgroup_mkdir"
+	TraceeWithoutCallbacksProgCgroupRmdir                      = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgCommitCreds                      = "commit_creds"
+	TraceeWithoutCallbacksProgCommitCredsExec                  = "commit_creds_exec"
+	TraceeWithoutCallbacksProgCreateUserNsFentry               = "create_user_ns_fentry"
+	TraceeWithoutCallbacksProgCreateUserNsKprobe               = "create_user_ns_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateDirFentry           = "debugfs_create_dir_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateDirKprobe           = "debugfs_create_dir_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFentry          = "debugfs_create_file_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFullFentry      = "debugfs_create_file_full_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFullKprobe      = "debugfs_create_file_full_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
+	TraceeWithoutCallbacksProgDeviceAddFentry                  = "device_add_fentry"
+	TraceeWithoutCallbacksProgDeviceAddKprobe                  = "device_add_kprobe"
+	TraceeWithoutCallbacksProgDoExitFentry                     = "do_exit_fentry"
+	TraceeWithoutCallbacksProgDoExitKprobe                     = "do_exit_kprobe"
+	TraceeWithoutCallbacksProgDoExitTracepoint                 = "do_exit_tracepoint"
+	TraceeWithoutCallbacksProgDoInitModuleEnter                = "do_init_module_enter"
+	TraceeWithoutCallbacksProgDoInitModuleFentry               = "do_init_module_fentry"
+	TraceeWithoutCallbacksProgDoInitModuleKprobe               = "do_init_module_kprobe"
+	TraceeWithoutCallbacksProgDoInitModuleLoad                 = "do_init_module_load"
+	TraceeWithoutCallbacksProgDoMmapExit                       = "do_mmap_exit"
+	TraceeWithoutCallbacksProgDoSigactionEnter                 = "do_sigaction_enter"
+	TraceeWithoutCallbacksProgDoSigactionExit                  = "do_sigaction_exit"
+	TraceeWithoutCallbacksProgDoSigactionFentry                = "do_sigaction_fentry"
+	TraceeWithoutCallbacksProgDoSigactionKprobe                = "do_sigaction_kprobe"
+	TraceeWithoutCallbacksProgExecRemember                     = "exec_remember"
+	TraceeWithoutCallbacksProgExecveSuccess                    = "execve_success"
+	TraceeWithoutCallbacksProgIdentityEnter                    = "identity_enter"
+	TraceeWithoutCallbacksProgIoUringCreate                    = "io_uring_create"
+	TraceeWithoutCallbacksProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
+	TraceeWithoutCallbacksProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
+	TraceeWithoutCallbacksProgLoadElfPhdrsExec                 = "load_elf_phdrs_exec"
+	TraceeWithoutCallbacksProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
+	TraceeWithoutCallbacksProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
+	TraceeWithoutCallbacksProgMagicWrite                       = "magic_write"
+	TraceeWithoutCallbacksProgMemProtAlert                     = "mem_prot_alert"
+	TraceeWithoutCallbacksProgModuleFree                       = "module_free"
+	TraceeWithoutCallbacksProgModuleLoad                       = "module_load"
+	TraceeWithoutCallbacksProgMprotectEnter                    = "mprotect_enter"
+	TraceeWithoutCallbacksProgNetTcpConnect                    = "net_tcp_connect"
+	TraceeWithoutCallbacksProgNetfilterChange                  = "netfilter_change"
+	TraceeWithoutCallbacksProgProcCreateFentry                 = "proc_create_fentry"
+	TraceeWithoutCallbacksProgProcCreateKprobe                 = "proc_create_kprobe"
+	TraceeWithoutCallbacksProgProcessExecuteFailed             = "process_execute_failed"
+	TraceeWithoutCallbacksProgRegisterKprobeFentry             = "register_kprobe_fentry"
+	TraceeWithoutCallbacksProgRegisterKprobeKprobe             = "register_kprobe_kprobe"
+	TraceeWithoutCallbacksProgSchedProcessExec                 = "sched_process_exec"
+	TraceeWithoutCallbacksProgSchedProcessExit                 = "sched_process_exit"
+	TraceeWithoutCallbacksProgSchedProcessFork                 = "sched_process_fork"
+	TraceeWithoutCallbacksProgSchedSwitch                      = "sched_switch"
+	TraceeWithoutCallbacksProgSecurityBpfExit                  = "security_bpf_exit"
+	TraceeWithoutCallbacksProgSecurityBpfFentry                = "security_bpf_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfKprobe                = "security_bpf_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfLsm                   = "security_bpf_lsm"
+	TraceeWithoutCallbacksProgSecurityBpfMapExit               = "security_bpf_map_exit"
+	TraceeWithoutCallbacksProgSecurityBpfMapFentry             = "security_bpf_map_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfMapKprobe             = "security_bpf_map_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfMapLsm                = "security_bpf_map_lsm"
+	TraceeWithoutCallbacksProgSecurityBpfProgExit              = "security_bpf_prog_exit"
+	TraceeWithoutCallbacksProgSecurityBpfProgFentry            = "security_bpf_prog_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfProgKprobe            = "security_bpf_prog_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfProgLsm               = "security_bpf_prog_lsm"
+	TraceeWithoutCallbacksProgSecurityBprmCheckExec            = "security_bprm_check_exec"
+	TraceeWithoutCallbacksProgSecurityBprmCheckFentry          = "security_bprm_check_fentry"
+	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe          = "security_bprm_check_kprobe"
+	TraceeWithoutCallbacksProgSecurityBprmCheckLsm             = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileMprotectFentry       = "security_file_mprotect_fentry"
+	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe       = "security_file_mprotect_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileMprotectLsm          = "security_file_mprotect_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenExit             = "security_file_open_exit"
+	TraceeWithoutCallbacksProgSecurityFileOpenFentry           = "security_file_open_fentry"
+	TraceeWithoutCallbacksProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileOpenLsm              = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileLsm    = "security_kernel_post_read_file_lsm"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileExit       = "security_kernel_read_file_exit"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileFentry     = "security_kernel_read_file_fentry"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileKprobe     = "security_kernel_read_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileLsm        = "security_kernel_read_file_lsm"
+	TraceeWithoutCallbacksProgSecurityMmapFileExit             = "security_mmap_file_exit"
+	TraceeWithoutCallbacksProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
+	TraceeWithoutCallbacksProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
+	TraceeWithoutCallbacksProgSecuritySettime64Exit            = "security_settime64_exit"
+	TraceeWithoutCallbacksProgSecuritySettime64Fentry          = "security_settime64_fentry"
+	TraceeWithoutCallbacksProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
+	TraceeWithoutCallbacksProgSecuritySettime64Lsm             = "security_settime64_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptExit         = "security_socket_accept_exit"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry       = "security_socket_accept_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe       = "security_socket_accept_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm          = "security_socket_accept_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketBindExit           = "security_socket_bind_exit"
+	TraceeWithoutCallbacksProgSecuritySocketBindFentry         = "security_socket_bind_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketBindKprobe         = "security_socket_bind_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketBindLsm            = "security_socket_bind_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketConnectExit        = "security_socket_connect_exit"
+	TraceeWithoutCallbacksProgSecuritySocketConnectFentry      = "security_socket_connect_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe      = "security_socket_connect_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketConnectLsm         = "security_socket_connect_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketCreateExit         = "security_socket_create_exit"
+	TraceeWithoutCallbacksProgSecuritySocketCreateFentry       = "security_socket_create_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe       = "security_socket_create_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketCreateLsm          = "security_socket_create_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketListenExit         = "security_socket_listen_exit"
+	TraceeWithoutCallbacksProgSecuritySocketListenFentry       = "security_socket_listen_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketListenKprobe       = "security_socket_listen_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketListenLsm          = "security_socket_listen_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit     = "security_socket_setsockopt_exit"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry   = "security_socket_setsockopt_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe   = "security_socket_setsockopt_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm      = "security_socket_setsockopt_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlExit            = "security_task_prctl_exit"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry          = "security_task_prctl_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe          = "security_task_prctl_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm             = "security_task_prctl_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit        = "security_task_setrlimit_exit"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
+	TraceeWithoutCallbacksProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
+	TraceeWithoutCallbacksProgSocketAccept                     = "socket_accept"
+	TraceeWithoutCallbacksProgSocketDup                        = "socket_dup"
+	TraceeWithoutCallbacksProgSwitchTaskNs                     = "switch_task_ns"
+	TraceeWithoutCallbacksProgSysEnter                         = "sys_enter"
+	TraceeWithoutCallbacksProgSysExit                          = "sys_exit"
+	TraceeWithoutCallbacksProgTaskRename                       = "task_rename"
+	TraceeWithoutCallbacksProgUserNamespaceCreateExit          = "user_namespace_create_exit"
+	TraceeWithoutCallbacksProgUserNamespaceCreateFork          = "user_namespace_create_fork"
+	TraceeWithoutCallbacksVarDetectSyscall                     = "detect_syscall"
+	TraceeWithoutCallbacksVarEventFlags                        = "event_flags"
+	TraceeWithoutCallbacksVarEventIds                          = "event_ids"
+	TraceeWithoutCallbacksVarExecEnv                           = "exec_env"
+	TraceeWithoutCallbacksVarFilterPatterns                    = "filter_patterns"
+	TraceeWithoutCallbacksVarFilterRules                       = "filter_rules"
+	TraceeWithoutCallbacksVarMultiplexedSpecs                  = "multiplexed_specs"
+	TraceeWithoutCallbacksVarNoTaskState                       = "no_task_state"
+	TraceeWithoutCallbacksVarOwnPid                            = "own_pid"
+	TraceeWithoutCallbacksVarSyscallSpecs                      = "syscall_specs"
+	TraceeWithoutCallbacksVarWakeBulk                          = "wake_bulk"
+	TraceeWithoutCallbacksVarWakeCritical                      = "wake_critical"
+	TraceeWithoutCallbacksVarWakeEvery                         = "wake_every"
 )
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
@@ -162,85 +227,149 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
-	CgroupAttachTask               *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                    *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                    *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds                    *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec                *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	DoMmapExit                     *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
-	DoSigactionEnter               *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry              *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe              *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
-	ExecRemember                   *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess                  *ebpf.ProgramSpec `ebpf:"execve_success"`
-	IdentityEnter                  *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite                     *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert                   *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter                  *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	NetTcpConnect                  *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
-	ProcessExecuteFailed           *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
-	SchedProcessExec               *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit               *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork               *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec          *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry        *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe        *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm           *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectFentry     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe     *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm        *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit           *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry         *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe         *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm            *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecurityMmapFileExit           *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry         *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe         *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm            *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
-	SecuritySettime64Exit          *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry        *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe        *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm           *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit       *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry     *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm        *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit         *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry       *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm          *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit      *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry    *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm       *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit       *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry     *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm        *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit       *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry     *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm        *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm    *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit          *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry        *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe        *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm           *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe    *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm       *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
-	SharedObjectLoadedExit         *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                   *ebpf.ProgramSpec `ebpf:"socket_accept"`
-	SocketDup                      *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs                   *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                       *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                        *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename                     *ebpf.ProgramSpec `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
+	DoMmapExit                       *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                 *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
+	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                    *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed             *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm          *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit             *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit             *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm             *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit         *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit           *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry         *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe         *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm            *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit        *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry      *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm         *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit         *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry       *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm          *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit         *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry       *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm          *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit     *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm      *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit            *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry          *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe          *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm             *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit        *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
@@ -255,6 +384,7 @@ type TraceeWithoutCallbacksMapSpecs struct {
 	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
 	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.MapSpec `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
 }
@@ -306,6 +436,7 @@ type TraceeWithoutCallbacksMaps struct {
 	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
 	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
 	FilterValues        *ebpf.Map `ebpf:"filter_values"`
+	ModulesInInit       *ebpf.Map `ebpf:"modules_in_init"`
 	TaskStates          *ebpf.Map `ebpf:"task_states"`
 	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
 }
@@ -320,6 +451,7 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 		m.ExitTails,
 		m.FilterStrings,
 		m.FilterValues,
+		m.ModulesInInit,
 		m.TaskStates,
 		m.TaskStatesByAddress,
 	)
@@ -348,94 +480,186 @@ type TraceeWithoutCallbacksVariables struct {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
-	CgroupAttachTask               *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                    *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                    *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds                    *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec                *ebpf.Program `ebpf:"commit_creds_exec"`
-	DoMmapExit                     *ebpf.Program `ebpf:"do_mmap_exit"`
-	DoSigactionEnter               *ebpf.Program `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                *ebpf.Program `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry              *ebpf.Program `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe              *ebpf.Program `ebpf:"do_sigaction_kprobe"`
-	ExecRemember                   *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess                  *ebpf.Program `ebpf:"execve_success"`
-	IdentityEnter                  *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite                     *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert                   *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter                  *ebpf.Program `ebpf:"mprotect_enter"`
-	NetTcpConnect                  *ebpf.Program `ebpf:"net_tcp_connect"`
-	ProcessExecuteFailed           *ebpf.Program `ebpf:"process_execute_failed"`
-	SchedProcessExec               *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit               *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork               *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec          *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry        *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe        *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm           *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectFentry     *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe     *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm        *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit           *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry         *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe         *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm            *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecurityMmapFileExit           *ebpf.Program `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry         *ebpf.Program `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe         *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm            *ebpf.Program `ebpf:"security_mmap_file_lsm"`
-	SecuritySettime64Exit          *ebpf.Program `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry        *ebpf.Program `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe        *ebpf.Program `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm           *ebpf.Program `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit       *ebpf.Program `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry     *ebpf.Program `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe     *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm        *ebpf.Program `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit         *ebpf.Program `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry       *ebpf.Program `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe       *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm          *ebpf.Program `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit      *ebpf.Program `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry    *ebpf.Program `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe    *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm       *ebpf.Program `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit       *ebpf.Program `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry     *ebpf.Program `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe     *ebpf.Program `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm        *ebpf.Program `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit       *ebpf.Program `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry     *ebpf.Program `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe     *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm        *ebpf.Program `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit   *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm    *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit          *ebpf.Program `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry        *ebpf.Program `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe        *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm           *ebpf.Program `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit      *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry    *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe    *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm       *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
-	SharedObjectLoadedExit         *ebpf.Program `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                   *ebpf.Program `ebpf:"socket_accept"`
-	SocketDup                      *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs                   *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                       *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                        *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename                     *ebpf.Program `ebpf:"task_rename"`
+	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                 *ebpf.Program `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                 *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint             *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
+	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
+	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe               *ebpf.Program `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry           *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe           *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry          *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry      *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe      *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
+	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
+	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                *ebpf.Program `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry               *ebpf.Program `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe               *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                 *ebpf.Program `ebpf:"do_init_module_load"`
+	DoMmapExit                       *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                 *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
+	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
+	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
+	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                 *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
+	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
+	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
+	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                    *ebpf.Program `ebpf:"net_tcp_connect"`
+	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
+	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed             *ebpf.Program `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe             *ebpf.Program `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                 *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit                 *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork                 *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedSwitch                      *ebpf.Program `ebpf:"sched_switch"`
+	SecurityBpfExit                  *ebpf.Program `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                *ebpf.Program `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                   *ebpf.Program `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit               *ebpf.Program `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry             *ebpf.Program `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe             *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                *ebpf.Program `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit              *ebpf.Program `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry            *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe            *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm               *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec            *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry          *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe          *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm             *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry       *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe       *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm          *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit             *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm    *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit       *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry     *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm        *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit             *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm             *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit         *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry       *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe       *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm          *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketBindExit           *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry         *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe         *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm            *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketConnectExit        *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry      *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe      *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm         *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketCreateExit         *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry       *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe       *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm          *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketListenExit         *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry       *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe       *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm          *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketSetsockoptExit     *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry   *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe   *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm      *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit            *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry          *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe          *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm             *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit        *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
+	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                     *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                         *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                          *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
+	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
 	return _TraceeWithoutCallbacksClose(
+		p.RegisterChrdevFentry,
+		p.RegisterChrdevKprobe,
+		p.AddTaintFentry,
+		p.AddTaintKprobe,
+		p.BpfAttach,
+		p.CallUsermodehelperExecFentry,
+		p.CallUsermodehelperExecKprobe,
+		p.CallUsermodehelperStarted,
+		p.CapCapableFentry,
+		p.CapCapableKprobe,
+		p.CapCapableTracepoint,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.CreateUserNsFentry,
+		p.CreateUserNsKprobe,
+		p.DebugfsCreateDirFentry,
+		p.DebugfsCreateDirKprobe,
+		p.DebugfsCreateFileFentry,
+		p.DebugfsCreateFileFullFentry,
+		p.DebugfsCreateFileFullKprobe,
+		p.DebugfsCreateFileKprobe,
+		p.DeviceAddFentry,
+		p.DeviceAddKprobe,
+		p.DoExitFentry,
+		p.DoExitKprobe,
+		p.DoExitTracepoint,
+		p.DoInitModuleEnter,
+		p.DoInitModuleFentry,
+		p.DoInitModuleKprobe,
+		p.DoInitModuleLoad,
 		p.DoMmapExit,
 		p.DoSigactionEnter,
 		p.DoSigactionExit,
@@ -444,14 +668,40 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.IdentityEnter,
+		p.IoUringCreate,
+		p.KallsymsLookupNameFentry,
+		p.KallsymsLookupNameKprobe,
+		p.LoadElfPhdrsExec,
+		p.LoadElfPhdrsFentry,
+		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
 		p.MemProtAlert,
+		p.ModuleFree,
+		p.ModuleLoad,
 		p.MprotectEnter,
 		p.NetTcpConnect,
+		p.NetfilterChange,
+		p.ProcCreateFentry,
+		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
+		p.RegisterKprobeFentry,
+		p.RegisterKprobeKprobe,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.SchedSwitch,
+		p.SecurityBpfExit,
+		p.SecurityBpfFentry,
+		p.SecurityBpfKprobe,
+		p.SecurityBpfLsm,
+		p.SecurityBpfMapExit,
+		p.SecurityBpfMapFentry,
+		p.SecurityBpfMapKprobe,
+		p.SecurityBpfMapLsm,
+		p.SecurityBpfProgExit,
+		p.SecurityBpfProgFentry,
+		p.SecurityBpfProgKprobe,
+		p.SecurityBpfProgLsm,
 		p.SecurityBprmCheckExec,
 		p.SecurityBprmCheckFentry,
 		p.SecurityBprmCheckKprobe,
@@ -463,6 +713,14 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityKernelPostReadFileExit,
+		p.SecurityKernelPostReadFileFentry,
+		p.SecurityKernelPostReadFileKprobe,
+		p.SecurityKernelPostReadFileLsm,
+		p.SecurityKernelReadFileExit,
+		p.SecurityKernelReadFileFentry,
+		p.SecurityKernelReadFileKprobe,
+		p.SecurityKernelReadFileLsm,
 		p.SecurityMmapFileExit,
 		p.SecurityMmapFileFentry,
 		p.SecurityMmapFileKprobe,
@@ -510,6 +768,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SysEnter,
 		p.SysExit,
 		p.TaskRename,
+		p.UserNamespaceCreateExit,
+		p.UserNamespaceCreateFork,
 	)
 }
 

@@ -67,7 +67,9 @@ type actor struct {
 // actions are what children can do, by name. Tables of tests add to it before the tests run.
 var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
-	for _, table := range []map[string]func(*actor){triggerActions(), syscallActions(), floodActions(), filterActions()} {
+	for _, table := range []map[string]func(*actor){
+		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(),
+	} {
 		maps.Copy(all, table)
 	}
 	return all

@@ -38,8 +38,8 @@
 #define SPEC_MULTIPLEXER 32
 #define SPEC_MULTIPLEXED 64
 
-#define EVENTS 509
-#define EVENTS_MASK 0x1ff
+#define EVENTS 534
+#define EVENTS_MASK 0x3ff
 
 #define EVENT_read 0
 #define EVENT_read_ARGS 3
@@ -821,243 +821,293 @@
 #define EVENT_sched_process_exec_ARGS 15
 #define EVENT_sched_process_exit 389
 #define EVENT_sched_process_exit_ARGS 2
-#define EVENT_mem_prot_alert 390
+#define EVENT_sched_switch 390
+#define EVENT_sched_switch_ARGS 5
+#define EVENT_do_exit 391
+#define EVENT_do_exit_ARGS 0
+#define EVENT_cap_capable 392
+#define EVENT_cap_capable_ARGS 2
+#define EVENT_mem_prot_alert 393
 #define EVENT_mem_prot_alert_ARGS 1
-#define EVENT_commit_creds 391
+#define EVENT_commit_creds 394
 #define EVENT_commit_creds_ARGS 3
-#define EVENT_switch_task_ns 392
+#define EVENT_switch_task_ns 395
 #define EVENT_switch_task_ns_ARGS 7
-#define EVENT_magic_write 393
+#define EVENT_magic_write 396
 #define EVENT_magic_write_ARGS 4
-#define EVENT_cgroup_attach_task 394
+#define EVENT_cgroup_attach_task 397
 #define EVENT_cgroup_attach_task_ARGS 3
-#define EVENT_cgroup_mkdir 395
+#define EVENT_cgroup_mkdir 398
 #define EVENT_cgroup_mkdir_ARGS 3
-#define EVENT_cgroup_rmdir 396
+#define EVENT_cgroup_rmdir 399
 #define EVENT_cgroup_rmdir_ARGS 3
-#define EVENT_security_bprm_check 397
+#define EVENT_security_bprm_check 400
 #define EVENT_security_bprm_check_ARGS 3
-#define EVENT_security_file_open 398
+#define EVENT_security_file_open 401
 #define EVENT_security_file_open_ARGS 7
-#define EVENT_security_socket_create 399
+#define EVENT_security_socket_create 402
 #define EVENT_security_socket_create_ARGS 4
-#define EVENT_security_socket_listen 400
+#define EVENT_security_socket_listen 403
 #define EVENT_security_socket_listen_ARGS 3
-#define EVENT_security_socket_connect 401
+#define EVENT_security_socket_connect 404
 #define EVENT_security_socket_connect_ARGS 2
-#define EVENT_security_socket_accept 402
+#define EVENT_security_socket_accept 405
 #define EVENT_security_socket_accept_ARGS 2
-#define EVENT_security_socket_bind 403
+#define EVENT_security_socket_bind 406
 #define EVENT_security_socket_bind_ARGS 2
-#define EVENT_security_socket_setsockopt 404
+#define EVENT_security_socket_setsockopt 407
 #define EVENT_security_socket_setsockopt_ARGS 4
-#define EVENT_security_mmap_file 405
+#define EVENT_security_bpf 408
+#define EVENT_security_bpf_ARGS 1
+#define EVENT_security_bpf_map 409
+#define EVENT_security_bpf_map_ARGS 2
+#define EVENT_security_kernel_read_file 410
+#define EVENT_security_kernel_read_file_ARGS 5
+#define EVENT_security_kernel_post_read_file 411
+#define EVENT_security_kernel_post_read_file_ARGS 3
+#define EVENT_security_mmap_file 412
 #define EVENT_security_mmap_file_ARGS 8
-#define EVENT_security_file_mprotect 406
+#define EVENT_security_file_mprotect 413
 #define EVENT_security_file_mprotect_ARGS 3
-#define EVENT_socket_dup 407
+#define EVENT_socket_dup 414
 #define EVENT_socket_dup_ARGS 3
-#define EVENT_shared_object_loaded 408
+#define EVENT_proc_create 415
+#define EVENT_proc_create_ARGS 2
+#define EVENT_kprobe_attach 416
+#define EVENT_kprobe_attach_ARGS 3
+#define EVENT_call_usermodehelper 417
+#define EVENT_call_usermodehelper_ARGS 4
+#define EVENT_debugfs_create_file 418
+#define EVENT_debugfs_create_file_ARGS 4
+#define EVENT_debugfs_create_dir 419
+#define EVENT_debugfs_create_dir_ARGS 2
+#define EVENT_device_add 420
+#define EVENT_device_add_ARGS 2
+#define EVENT_register_chrdev 421
+#define EVENT_register_chrdev_ARGS 4
+#define EVENT_shared_object_loaded 422
 #define EVENT_shared_object_loaded_ARGS 5
-#define EVENT_socket_accept 409
+#define EVENT_do_init_module 423
+#define EVENT_do_init_module_ARGS 7
+#define EVENT_socket_accept 424
 #define EVENT_socket_accept_ARGS 3
-#define EVENT_task_rename 410
+#define EVENT_load_elf_phdrs 425
+#define EVENT_load_elf_phdrs_ARGS 3
+#define EVENT_task_rename 426
 #define EVENT_task_rename_ARGS 3
-#define EVENT_lost_events 411
+#define EVENT_lost_events 427
 #define EVENT_lost_events_ARGS 3
-#define EVENT_process_execute_failed 412
+#define EVENT_security_bpf_prog 428
+#define EVENT_security_bpf_prog_ARGS 4
+#define EVENT_bpf_attach 429
+#define EVENT_bpf_attach_ARGS 6
+#define EVENT_module_load 430
+#define EVENT_module_load_ARGS 7
+#define EVENT_module_free 431
+#define EVENT_module_free_ARGS 3
+#define EVENT_process_execute_failed 432
 #define EVENT_process_execute_failed_ARGS 7
-#define EVENT_security_task_setrlimit 413
+#define EVENT_security_task_setrlimit 433
 #define EVENT_security_task_setrlimit_ARGS 4
-#define EVENT_security_task_prctl 414
+#define EVENT_security_task_prctl 434
 #define EVENT_security_task_prctl_ARGS 6
-#define EVENT_security_settime64 415
+#define EVENT_security_settime64 435
 #define EVENT_security_settime64_ARGS 4
-#define EVENT_do_sigaction 416
+#define EVENT_do_sigaction 436
 #define EVENT_do_sigaction_ARGS 11
-#define EVENT_suspicious_syscall_source 417
+#define EVENT_suspicious_syscall_source 437
 #define EVENT_suspicious_syscall_source_ARGS 6
-#define EVENT_stack_pivot 418
+#define EVENT_stack_pivot 438
 #define EVENT_stack_pivot_ARGS 6
-#define EVENT_do_mmap 419
+#define EVENT_kallsyms_lookup_name 439
+#define EVENT_kallsyms_lookup_name_ARGS 2
+#define EVENT_do_mmap 440
 #define EVENT_do_mmap_ARGS 10
-#define EVENT_tracee_info 420
+#define EVENT_tracee_info 441
 #define EVENT_tracee_info_ARGS 3
-#define EVENT_net_tcp_connect 421
+#define EVENT_io_uring_create 442
+#define EVENT_io_uring_create_ARGS 4
+#define EVENT_user_namespace_create 443
+#define EVENT_user_namespace_create_ARGS 3
+#define EVENT_netfilter_change 444
+#define EVENT_netfilter_change_ARGS 2
+#define EVENT_kernel_taint 445
+#define EVENT_kernel_taint_ARGS 1
+#define EVENT_net_tcp_connect 446
 #define EVENT_net_tcp_connect_ARGS 2
-#define EVENT_init_namespaces 422
+#define EVENT_init_namespaces 447
 #define EVENT_init_namespaces_ARGS 10
-#define EVENT_waitpid 423
+#define EVENT_waitpid 448
 #define EVENT_waitpid_ARGS 3
-#define EVENT_oldfstat 424
+#define EVENT_oldfstat 449
 #define EVENT_oldfstat_ARGS 0
-#define EVENT_break 425
+#define EVENT_break 450
 #define EVENT_break_ARGS 0
-#define EVENT_oldstat 426
+#define EVENT_oldstat 451
 #define EVENT_oldstat_ARGS 2
-#define EVENT_umount 427
+#define EVENT_umount 452
 #define EVENT_umount_ARGS 1
-#define EVENT_stime 428
+#define EVENT_stime 453
 #define EVENT_stime_ARGS 1
-#define EVENT_stty 429
+#define EVENT_stty 454
 #define EVENT_stty_ARGS 0
-#define EVENT_gtty 430
+#define EVENT_gtty 455
 #define EVENT_gtty_ARGS 0
-#define EVENT_nice 431
+#define EVENT_nice 456
 #define EVENT_nice_ARGS 1
-#define EVENT_ftime 432
+#define EVENT_ftime 457
 #define EVENT_ftime_ARGS 0
-#define EVENT_prof 433
+#define EVENT_prof 458
 #define EVENT_prof_ARGS 0
-#define EVENT_signal 434
+#define EVENT_signal 459
 #define EVENT_signal_ARGS 2
-#define EVENT_lock 435
+#define EVENT_lock 460
 #define EVENT_lock_ARGS 0
-#define EVENT_mpx 436
+#define EVENT_mpx 461
 #define EVENT_mpx_ARGS 0
-#define EVENT_ulimit 437
+#define EVENT_ulimit 462
 #define EVENT_ulimit_ARGS 0
-#define EVENT_oldolduname 438
+#define EVENT_oldolduname 463
 #define EVENT_oldolduname_ARGS 1
-#define EVENT_sigaction 439
+#define EVENT_sigaction 464
 #define EVENT_sigaction_ARGS 3
-#define EVENT_sgetmask 440
+#define EVENT_sgetmask 465
 #define EVENT_sgetmask_ARGS 0
-#define EVENT_ssetmask 441
+#define EVENT_ssetmask 466
 #define EVENT_ssetmask_ARGS 1
-#define EVENT_sigsuspend 442
+#define EVENT_sigsuspend 467
 #define EVENT_sigsuspend_ARGS 1
-#define EVENT_sigpending 443
+#define EVENT_sigpending 468
 #define EVENT_sigpending_ARGS 1
-#define EVENT_oldlstat 444
+#define EVENT_oldlstat 469
 #define EVENT_oldlstat_ARGS 2
-#define EVENT_readdir 445
+#define EVENT_readdir 470
 #define EVENT_readdir_ARGS 3
-#define EVENT_profil 446
+#define EVENT_profil 471
 #define EVENT_profil_ARGS 0
-#define EVENT_socketcall 447
+#define EVENT_socketcall 472
 #define EVENT_socketcall_ARGS 2
-#define EVENT_olduname 448
+#define EVENT_olduname 473
 #define EVENT_olduname_ARGS 1
-#define EVENT_idle 449
+#define EVENT_idle 474
 #define EVENT_idle_ARGS 0
-#define EVENT_vm86old 450
+#define EVENT_vm86old 475
 #define EVENT_vm86old_ARGS 1
-#define EVENT_ipc 451
+#define EVENT_ipc 476
 #define EVENT_ipc_ARGS 6
-#define EVENT_sigreturn 452
+#define EVENT_sigreturn 477
 #define EVENT_sigreturn_ARGS 0
-#define EVENT_sigprocmask 453
+#define EVENT_sigprocmask 478
 #define EVENT_sigprocmask_ARGS 3
-#define EVENT_bdflush 454
+#define EVENT_bdflush 479
 #define EVENT_bdflush_ARGS 0
-#define EVENT_afs_syscall 455
+#define EVENT_afs_syscall 480
 #define EVENT_afs_syscall_ARGS 0
-#define EVENT_llseek 456
+#define EVENT_llseek 481
 #define EVENT_llseek_ARGS 5
-#define EVENT_old_select 457
+#define EVENT_old_select 482
 #define EVENT_old_select_ARGS 5
-#define EVENT_vm86 458
+#define EVENT_vm86 483
 #define EVENT_vm86_ARGS 2
-#define EVENT_old_getrlimit 459
+#define EVENT_old_getrlimit 484
 #define EVENT_old_getrlimit_ARGS 2
-#define EVENT_mmap2 460
+#define EVENT_mmap2 485
 #define EVENT_mmap2_ARGS 6
-#define EVENT_truncate64 461
+#define EVENT_truncate64 486
 #define EVENT_truncate64_ARGS 2
-#define EVENT_ftruncate64 462
+#define EVENT_ftruncate64 487
 #define EVENT_ftruncate64_ARGS 2
-#define EVENT_stat64 463
+#define EVENT_stat64 488
 #define EVENT_stat64_ARGS 2
-#define EVENT_lstat64 464
+#define EVENT_lstat64 489
 #define EVENT_lstat64_ARGS 2
-#define EVENT_fstat64 465
+#define EVENT_fstat64 490
 #define EVENT_fstat64_ARGS 2
-#define EVENT_lchown16 466
+#define EVENT_lchown16 491
 #define EVENT_lchown16_ARGS 3
-#define EVENT_getuid16 467
+#define EVENT_getuid16 492
 #define EVENT_getuid16_ARGS 0
-#define EVENT_getgid16 468
+#define EVENT_getgid16 493
 #define EVENT_getgid16_ARGS 0
-#define EVENT_geteuid16 469
+#define EVENT_geteuid16 494
 #define EVENT_geteuid16_ARGS 0
-#define EVENT_getegid16 470
+#define EVENT_getegid16 495
 #define EVENT_getegid16_ARGS 0
-#define EVENT_setreuid16 471
+#define EVENT_setreuid16 496
 #define EVENT_setreuid16_ARGS 2
-#define EVENT_setregid16 472
+#define EVENT_setregid16 497
 #define EVENT_setregid16_ARGS 2
-#define EVENT_getgroups16 473
+#define EVENT_getgroups16 498
 #define EVENT_getgroups16_ARGS 2
-#define EVENT_setgroups16 474
+#define EVENT_setgroups16 499
 #define EVENT_setgroups16_ARGS 2
-#define EVENT_fchown16 475
+#define EVENT_fchown16 500
 #define EVENT_fchown16_ARGS 3
-#define EVENT_setresuid16 476
+#define EVENT_setresuid16 501
 #define EVENT_setresuid16_ARGS 3
-#define EVENT_getresuid16 477
+#define EVENT_getresuid16 502
 #define EVENT_getresuid16_ARGS 3
-#define EVENT_setresgid16 478
+#define EVENT_setresgid16 503
 #define EVENT_setresgid16_ARGS 3
-#define EVENT_getresgid16 479
+#define EVENT_getresgid16 504
 #define EVENT_getresgid16_ARGS 3
-#define EVENT_chown16 480
+#define EVENT_chown16 505
 #define EVENT_chown16_ARGS 3
-#define EVENT_setuid16 481
+#define EVENT_setuid16 506
 #define EVENT_setuid16_ARGS 1
-#define EVENT_setgid16 482
+#define EVENT_setgid16 507
 #define EVENT_setgid16_ARGS 1
-#define EVENT_setfsuid16 483
+#define EVENT_setfsuid16 508
 #define EVENT_setfsuid16_ARGS 1
-#define EVENT_setfsgid16 484
+#define EVENT_setfsgid16 509
 #define EVENT_setfsgid16_ARGS 1
-#define EVENT_fcntl64 485
+#define EVENT_fcntl64 510
 #define EVENT_fcntl64_ARGS 3
-#define EVENT_sendfile32 486
+#define EVENT_sendfile32 511
 #define EVENT_sendfile32_ARGS 4
-#define EVENT_statfs64 487
+#define EVENT_statfs64 512
 #define EVENT_statfs64_ARGS 3
-#define EVENT_fstatfs64 488
+#define EVENT_fstatfs64 513
 #define EVENT_fstatfs64_ARGS 3
-#define EVENT_fadvise64_64 489
+#define EVENT_fadvise64_64 514
 #define EVENT_fadvise64_64_ARGS 4
-#define EVENT_clock_gettime32 490
+#define EVENT_clock_gettime32 515
 #define EVENT_clock_gettime32_ARGS 2
-#define EVENT_clock_settime32 491
+#define EVENT_clock_settime32 516
 #define EVENT_clock_settime32_ARGS 2
-#define EVENT_clock_adjtime64 492
+#define EVENT_clock_adjtime64 517
 #define EVENT_clock_adjtime64_ARGS 0
-#define EVENT_clock_getres_time32 493
+#define EVENT_clock_getres_time32 518
 #define EVENT_clock_getres_time32_ARGS 2
-#define EVENT_clock_nanosleep_time32 494
+#define EVENT_clock_nanosleep_time32 519
 #define EVENT_clock_nanosleep_time32_ARGS 4
-#define EVENT_timer_gettime32 495
+#define EVENT_timer_gettime32 520
 #define EVENT_timer_gettime32_ARGS 2
-#define EVENT_timer_settime32 496
+#define EVENT_timer_settime32 521
 #define EVENT_timer_settime32_ARGS 4
-#define EVENT_timerfd_gettime32 497
+#define EVENT_timerfd_gettime32 522
 #define EVENT_timerfd_gettime32_ARGS 2
-#define EVENT_timerfd_settime32 498
+#define EVENT_timerfd_settime32 523
 #define EVENT_timerfd_settime32_ARGS 4
-#define EVENT_utimensat_time32 499
+#define EVENT_utimensat_time32 524
 #define EVENT_utimensat_time32_ARGS 4
-#define EVENT_pselect6_time32 500
+#define EVENT_pselect6_time32 525
 #define EVENT_pselect6_time32_ARGS 6
-#define EVENT_ppoll_time32 501
+#define EVENT_ppoll_time32 526
 #define EVENT_ppoll_time32_ARGS 5
-#define EVENT_io_pgetevents_time32 502
+#define EVENT_io_pgetevents_time32 527
 #define EVENT_io_pgetevents_time32_ARGS 0
-#define EVENT_recvmmsg_time32 503
+#define EVENT_recvmmsg_time32 528
 #define EVENT_recvmmsg_time32_ARGS 5
-#define EVENT_mq_timedsend_time32 504
+#define EVENT_mq_timedsend_time32 529
 #define EVENT_mq_timedsend_time32_ARGS 5
-#define EVENT_mq_timedreceive_time32 505
+#define EVENT_mq_timedreceive_time32 530
 #define EVENT_mq_timedreceive_time32_ARGS 5
-#define EVENT_rt_sigtimedwait_time32 506
+#define EVENT_rt_sigtimedwait_time32 531
 #define EVENT_rt_sigtimedwait_time32_ARGS 4
-#define EVENT_futex_time32 507
+#define EVENT_futex_time32 532
 #define EVENT_futex_time32_ARGS 6
-#define EVENT_sched_rr_get_interval_time32 508
+#define EVENT_sched_rr_get_interval_time32 533
 #define EVENT_sched_rr_get_interval_time32_ARGS 2
 
 /* ids, as users know them */
@@ -1534,33 +1584,41 @@
 #define ID_sched_rr_get_interval_time32 3085
 
 /* programs that run as tails of sys_enter and sys_exit; 0 ends a list */
-#define TAIL_commit_creds 1
-#define TAIL_do_mmap_exit 2
-#define TAIL_do_sigaction_enter 3
-#define TAIL_do_sigaction_exit 4
-#define TAIL_identity_enter 5
-#define TAIL_magic_write 6
-#define TAIL_mem_prot_alert 7
-#define TAIL_mprotect_enter 8
-#define TAIL_process_execute_failed 9
-#define TAIL_security_file_mprotect_exit 10
-#define TAIL_security_file_open_exit 11
-#define TAIL_security_mmap_file_exit 12
-#define TAIL_security_settime64_exit 13
-#define TAIL_security_socket_accept_exit 14
-#define TAIL_security_socket_bind_exit 15
-#define TAIL_security_socket_connect_exit 16
-#define TAIL_security_socket_create_exit 17
-#define TAIL_security_socket_listen_exit 18
-#define TAIL_security_socket_setsockopt_exit 19
-#define TAIL_security_task_prctl_exit 20
-#define TAIL_security_task_setrlimit_exit 21
-#define TAIL_shared_object_loaded_exit 22
-#define TAIL_socket_accept 23
-#define TAIL_socket_dup 24
-#define TAIL_switch_task_ns 25
-#define TAIL_syscall_source_enter 26
-#define TAILS 27
+#define TAIL_bpf_attach 1
+#define TAIL_commit_creds 2
+#define TAIL_do_mmap_exit 3
+#define TAIL_do_sigaction_enter 4
+#define TAIL_do_sigaction_exit 5
+#define TAIL_identity_enter 6
+#define TAIL_magic_write 7
+#define TAIL_mem_prot_alert 8
+#define TAIL_mprotect_enter 9
+#define TAIL_netfilter_change 10
+#define TAIL_process_execute_failed 11
+#define TAIL_security_bpf_exit 12
+#define TAIL_security_bpf_map_exit 13
+#define TAIL_security_bpf_prog_exit 14
+#define TAIL_security_file_mprotect_exit 15
+#define TAIL_security_file_open_exit 16
+#define TAIL_security_kernel_post_read_file_exit 17
+#define TAIL_security_kernel_read_file_exit 18
+#define TAIL_security_mmap_file_exit 19
+#define TAIL_security_settime64_exit 20
+#define TAIL_security_socket_accept_exit 21
+#define TAIL_security_socket_bind_exit 22
+#define TAIL_security_socket_connect_exit 23
+#define TAIL_security_socket_create_exit 24
+#define TAIL_security_socket_listen_exit 25
+#define TAIL_security_socket_setsockopt_exit 26
+#define TAIL_security_task_prctl_exit 27
+#define TAIL_security_task_setrlimit_exit 28
+#define TAIL_shared_object_loaded_exit 29
+#define TAIL_socket_accept 30
+#define TAIL_socket_dup 31
+#define TAIL_switch_task_ns 32
+#define TAIL_syscall_source_enter 33
+#define TAIL_user_namespace_create_exit 34
+#define TAILS 35
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)
@@ -1665,6 +1723,31 @@ static __always_inline void sched_process_exit_process_group_exit(struct event *
 {
 	put_u64(e, 1, value);
 }
+
+/* sched_switch */
+static __always_inline void sched_switch_cpu(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void sched_switch_prev_tid(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+#define sched_switch_prev_comm 2
+static __always_inline void sched_switch_next_tid(struct event *e, s32 value)
+{
+	put_u64(e, 3, value);
+}
+#define sched_switch_next_comm 4
+
+/* do_exit */
+
+/* cap_capable */
+static __always_inline void cap_capable_cap(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+#define cap_capable_syscall 1
 
 /* mem_prot_alert */
 static __always_inline void mem_prot_alert_alert(struct event *e, u32 value)
@@ -1846,6 +1929,49 @@ static __always_inline void security_socket_setsockopt_optname(struct event *e, 
 }
 #define security_socket_setsockopt_local_addr 3
 
+/* security_bpf */
+static __always_inline void security_bpf_cmd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+
+/* security_bpf_map */
+static __always_inline void security_bpf_map_map_id(struct event *e, u32 value)
+{
+	put_u64(e, 0, value);
+}
+#define security_bpf_map_map_name 1
+
+/* security_kernel_read_file */
+#define security_kernel_read_file_pathname 0
+static __always_inline void security_kernel_read_file_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_kernel_read_file_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_kernel_read_file_type(struct event *e, s32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void security_kernel_read_file_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* security_kernel_post_read_file */
+#define security_kernel_post_read_file_pathname 0
+static __always_inline void security_kernel_post_read_file_size(struct event *e, s64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_kernel_post_read_file_type(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+
 /* security_mmap_file */
 #define security_mmap_file_pathname 0
 static __always_inline void security_mmap_file_flags(struct event *e, s32 value)
@@ -1896,6 +2022,68 @@ static __always_inline void socket_dup_newfd(struct event *e, s32 value)
 }
 #define socket_dup_remote_addr 2
 
+/* proc_create */
+#define proc_create_name 0
+static __always_inline void proc_create_proc_ops_addr(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+
+/* kprobe_attach */
+#define kprobe_attach_symbol_name 0
+static __always_inline void kprobe_attach_pre_handler_addr(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void kprobe_attach_post_handler_addr(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+
+/* call_usermodehelper */
+#define call_usermodehelper_pathname 0
+#define call_usermodehelper_argv 1
+#define call_usermodehelper_envp 2
+static __always_inline void call_usermodehelper_wait(struct event *e, s32 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* debugfs_create_file */
+#define debugfs_create_file_file_name 0
+#define debugfs_create_file_path 1
+static __always_inline void debugfs_create_file_mode(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void debugfs_create_file_proc_ops_addr(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* debugfs_create_dir */
+#define debugfs_create_dir_name 0
+#define debugfs_create_dir_path 1
+
+/* device_add */
+#define device_add_name 0
+#define device_add_parent_name 1
+
+/* register_chrdev */
+static __always_inline void register_chrdev_requested_major_number(struct event *e, u32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void register_chrdev_granted_major_number(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+#define register_chrdev_char_device_name 2
+static __always_inline void register_chrdev_char_device_fops(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
 /* shared_object_loaded */
 #define shared_object_loaded_pathname 0
 static __always_inline void shared_object_loaded_flags(struct event *e, s32 value)
@@ -1915,6 +2103,27 @@ static __always_inline void shared_object_loaded_ctime(struct event *e, u64 valu
 	put_u64(e, 4, value);
 }
 
+/* do_init_module */
+#define do_init_module_name 0
+#define do_init_module_version 1
+#define do_init_module_src_version 2
+static __always_inline void do_init_module_prev(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void do_init_module_next(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void do_init_module_prev_next(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void do_init_module_next_prev(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+
 /* socket_accept */
 static __always_inline void socket_accept_sockfd(struct event *e, s32 value)
 {
@@ -1923,10 +2132,79 @@ static __always_inline void socket_accept_sockfd(struct event *e, s32 value)
 #define socket_accept_local_addr 1
 #define socket_accept_remote_addr 2
 
+/* load_elf_phdrs */
+#define load_elf_phdrs_pathname 0
+static __always_inline void load_elf_phdrs_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void load_elf_phdrs_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+
 /* task_rename */
 #define task_rename_old_name 0
 #define task_rename_new_name 1
 #define task_rename_syscall 2
+
+/* security_bpf_prog */
+static __always_inline void security_bpf_prog_type(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+#define security_bpf_prog_name 1
+static __always_inline void security_bpf_prog_id(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_bpf_prog_load(struct event *e, bool value)
+{
+	put_u64(e, 3, value);
+}
+
+/* bpf_attach */
+static __always_inline void bpf_attach_prog_type(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+#define bpf_attach_prog_name 1
+static __always_inline void bpf_attach_prog_id(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+#define bpf_attach_symbol_name 3
+static __always_inline void bpf_attach_symbol_addr(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void bpf_attach_attach_type(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+
+/* module_load */
+#define module_load_name 0
+#define module_load_version 1
+#define module_load_src_version 2
+#define module_load_pathname 3
+static __always_inline void module_load_dev(struct event *e, u32 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void module_load_inode(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void module_load_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+
+/* module_free */
+#define module_free_name 0
+#define module_free_version 1
+#define module_free_src_version 2
 
 /* process_execute_failed */
 static __always_inline void process_execute_failed_dirfd(struct event *e, s32 value)
@@ -2091,6 +2369,13 @@ static __always_inline void stack_pivot_vma_flags(struct event *e, u64 value)
 	put_u64(e, 5, value);
 }
 
+/* kallsyms_lookup_name */
+#define kallsyms_lookup_name_symbol_name 0
+static __always_inline void kallsyms_lookup_name_symbol_address(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+
 /* do_mmap */
 static __always_inline void do_mmap_addr(struct event *e, u64 value)
 {
@@ -2128,6 +2413,45 @@ static __always_inline void do_mmap_prot(struct event *e, u64 value)
 static __always_inline void do_mmap_mmap_flags(struct event *e, u64 value)
 {
 	put_u64(e, 9, value);
+}
+
+/* io_uring_create */
+static __always_inline void io_uring_create_fd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void io_uring_create_sq_entries(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void io_uring_create_cq_entries(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void io_uring_create_flags(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* user_namespace_create */
+static __always_inline void user_namespace_create_user_ns(struct event *e, u32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void user_namespace_create_parent_user_ns(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+#define user_namespace_create_syscall 2
+
+/* netfilter_change */
+#define netfilter_change_subsystem 0
+#define netfilter_change_table 1
+
+/* kernel_taint */
+static __always_inline void kernel_taint_flag(struct event *e, u32 value)
+{
+	put_u64(e, 0, value);
 }
 
 /* net_tcp_connect */

@@ -54,3 +54,36 @@
 #define AT_BASE 7
 
 #define PF_KTHREAD 0x00200000
+
+#define EPERM 1
+#define E2BIG 7
+
+#define CLONE_NEWUSER 0x10000000
+#define KEXEC_FILE_NO_INITRAMFS 4
+
+#define CAP_OPT_NOAUDIT 2 /* include/linux/security.h */
+
+#define BPF_MAP_CREATE 0
+#define BPF_PROG_LOAD 5
+#define BPF_OBJ_GET 7
+#define BPF_PROG_ATTACH 8
+#define BPF_PROG_GET_FD_BY_ID 13
+#define BPF_MAP_GET_FD_BY_ID 14
+#define BPF_RAW_TRACEPOINT_OPEN 17
+#define BPF_LINK_CREATE 28
+
+#define PERF_EVENT_IOC_SET_BPF 0x40042408
+#define SOL_IP 0
+#define SOL_SOCKET 1
+#define SOL_IPV6 41
+#define SO_ATTACH_BPF 50
+#define SO_ATTACH_REUSEPORT_EBPF 52
+
+#define AF_NETLINK 16
+#define NETLINK_NETFILTER 12
+#define NFNL_MSG_BATCH_BEGIN 0x10
+#define NFNL_SUBSYS_NFTABLES 10
+
+#define IPT_SO_SET_REPLACE 64 /* of IPv6 too */
+#define ARPT_SO_SET_REPLACE 96
+#define EBT_SO_SET_ENTRIES 128

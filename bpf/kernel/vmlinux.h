@@ -56,6 +56,7 @@ struct pid_namespace {
 };
 
 struct user_namespace {
+	struct user_namespace *parent;
 	struct ns_common ns;
 };
 
@@ -168,6 +169,7 @@ struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	long long i_size;
 };
 
 struct file {
@@ -281,6 +283,7 @@ struct linux_binprm {
 	int argc, envc;
 	const char *filename;
 	const char *interp;
+	char buf[256];
 };
 
 struct kernfs_node {
@@ -331,6 +334,132 @@ struct unix_sock {
 struct socket {
 	short type;
 	struct sock *sk;
+};
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct module {
+	struct list_head list;
+	char name[56];
+	const char *version;
+	const char *srcversion;
+};
+
+enum kernel_read_file_id {
+	READING_MODULE = 2,
+	READING_KEXEC_IMAGE = 3,
+	READING_KEXEC_INITRAMFS = 4,
+};
+
+struct kprobe {
+	unsigned char *addr;
+	const char *symbol_name;
+	void *pre_handler;
+	void *post_handler;
+};
+
+struct kobject {
+	const char *name;
+};
+
+struct device {
+	struct kobject kobj;
+	struct device *parent;
+	const char *init_name;
+};
+
+struct subprocess_info {
+	const char *path;
+	char **argv;
+	char **envp;
+};
+
+struct bpf_map {
+	u32 id;
+	char name[16];
+};
+
+struct bpf_prog_aux {
+	u32 id;
+	const char *attach_func_name;
+	char name[16];
+};
+
+enum bpf_prog_type {
+	BPF_PROG_TYPE_KPROBE = 2,
+	BPF_PROG_TYPE_RAW_TRACEPOINT = 17,
+};
+
+enum bpf_attach_type {
+	BPF_CGROUP_INET_INGRESS = 0,
+};
+
+enum bpf_link_type {
+	BPF_LINK_TYPE_RAW_TRACEPOINT = 1,
+	BPF_LINK_TYPE_PERF_EVENT = 7,
+};
+
+struct bpf_prog {
+	enum bpf_prog_type type;
+	enum bpf_attach_type expected_attach_type;
+	struct bpf_prog_aux *aux;
+};
+
+struct bpf_link {
+	enum bpf_link_type type;
+	struct bpf_prog *prog;
+};
+
+struct tracepoint {
+	const char *name;
+};
+
+struct bpf_raw_event_map {
+	struct tracepoint *tp;
+};
+
+struct bpf_raw_tp_link {
+	struct bpf_link link;
+	struct bpf_raw_event_map *btp;
+};
+
+struct bpf_perf_link {
+	struct bpf_link link;
+	struct file *perf_file;
+};
+
+struct pmu {
+	const char *name;
+};
+
+struct trace_event_call {
+	int flags;
+};
+
+struct perf_event {
+	struct pmu *pmu;
+	struct trace_event_call *tp_event;
+};
+
+struct trace_probe_event {
+	struct trace_event_call call;
+	struct list_head probes;
+};
+
+struct trace_probe {
+	struct list_head list;
+};
+
+struct kretprobe {
+	struct kprobe kp;
+};
+
+struct trace_kprobe {
+	struct kretprobe rp;
+	const char *symbol;
+	struct trace_probe tp;
 };
 
 #if defined(__TARGET_ARCH_x86)

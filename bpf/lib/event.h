@@ -217,7 +217,10 @@ static __noinline int event_submit(struct event *e, s64 retval)
 /* Values in the slot. The index is a constant of the generated setters, so the offset is one too. */
 static __always_inline void put_u64(struct event *e, u32 index, u64 value)
 {
-	*(u64 *)&e->body[(index & 63) * sizeof(u64)] = value;
+	/* A variable, because clang stores byte by byte through a cast of something that is not aligned. */
+	u64 *slot = (void *)&e->body[(index & 63) * sizeof(u64)];
+
+	*slot = value;
 	e->header.present |= 1ULL << (index & 63);
 }
 

@@ -5,8 +5,12 @@
  * HOOKn(function, type, name, ...) observes the entry of a kernel function, by fentry or, where there are no
  * trampolines (arm64 before 6.0), by kprobe: programs <function>_fentry and <function>_kprobe. LSM_HOOKn(hook, lsm,
  * ...) does so for security_<hook>, and can also be attached to the LSM itself, which knows the hook as lsm:
- * security_<hook>_lsm. There a program decides too; ours leave the verdict as it was. The body gets the arguments,
- * and the rung it runs on.
+ * security_<hook>_lsm. There a program decides too; 0 leaves the verdict as it was, because a program is not run after
+ * one that denied. The body gets the arguments, and the rung it runs on; arguments at the end that nobody needs can be
+ * left out.
+ *
+ * RETURNn(function, type, name, ...) observes the return of a kernel function by fexit; where there is only the kprobe,
+ * its entry. The body is told by returned which it is, and gets the return value as ret: 0 at the entry.
  */
 #pragma once
 
@@ -15,6 +19,12 @@
 #define REGISTER3 PT_REGS_PARM3(ctx)
 #define REGISTER4 PT_REGS_PARM4(ctx)
 #define REGISTER5 PT_REGS_PARM5(ctx)
+/* bpf_tracing.h has the arguments up to the fifth. */
+#if defined(__TARGET_ARCH_x86)
+#define REGISTER6 (ctx)->r9
+#elif defined(__TARGET_ARCH_arm64)
+#define REGISTER6 (ctx)->regs[5]
+#endif
 
 #define HOOK1(f, t1, a1) \
 	static __always_inline int f##_seen(u8 rung, t1 a1); \
@@ -36,7 +46,7 @@
 	int security_##h##_lsm(u64 *ctx) \
 	{ \
 		security_##h##_seen(RUNG_LSM, (t1)ctx[0]); \
-		return (int)ctx[1]; \
+		return 0; \
 	} \
 	HOOK1(security_##h, t1, a1)
 
@@ -60,7 +70,7 @@
 	int security_##h##_lsm(u64 *ctx) \
 	{ \
 		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1]); \
-		return (int)ctx[2]; \
+		return 0; \
 	} \
 	HOOK2(security_##h, t1, a1, t2, a2)
 
@@ -84,7 +94,7 @@
 	int security_##h##_lsm(u64 *ctx) \
 	{ \
 		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2]); \
-		return (int)ctx[3]; \
+		return 0; \
 	} \
 	HOOK3(security_##h, t1, a1, t2, a2, t3, a3)
 
@@ -108,7 +118,7 @@
 	int security_##h##_lsm(u64 *ctx) \
 	{ \
 		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3]); \
-		return (int)ctx[4]; \
+		return 0; \
 	} \
 	HOOK4(security_##h, t1, a1, t2, a2, t3, a3, t4, a4)
 
@@ -133,6 +143,40 @@
 	int security_##h##_lsm(u64 *ctx) \
 	{ \
 		security_##h##_seen(RUNG_LSM, (t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4]); \
-		return (int)ctx[5]; \
+		return 0; \
 	} \
 	HOOK5(security_##h, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)
+
+#define RETURN1(f, t1, a1) \
+	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, t1 a1); \
+	SEC("fexit/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, true, ctx[1], (t1)ctx[0]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, false, 0, \
+				(t1)REGISTER1); \
+	} \
+	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, t1 a1)
+
+#define RETURN5(f, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, \
+					    t1 a1, t2 a2, t3 a3, t4 a4, t5 a5); \
+	SEC("fexit/" #f) \
+	int f##_fentry(u64 *ctx) \
+	{ \
+		return f##_seen(RUNG_FENTRY, true, ctx[5], \
+				(t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4]); \
+	} \
+	SEC("kprobe/" #f) \
+	int f##_kprobe(struct pt_regs *ctx) \
+	{ \
+		return f##_seen(RUNG_KPROBE, false, 0, \
+				(t1)REGISTER1, (t2)REGISTER2, (t3)REGISTER3, \
+				(t4)REGISTER4, (t5)REGISTER5); \
+	} \
+	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, \
+					    t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
