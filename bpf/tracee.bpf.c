@@ -34,6 +34,10 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/process.bpf.h"
 #include "../events/cgroup.bpf.h"
 #include "../events/file.bpf.h"
+#include "../events/readwrite.bpf.h"
+#include "../events/inode.bpf.h"
+#include "../events/mount.bpf.h"
+#include "../events/directory.bpf.h"
 #include "../events/memory.bpf.h"
 #include "../events/net.bpf.h"
 

@@ -64,63 +64,120 @@ type TraceeSyscallSpec struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeMapBuffers                  = "buffers"
-	TraceeMapBulk                     = "bulk"
-	TraceeMapCounters                 = "counters"
-	TraceeMapCritical                 = "critical"
-	TraceeMapEnterTails               = "enter_tails"
-	TraceeMapExitTails                = "exit_tails"
-	TraceeMapFilterStrings            = "filter_strings"
-	TraceeMapFilterValues             = "filter_values"
-	TraceeMapTaskStates               = "task_states"
-	TraceeMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeProgCommitCreds             = "commit_creds"
-	TraceeProgCommitCredsExec         = "commit_creds_exec"
-	TraceeProgExecRemember            = "exec_remember"
-	TraceeProgExecveSuccess           = "execve_success"
-	TraceeProgExecveatEnter           = "execveat_enter"
-	TraceeProgExecveatExit            = "execveat_exit"
-	TraceeProgIdentityEnter           = "identity_enter"
-	TraceeProgMagicWrite              = "magic_write"
-	TraceeProgMemProtAlert            = "mem_prot_alert"
-	TraceeProgMprotectEnter           = "mprotect_enter"
-	TraceeProgSchedProcessExec        = "sched_process_exec"
-	TraceeProgSchedProcessExit        = "sched_process_exit"
-	TraceeProgSchedProcessFork        = "sched_process_fork"
-	TraceeProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeProgSecuritySocketBind      = "security_socket_bind"
-	TraceeProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeProgSecuritySocketCreate    = "security_socket_create"
-	TraceeProgSecuritySocketListen    = "security_socket_listen"
-	TraceeProgSocketDup               = "socket_dup"
-	TraceeProgSwitchTaskNs            = "switch_task_ns"
-	TraceeProgSysEnter                = "sys_enter"
-	TraceeProgSysExit                 = "sys_exit"
-	TraceeProgTaskRename              = "task_rename"
-	TraceeVarDetectSyscall            = "detect_syscall"
-	TraceeVarEventFlags               = "event_flags"
-	TraceeVarEventIds                 = "event_ids"
-	TraceeVarExecEnv                  = "exec_env"
-	TraceeVarFilterPatterns           = "filter_patterns"
-	TraceeVarFilterRules              = "filter_rules"
-	TraceeVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeVarNoTaskState              = "no_task_state"
-	TraceeVarOwnPid                   = "own_pid"
-	TraceeVarSyscallSpecs             = "syscall_specs"
-	TraceeVarWakeBulk                 = "wake_bulk"
-	TraceeVarWakeCritical             = "wake_critical"
-	TraceeVarWakeEvery                = "wake_every"
+	TraceeMapBuffers                     = "buffers"
+	TraceeMapBulk                        = "bulk"
+	TraceeMapCounters                    = "counters"
+	TraceeMapCritical                    = "critical"
+	TraceeMapEnterTails                  = "enter_tails"
+	TraceeMapExitTails                   = "exit_tails"
+	TraceeMapFilterStrings               = "filter_strings"
+	TraceeMapFilterValues                = "filter_values"
+	TraceeMapTaskStates                  = "task_states"
+	TraceeMapTaskStatesByAddress         = "task_states_by_address"
+	TraceeProgKernelWriteFexit           = "__kernel_write_fexit"
+	TraceeProgCgroupAttachTask           = "cgroup_attach_task"
+	TraceeProgCgroupMkdir                = "cgroup_mkdir"
+	TraceeProgCgroupRmdir                = "cgroup_rmdir"
+	TraceeProgChmodCommonExit            = "chmod_common_exit"
+	TraceeProgChmodCommonFexit           = "chmod_common_fexit"
+	TraceeProgCommitCreds                = "commit_creds"
+	TraceeProgCommitCredsExec            = "commit_creds_exec"
+	TraceeProgDirtyPipeSplice            = "dirty_pipe_splice"
+	TraceeProgDoSpliceFexit              = "do_splice_fexit"
+	TraceeProgDoTruncateExit             = "do_truncate_exit"
+	TraceeProgDoTruncateFentry           = "do_truncate_fentry"
+	TraceeProgDoTruncateKprobe           = "do_truncate_kprobe"
+	TraceeProgExecRemember               = "exec_remember"
+	TraceeProgExecveSuccess              = "execve_success"
+	TraceeProgExecveatEnter              = "execveat_enter"
+	TraceeProgExecveatExit               = "execveat_exit"
+	TraceeProgFilldir64Fentry            = "filldir64_fentry"
+	TraceeProgFilldir64Kprobe            = "filldir64_kprobe"
+	TraceeProgIdentityEnter              = "identity_enter"
+	TraceeProgInotifyFindInodeFexit      = "inotify_find_inode_fexit"
+	TraceeProgInotifyWatchExit           = "inotify_watch_exit"
+	TraceeProgMagicWrite                 = "magic_write"
+	TraceeProgMagicWriteFexit            = "magic_write_fexit"
+	TraceeProgMagicWritevFexit           = "magic_writev_fexit"
+	TraceeProgMemProtAlert               = "mem_prot_alert"
+	TraceeProgMprotectEnter              = "mprotect_enter"
+	TraceeProgSchedProcessExec           = "sched_process_exec"
+	TraceeProgSchedProcessExit           = "sched_process_exit"
+	TraceeProgSchedProcessFork           = "sched_process_fork"
+	TraceeProgSecurityBprmCheckExec      = "security_bprm_check_exec"
+	TraceeProgSecurityBprmCheckFentry    = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe    = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm       = "security_bprm_check_lsm"
+	TraceeProgSecurityFileOpenExit       = "security_file_open_exit"
+	TraceeProgSecurityFileOpenFentry     = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe     = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm        = "security_file_open_lsm"
+	TraceeProgSecurityInodeMknodExit     = "security_inode_mknod_exit"
+	TraceeProgSecurityInodeMknodFentry   = "security_inode_mknod_fentry"
+	TraceeProgSecurityInodeMknodKprobe   = "security_inode_mknod_kprobe"
+	TraceeProgSecurityInodeMknodLsm      = "security_inode_mknod_lsm"
+	TraceeProgSecurityInodeRenameExit    = "security_inode_rename_exit"
+	TraceeProgSecurityInodeRenameFentry  = "security_inode_rename_fentry"
+	TraceeProgSecurityInodeRenameKprobe  = "security_inode_rename_kprobe"
+	TraceeProgSecurityInodeRenameLsm     = "security_inode_rename_lsm"
+	TraceeProgSecurityInodeSymlinkExit   = "security_inode_symlink_exit"
+	TraceeProgSecurityInodeSymlinkFentry = "security_inode_symlink_fentry"
+	TraceeProgSecurityInodeSymlinkKprobe = "security_inode_symlink_kprobe"
+	TraceeProgSecurityInodeSymlinkLsm    = "security_inode_symlink_lsm"
+	TraceeProgSecurityInodeUnlinkExit    = "security_inode_unlink_exit"
+	TraceeProgSecurityInodeUnlinkFentry  = "security_inode_unlink_fentry"
+	TraceeProgSecurityInodeUnlinkKprobe  = "security_inode_unlink_kprobe"
+	TraceeProgSecurityInodeUnlinkLsm     = "security_inode_unlink_lsm"
+	TraceeProgSecurityPathNotifyExit     = "security_path_notify_exit"
+	TraceeProgSecurityPathNotifyFentry   = "security_path_notify_fentry"
+	TraceeProgSecurityPathNotifyKprobe   = "security_path_notify_kprobe"
+	TraceeProgSecurityPathNotifyLsm      = "security_path_notify_lsm"
+	TraceeProgSecuritySbMountExit        = "security_sb_mount_exit"
+	TraceeProgSecuritySbMountFentry      = "security_sb_mount_fentry"
+	TraceeProgSecuritySbMountKprobe      = "security_sb_mount_kprobe"
+	TraceeProgSecuritySbMountLsm         = "security_sb_mount_lsm"
+	TraceeProgSecuritySbUmountExit       = "security_sb_umount_exit"
+	TraceeProgSecuritySbUmountFentry     = "security_sb_umount_fentry"
+	TraceeProgSecuritySbUmountKprobe     = "security_sb_umount_kprobe"
+	TraceeProgSecuritySbUmountLsm        = "security_sb_umount_lsm"
+	TraceeProgSecuritySocketAccept       = "security_socket_accept"
+	TraceeProgSecuritySocketBind         = "security_socket_bind"
+	TraceeProgSecuritySocketConnect      = "security_socket_connect"
+	TraceeProgSecuritySocketCreate       = "security_socket_create"
+	TraceeProgSecuritySocketListen       = "security_socket_listen"
+	TraceeProgSetFsPwdExit               = "set_fs_pwd_exit"
+	TraceeProgSetFsPwdFentry             = "set_fs_pwd_fentry"
+	TraceeProgSetFsPwdKprobe             = "set_fs_pwd_kprobe"
+	TraceeProgSocketDup                  = "socket_dup"
+	TraceeProgSwitchTaskNs               = "switch_task_ns"
+	TraceeProgSysEnter                   = "sys_enter"
+	TraceeProgSysExit                    = "sys_exit"
+	TraceeProgTaskRename                 = "task_rename"
+	TraceeProgVfsReadExit                = "vfs_read_exit"
+	TraceeProgVfsReadFexit               = "vfs_read_fexit"
+	TraceeProgVfsReadvExit               = "vfs_readv_exit"
+	TraceeProgVfsReadvFexit              = "vfs_readv_fexit"
+	TraceeProgVfsUtimesExit              = "vfs_utimes_exit"
+	TraceeProgVfsUtimesFentry            = "vfs_utimes_fentry"
+	TraceeProgVfsUtimesKprobe            = "vfs_utimes_kprobe"
+	TraceeProgVfsWriteExit               = "vfs_write_exit"
+	TraceeProgVfsWriteFexit              = "vfs_write_fexit"
+	TraceeProgVfsWritevExit              = "vfs_writev_exit"
+	TraceeProgVfsWritevFexit             = "vfs_writev_fexit"
+	TraceeProgZeroedEntries              = "zeroed_entries"
+	TraceeVarDetectSyscall               = "detect_syscall"
+	TraceeVarEventFlags                  = "event_flags"
+	TraceeVarEventIds                    = "event_ids"
+	TraceeVarExecEnv                     = "exec_env"
+	TraceeVarFilterPatterns              = "filter_patterns"
+	TraceeVarFilterRules                 = "filter_rules"
+	TraceeVarMultiplexedSpecs            = "multiplexed_specs"
+	TraceeVarNoTaskState                 = "no_task_state"
+	TraceeVarOwnPid                      = "own_pid"
+	TraceeVarSyscallSpecs                = "syscall_specs"
+	TraceeVarWakeBulk                    = "wake_bulk"
+	TraceeVarWakeCritical                = "wake_critical"
+	TraceeVarWakeEvery                   = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -165,40 +222,97 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	KernelWriteFexit           *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
+	CgroupAttachTask           *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit            *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit           *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
+	CommitCreds                *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec            *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DirtyPipeSplice            *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
+	DoSpliceFexit              *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit             *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry           *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe           *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
+	ExecRemember               *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess              *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExecveatEnter              *ebpf.ProgramSpec `ebpf:"execveat_enter"`
+	ExecveatExit               *ebpf.ProgramSpec `ebpf:"execveat_exit"`
+	Filldir64Fentry            *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe            *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
+	IdentityEnter              *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit      *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit           *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
+	MagicWrite                 *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit            *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWritevFexit           *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
+	MemProtAlert               *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	MprotectEnter              *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	SchedProcessExec           *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit           *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork           *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec      *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry    *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe    *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm       *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit       *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry     *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe     *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm        *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit     *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry   *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe   *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm      *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit    *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry  *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe  *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm     *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit   *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm    *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit    *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry  *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe  *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm     *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
+	SecurityPathNotifyExit     *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry   *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe   *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm      *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit        *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry      *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe      *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm         *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit       *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry     *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe     *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm        *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
+	SecuritySocketAccept       *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketBind         *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
+	SecuritySocketConnect      *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketCreate       *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketListen       *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	SetFsPwdExit               *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry             *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe             *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
+	SocketDup                  *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs               *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                   *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                    *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                 *ebpf.ProgramSpec `ebpf:"task_rename"`
+	VfsReadExit                *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit               *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadvExit               *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit              *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit              *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry            *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe            *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit               *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit              *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWritevExit              *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit             *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries              *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
@@ -306,55 +420,126 @@ type TraceeVariables struct {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	KernelWriteFexit           *ebpf.Program `ebpf:"__kernel_write_fexit"`
+	CgroupAttachTask           *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit            *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit           *ebpf.Program `ebpf:"chmod_common_fexit"`
+	CommitCreds                *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec            *ebpf.Program `ebpf:"commit_creds_exec"`
+	DirtyPipeSplice            *ebpf.Program `ebpf:"dirty_pipe_splice"`
+	DoSpliceFexit              *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit             *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry           *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe           *ebpf.Program `ebpf:"do_truncate_kprobe"`
+	ExecRemember               *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess              *ebpf.Program `ebpf:"execve_success"`
+	ExecveatEnter              *ebpf.Program `ebpf:"execveat_enter"`
+	ExecveatExit               *ebpf.Program `ebpf:"execveat_exit"`
+	Filldir64Fentry            *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe            *ebpf.Program `ebpf:"filldir64_kprobe"`
+	IdentityEnter              *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit      *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit           *ebpf.Program `ebpf:"inotify_watch_exit"`
+	MagicWrite                 *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit            *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWritevFexit           *ebpf.Program `ebpf:"magic_writev_fexit"`
+	MemProtAlert               *ebpf.Program `ebpf:"mem_prot_alert"`
+	MprotectEnter              *ebpf.Program `ebpf:"mprotect_enter"`
+	SchedProcessExec           *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit           *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork           *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec      *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry    *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe    *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm       *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit       *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry     *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe     *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm        *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit     *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry   *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe   *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm      *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit    *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry  *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe  *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm     *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit   *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm    *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit    *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry  *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe  *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm     *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
+	SecurityPathNotifyExit     *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry   *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe   *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm      *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit        *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry      *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe      *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm         *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit       *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry     *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe     *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm        *ebpf.Program `ebpf:"security_sb_umount_lsm"`
+	SecuritySocketAccept       *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketBind         *ebpf.Program `ebpf:"security_socket_bind"`
+	SecuritySocketConnect      *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketCreate       *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketListen       *ebpf.Program `ebpf:"security_socket_listen"`
+	SetFsPwdExit               *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry             *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe             *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
+	SocketDup                  *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs               *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                   *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                    *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                 *ebpf.Program `ebpf:"task_rename"`
+	VfsReadExit                *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit               *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadvExit               *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit              *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit              *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry            *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe            *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit               *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit              *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWritevExit              *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit             *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries              *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceePrograms) Close() error {
 	return _TraceeClose(
+		p.KernelWriteFexit,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
+		p.ChmodCommonExit,
+		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DirtyPipeSplice,
+		p.DoSpliceFexit,
+		p.DoTruncateExit,
+		p.DoTruncateFentry,
+		p.DoTruncateKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.ExecveatEnter,
 		p.ExecveatExit,
+		p.Filldir64Fentry,
+		p.Filldir64Kprobe,
 		p.IdentityEnter,
+		p.InotifyFindInodeFexit,
+		p.InotifyWatchExit,
 		p.MagicWrite,
+		p.MagicWriteFexit,
+		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.MprotectEnter,
 		p.SchedProcessExec,
@@ -368,16 +553,59 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityInodeMknodExit,
+		p.SecurityInodeMknodFentry,
+		p.SecurityInodeMknodKprobe,
+		p.SecurityInodeMknodLsm,
+		p.SecurityInodeRenameExit,
+		p.SecurityInodeRenameFentry,
+		p.SecurityInodeRenameKprobe,
+		p.SecurityInodeRenameLsm,
+		p.SecurityInodeSymlinkExit,
+		p.SecurityInodeSymlinkFentry,
+		p.SecurityInodeSymlinkKprobe,
+		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeUnlinkExit,
+		p.SecurityInodeUnlinkFentry,
+		p.SecurityInodeUnlinkKprobe,
+		p.SecurityInodeUnlinkLsm,
+		p.SecurityPathNotifyExit,
+		p.SecurityPathNotifyFentry,
+		p.SecurityPathNotifyKprobe,
+		p.SecurityPathNotifyLsm,
+		p.SecuritySbMountExit,
+		p.SecuritySbMountFentry,
+		p.SecuritySbMountKprobe,
+		p.SecuritySbMountLsm,
+		p.SecuritySbUmountExit,
+		p.SecuritySbUmountFentry,
+		p.SecuritySbUmountKprobe,
+		p.SecuritySbUmountLsm,
 		p.SecuritySocketAccept,
 		p.SecuritySocketBind,
 		p.SecuritySocketConnect,
 		p.SecuritySocketCreate,
 		p.SecuritySocketListen,
+		p.SetFsPwdExit,
+		p.SetFsPwdFentry,
+		p.SetFsPwdKprobe,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,
 		p.TaskRename,
+		p.VfsReadExit,
+		p.VfsReadFexit,
+		p.VfsReadvExit,
+		p.VfsReadvFexit,
+		p.VfsUtimesExit,
+		p.VfsUtimesFentry,
+		p.VfsUtimesKprobe,
+		p.VfsWriteExit,
+		p.VfsWriteFexit,
+		p.VfsWritevExit,
+		p.VfsWritevFexit,
+		p.ZeroedEntries,
 	)
 }
 

@@ -16,63 +16,120 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeWithoutCallbacksMapBuffers                  = "buffers"
-	TraceeWithoutCallbacksMapBulk                     = "bulk"
-	TraceeWithoutCallbacksMapCounters                 = "counters"
-	TraceeWithoutCallbacksMapCritical                 = "critical"
-	TraceeWithoutCallbacksMapEnterTails               = "enter_tails"
-	TraceeWithoutCallbacksMapExitTails                = "exit_tails"
-	TraceeWithoutCallbacksMapFilterStrings            = "filter_strings"
-	TraceeWithoutCallbacksMapFilterValues             = "filter_values"
-	TraceeWithoutCallbacksMapTaskStates               = "task_states"
-	TraceeWithoutCallbacksMapTaskStatesByAddress      = "task_states_by_address"
-	TraceeWithoutCallbacksProgCgroupAttachTask        = "cgroup_attach_task"
-	TraceeWithoutCallbacksProgCgroupMkdir             = "cgroup_mkdir"
-	TraceeWithoutCallbacksProgCgroupRmdir             = "cgroup_rmdir"
-	TraceeWithoutCallbacksProgCommitCreds             = "commit_creds"
-	TraceeWithoutCallbacksProgCommitCredsExec         = "commit_creds_exec"
-	TraceeWithoutCallbacksProgExecRemember            = "exec_remember"
-	TraceeWithoutCallbacksProgExecveSuccess           = "execve_success"
-	TraceeWithoutCallbacksProgExecveatEnter           = "execveat_enter"
-	TraceeWithoutCallbacksProgExecveatExit            = "execveat_exit"
-	TraceeWithoutCallbacksProgIdentityEnter           = "identity_enter"
-	TraceeWithoutCallbacksProgMagicWrite              = "magic_write"
-	TraceeWithoutCallbacksProgMemProtAlert            = "mem_prot_alert"
-	TraceeWithoutCallbacksProgMprotectEnter           = "mprotect_enter"
-	TraceeWithoutCallbacksProgSchedProcessExec        = "sched_process_exec"
-	TraceeWithoutCallbacksProgSchedProcessExit        = "sched_process_exit"
-	TraceeWithoutCallbacksProgSchedProcessFork        = "sched_process_fork"
-	TraceeWithoutCallbacksProgSecurityBprmCheckExec   = "security_bprm_check_exec"
-	TraceeWithoutCallbacksProgSecurityBprmCheckFentry = "security_bprm_check_fentry"
-	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
-	TraceeWithoutCallbacksProgSecurityBprmCheckLsm    = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileOpenExit    = "security_file_open_exit"
-	TraceeWithoutCallbacksProgSecurityFileOpenFentry  = "security_file_open_fentry"
-	TraceeWithoutCallbacksProgSecurityFileOpenKprobe  = "security_file_open_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileOpenLsm     = "security_file_open_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketAccept    = "security_socket_accept"
-	TraceeWithoutCallbacksProgSecuritySocketBind      = "security_socket_bind"
-	TraceeWithoutCallbacksProgSecuritySocketConnect   = "security_socket_connect"
-	TraceeWithoutCallbacksProgSecuritySocketCreate    = "security_socket_create"
-	TraceeWithoutCallbacksProgSecuritySocketListen    = "security_socket_listen"
-	TraceeWithoutCallbacksProgSocketDup               = "socket_dup"
-	TraceeWithoutCallbacksProgSwitchTaskNs            = "switch_task_ns"
-	TraceeWithoutCallbacksProgSysEnter                = "sys_enter"
-	TraceeWithoutCallbacksProgSysExit                 = "sys_exit"
-	TraceeWithoutCallbacksProgTaskRename              = "task_rename"
-	TraceeWithoutCallbacksVarDetectSyscall            = "detect_syscall"
-	TraceeWithoutCallbacksVarEventFlags               = "event_flags"
-	TraceeWithoutCallbacksVarEventIds                 = "event_ids"
-	TraceeWithoutCallbacksVarExecEnv                  = "exec_env"
-	TraceeWithoutCallbacksVarFilterPatterns           = "filter_patterns"
-	TraceeWithoutCallbacksVarFilterRules              = "filter_rules"
-	TraceeWithoutCallbacksVarMultiplexedSpecs         = "multiplexed_specs"
-	TraceeWithoutCallbacksVarNoTaskState              = "no_task_state"
-	TraceeWithoutCallbacksVarOwnPid                   = "own_pid"
-	TraceeWithoutCallbacksVarSyscallSpecs             = "syscall_specs"
-	TraceeWithoutCallbacksVarWakeBulk                 = "wake_bulk"
-	TraceeWithoutCallbacksVarWakeCritical             = "wake_critical"
-	TraceeWithoutCallbacksVarWakeEvery                = "wake_every"
+	TraceeWithoutCallbacksMapBuffers                     = "buffers"
+	TraceeWithoutCallbacksMapBulk                        = "bulk"
+	TraceeWithoutCallbacksMapCounters                    = "counters"
+	TraceeWithoutCallbacksMapCritical                    = "critical"
+	TraceeWithoutCallbacksMapEnterTails                  = "enter_tails"
+	TraceeWithoutCallbacksMapExitTails                   = "exit_tails"
+	TraceeWithoutCallbacksMapFilterStrings               = "filter_strings"
+	TraceeWithoutCallbacksMapFilterValues                = "filter_values"
+	TraceeWithoutCallbacksMapTaskStates                  = "task_states"
+	TraceeWithoutCallbacksMapTaskStatesByAddress         = "task_states_by_address"
+	TraceeWithoutCallbacksProgKernelWriteFexit           = "__kernel_write_fexit"
+	TraceeWithoutCallbacksProgCgroupAttachTask           = "cgroup_attach_task"
+	TraceeWithoutCallbacksProgCgroupMkdir                = "cgroup_mkdir"
+	TraceeWithoutCallbacksProgCgroupRmdir                = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgChmodCommonExit            = "chmod_common_exit"
+	TraceeWithoutCallbacksProgChmodCommonFexit           = "chmod_common_fexit"
+	TraceeWithoutCallbacksProgCommitCreds                = "commit_creds"
+	TraceeWithoutCallbacksProgCommitCredsExec            = "commit_creds_exec"
+	TraceeWithoutCallbacksProgDirtyPipeSplice            = "dirty_pipe_splice"
+	TraceeWithoutCallbacksProgDoSpliceFexit              = "do_splice_fexit"
+	TraceeWithoutCallbacksProgDoTruncateExit             = "do_truncate_exit"
+	TraceeWithoutCallbacksProgDoTruncateFentry           = "do_truncate_fentry"
+	TraceeWithoutCallbacksProgDoTruncateKprobe           = "do_truncate_kprobe"
+	TraceeWithoutCallbacksProgExecRemember               = "exec_remember"
+	TraceeWithoutCallbacksProgExecveSuccess              = "execve_success"
+	TraceeWithoutCallbacksProgExecveatEnter              = "execveat_enter"
+	TraceeWithoutCallbacksProgExecveatExit               = "execveat_exit"
+	TraceeWithoutCallbacksProgFilldir64Fentry            = "filldir64_fentry"
+	TraceeWithoutCallbacksProgFilldir64Kprobe            = "filldir64_kprobe"
+	TraceeWithoutCallbacksProgIdentityEnter              = "identity_enter"
+	TraceeWithoutCallbacksProgInotifyFindInodeFexit      = "inotify_find_inode_fexit"
+	TraceeWithoutCallbacksProgInotifyWatchExit           = "inotify_watch_exit"
+	TraceeWithoutCallbacksProgMagicWrite                 = "magic_write"
+	TraceeWithoutCallbacksProgMagicWriteFexit            = "magic_write_fexit"
+	TraceeWithoutCallbacksProgMagicWritevFexit           = "magic_writev_fexit"
+	TraceeWithoutCallbacksProgMemProtAlert               = "mem_prot_alert"
+	TraceeWithoutCallbacksProgMprotectEnter              = "mprotect_enter"
+	TraceeWithoutCallbacksProgSchedProcessExec           = "sched_process_exec"
+	TraceeWithoutCallbacksProgSchedProcessExit           = "sched_process_exit"
+	TraceeWithoutCallbacksProgSchedProcessFork           = "sched_process_fork"
+	TraceeWithoutCallbacksProgSecurityBprmCheckExec      = "security_bprm_check_exec"
+	TraceeWithoutCallbacksProgSecurityBprmCheckFentry    = "security_bprm_check_fentry"
+	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe    = "security_bprm_check_kprobe"
+	TraceeWithoutCallbacksProgSecurityBprmCheckLsm       = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenExit       = "security_file_open_exit"
+	TraceeWithoutCallbacksProgSecurityFileOpenFentry     = "security_file_open_fentry"
+	TraceeWithoutCallbacksProgSecurityFileOpenKprobe     = "security_file_open_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileOpenLsm        = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeMknodExit     = "security_inode_mknod_exit"
+	TraceeWithoutCallbacksProgSecurityInodeMknodFentry   = "security_inode_mknod_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeMknodKprobe   = "security_inode_mknod_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeMknodLsm      = "security_inode_mknod_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeRenameExit    = "security_inode_rename_exit"
+	TraceeWithoutCallbacksProgSecurityInodeRenameFentry  = "security_inode_rename_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeRenameKprobe  = "security_inode_rename_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeRenameLsm     = "security_inode_rename_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkExit   = "security_inode_symlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkFentry = "security_inode_symlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkKprobe = "security_inode_symlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkLsm    = "security_inode_symlink_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkExit    = "security_inode_unlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkFentry  = "security_inode_unlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkKprobe  = "security_inode_unlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkLsm     = "security_inode_unlink_lsm"
+	TraceeWithoutCallbacksProgSecurityPathNotifyExit     = "security_path_notify_exit"
+	TraceeWithoutCallbacksProgSecurityPathNotifyFentry   = "security_path_notify_fentry"
+	TraceeWithoutCallbacksProgSecurityPathNotifyKprobe   = "security_path_notify_kprobe"
+	TraceeWithoutCallbacksProgSecurityPathNotifyLsm      = "security_path_notify_lsm"
+	TraceeWithoutCallbacksProgSecuritySbMountExit        = "security_sb_mount_exit"
+	TraceeWithoutCallbacksProgSecuritySbMountFentry      = "security_sb_mount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbMountKprobe      = "security_sb_mount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbMountLsm         = "security_sb_mount_lsm"
+	TraceeWithoutCallbacksProgSecuritySbUmountExit       = "security_sb_umount_exit"
+	TraceeWithoutCallbacksProgSecuritySbUmountFentry     = "security_sb_umount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbUmountKprobe     = "security_sb_umount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbUmountLsm        = "security_sb_umount_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAccept       = "security_socket_accept"
+	TraceeWithoutCallbacksProgSecuritySocketBind         = "security_socket_bind"
+	TraceeWithoutCallbacksProgSecuritySocketConnect      = "security_socket_connect"
+	TraceeWithoutCallbacksProgSecuritySocketCreate       = "security_socket_create"
+	TraceeWithoutCallbacksProgSecuritySocketListen       = "security_socket_listen"
+	TraceeWithoutCallbacksProgSetFsPwdExit               = "set_fs_pwd_exit"
+	TraceeWithoutCallbacksProgSetFsPwdFentry             = "set_fs_pwd_fentry"
+	TraceeWithoutCallbacksProgSetFsPwdKprobe             = "set_fs_pwd_kprobe"
+	TraceeWithoutCallbacksProgSocketDup                  = "socket_dup"
+	TraceeWithoutCallbacksProgSwitchTaskNs               = "switch_task_ns"
+	TraceeWithoutCallbacksProgSysEnter                   = "sys_enter"
+	TraceeWithoutCallbacksProgSysExit                    = "sys_exit"
+	TraceeWithoutCallbacksProgTaskRename                 = "task_rename"
+	TraceeWithoutCallbacksProgVfsReadExit                = "vfs_read_exit"
+	TraceeWithoutCallbacksProgVfsReadFexit               = "vfs_read_fexit"
+	TraceeWithoutCallbacksProgVfsReadvExit               = "vfs_readv_exit"
+	TraceeWithoutCallbacksProgVfsReadvFexit              = "vfs_readv_fexit"
+	TraceeWithoutCallbacksProgVfsUtimesExit              = "vfs_utimes_exit"
+	TraceeWithoutCallbacksProgVfsUtimesFentry            = "vfs_utimes_fentry"
+	TraceeWithoutCallbacksProgVfsUtimesKprobe            = "vfs_utimes_kprobe"
+	TraceeWithoutCallbacksProgVfsWriteExit               = "vfs_write_exit"
+	TraceeWithoutCallbacksProgVfsWriteFexit              = "vfs_write_fexit"
+	TraceeWithoutCallbacksProgVfsWritevExit              = "vfs_writev_exit"
+	TraceeWithoutCallbacksProgVfsWritevFexit             = "vfs_writev_fexit"
+	TraceeWithoutCallbacksProgZeroedEntries              = "zeroed_entries"
+	TraceeWithoutCallbacksVarDetectSyscall               = "detect_syscall"
+	TraceeWithoutCallbacksVarEventFlags                  = "event_flags"
+	TraceeWithoutCallbacksVarEventIds                    = "event_ids"
+	TraceeWithoutCallbacksVarExecEnv                     = "exec_env"
+	TraceeWithoutCallbacksVarFilterPatterns              = "filter_patterns"
+	TraceeWithoutCallbacksVarFilterRules                 = "filter_rules"
+	TraceeWithoutCallbacksVarMultiplexedSpecs            = "multiplexed_specs"
+	TraceeWithoutCallbacksVarNoTaskState                 = "no_task_state"
+	TraceeWithoutCallbacksVarOwnPid                      = "own_pid"
+	TraceeWithoutCallbacksVarSyscallSpecs                = "syscall_specs"
+	TraceeWithoutCallbacksVarWakeBulk                    = "wake_bulk"
+	TraceeWithoutCallbacksVarWakeCritical                = "wake_critical"
+	TraceeWithoutCallbacksVarWakeEvery                   = "wake_every"
 )
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
@@ -117,40 +174,97 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
-	CgroupAttachTask        *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.ProgramSpec `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
+	KernelWriteFexit           *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
+	CgroupAttachTask           *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit            *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit           *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
+	CommitCreds                *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec            *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	DirtyPipeSplice            *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
+	DoSpliceFexit              *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit             *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry           *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe           *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
+	ExecRemember               *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess              *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExecveatEnter              *ebpf.ProgramSpec `ebpf:"execveat_enter"`
+	ExecveatExit               *ebpf.ProgramSpec `ebpf:"execveat_exit"`
+	Filldir64Fentry            *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe            *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
+	IdentityEnter              *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit      *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit           *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
+	MagicWrite                 *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit            *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWritevFexit           *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
+	MemProtAlert               *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	MprotectEnter              *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	SchedProcessExec           *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit           *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork           *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec      *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry    *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe    *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm       *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit       *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry     *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe     *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm        *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit     *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry   *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe   *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm      *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit    *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry  *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe  *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm     *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit   *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm    *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit    *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry  *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe  *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm     *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
+	SecurityPathNotifyExit     *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry   *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe   *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm      *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit        *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry      *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe      *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm         *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit       *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry     *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe     *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm        *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
+	SecuritySocketAccept       *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketBind         *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
+	SecuritySocketConnect      *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketCreate       *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketListen       *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	SetFsPwdExit               *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry             *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe             *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
+	SocketDup                  *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs               *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                   *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                    *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                 *ebpf.ProgramSpec `ebpf:"task_rename"`
+	VfsReadExit                *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit               *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadvExit               *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit              *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit              *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry            *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe            *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit               *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit              *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWritevExit              *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit             *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries              *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
@@ -258,55 +372,126 @@ type TraceeWithoutCallbacksVariables struct {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
-	CgroupAttachTask        *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir             *ebpf.Program `ebpf:"cgroup_rmdir"`
-	CommitCreds             *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec         *ebpf.Program `ebpf:"commit_creds_exec"`
-	ExecRemember            *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess           *ebpf.Program `ebpf:"execve_success"`
-	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
-	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
-	IdentityEnter           *ebpf.Program `ebpf:"identity_enter"`
-	MagicWrite              *ebpf.Program `ebpf:"magic_write"`
-	MemProtAlert            *ebpf.Program `ebpf:"mem_prot_alert"`
-	MprotectEnter           *ebpf.Program `ebpf:"mprotect_enter"`
-	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheckExec   *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm    *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileOpenExit    *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry  *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe  *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm     *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecuritySocketAccept    *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind      *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect   *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate    *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen    *ebpf.Program `ebpf:"security_socket_listen"`
-	SocketDup               *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs            *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename              *ebpf.Program `ebpf:"task_rename"`
+	KernelWriteFexit           *ebpf.Program `ebpf:"__kernel_write_fexit"`
+	CgroupAttachTask           *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit            *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit           *ebpf.Program `ebpf:"chmod_common_fexit"`
+	CommitCreds                *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec            *ebpf.Program `ebpf:"commit_creds_exec"`
+	DirtyPipeSplice            *ebpf.Program `ebpf:"dirty_pipe_splice"`
+	DoSpliceFexit              *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit             *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry           *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe           *ebpf.Program `ebpf:"do_truncate_kprobe"`
+	ExecRemember               *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess              *ebpf.Program `ebpf:"execve_success"`
+	ExecveatEnter              *ebpf.Program `ebpf:"execveat_enter"`
+	ExecveatExit               *ebpf.Program `ebpf:"execveat_exit"`
+	Filldir64Fentry            *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe            *ebpf.Program `ebpf:"filldir64_kprobe"`
+	IdentityEnter              *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit      *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit           *ebpf.Program `ebpf:"inotify_watch_exit"`
+	MagicWrite                 *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit            *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWritevFexit           *ebpf.Program `ebpf:"magic_writev_fexit"`
+	MemProtAlert               *ebpf.Program `ebpf:"mem_prot_alert"`
+	MprotectEnter              *ebpf.Program `ebpf:"mprotect_enter"`
+	SchedProcessExec           *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit           *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork           *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheckExec      *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry    *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe    *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm       *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileOpenExit       *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry     *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe     *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm        *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit     *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry   *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe   *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm      *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit    *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry  *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe  *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm     *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit   *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm    *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit    *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry  *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe  *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm     *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
+	SecurityPathNotifyExit     *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry   *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe   *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm      *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit        *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry      *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe      *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm         *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit       *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry     *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe     *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm        *ebpf.Program `ebpf:"security_sb_umount_lsm"`
+	SecuritySocketAccept       *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketBind         *ebpf.Program `ebpf:"security_socket_bind"`
+	SecuritySocketConnect      *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketCreate       *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketListen       *ebpf.Program `ebpf:"security_socket_listen"`
+	SetFsPwdExit               *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry             *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe             *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
+	SocketDup                  *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs               *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                   *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                    *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                 *ebpf.Program `ebpf:"task_rename"`
+	VfsReadExit                *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit               *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadvExit               *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit              *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit              *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry            *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe            *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit               *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit              *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWritevExit              *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit             *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries              *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
 	return _TraceeWithoutCallbacksClose(
+		p.KernelWriteFexit,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
+		p.ChmodCommonExit,
+		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.DirtyPipeSplice,
+		p.DoSpliceFexit,
+		p.DoTruncateExit,
+		p.DoTruncateFentry,
+		p.DoTruncateKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.ExecveatEnter,
 		p.ExecveatExit,
+		p.Filldir64Fentry,
+		p.Filldir64Kprobe,
 		p.IdentityEnter,
+		p.InotifyFindInodeFexit,
+		p.InotifyWatchExit,
 		p.MagicWrite,
+		p.MagicWriteFexit,
+		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.MprotectEnter,
 		p.SchedProcessExec,
@@ -320,16 +505,59 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityInodeMknodExit,
+		p.SecurityInodeMknodFentry,
+		p.SecurityInodeMknodKprobe,
+		p.SecurityInodeMknodLsm,
+		p.SecurityInodeRenameExit,
+		p.SecurityInodeRenameFentry,
+		p.SecurityInodeRenameKprobe,
+		p.SecurityInodeRenameLsm,
+		p.SecurityInodeSymlinkExit,
+		p.SecurityInodeSymlinkFentry,
+		p.SecurityInodeSymlinkKprobe,
+		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeUnlinkExit,
+		p.SecurityInodeUnlinkFentry,
+		p.SecurityInodeUnlinkKprobe,
+		p.SecurityInodeUnlinkLsm,
+		p.SecurityPathNotifyExit,
+		p.SecurityPathNotifyFentry,
+		p.SecurityPathNotifyKprobe,
+		p.SecurityPathNotifyLsm,
+		p.SecuritySbMountExit,
+		p.SecuritySbMountFentry,
+		p.SecuritySbMountKprobe,
+		p.SecuritySbMountLsm,
+		p.SecuritySbUmountExit,
+		p.SecuritySbUmountFentry,
+		p.SecuritySbUmountKprobe,
+		p.SecuritySbUmountLsm,
 		p.SecuritySocketAccept,
 		p.SecuritySocketBind,
 		p.SecuritySocketConnect,
 		p.SecuritySocketCreate,
 		p.SecuritySocketListen,
+		p.SetFsPwdExit,
+		p.SetFsPwdFentry,
+		p.SetFsPwdKprobe,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,
 		p.TaskRename,
+		p.VfsReadExit,
+		p.VfsReadFexit,
+		p.VfsReadvExit,
+		p.VfsReadvFexit,
+		p.VfsUtimesExit,
+		p.VfsUtimesFentry,
+		p.VfsUtimesKprobe,
+		p.VfsWriteExit,
+		p.VfsWriteFexit,
+		p.VfsWritevExit,
+		p.VfsWritevFexit,
+		p.ZeroedEntries,
 	)
 }
 

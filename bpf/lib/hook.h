@@ -6,6 +6,9 @@
  * (arm64 before 6.0), by kprobe: programs <function>_fentry and <function>_kprobe. LSM_HOOKn(hook, lsm, ...) does so
  * for security_<hook>, and can also be attached to the LSM itself, which knows the hook as lsm: security_<hook>_lsm.
  * There a program decides too; ours leave the verdict as it was. The body gets the arguments, and the rung it runs on.
+ *
+ * RETURN_HOOKn(function, result, type, name, ...) observes the return, by fexit alone: program <function>_fexit. All n
+ * arguments must be named: ret lies behind them. A kretprobe would have to keep them.
  */
 #pragma once
 
@@ -128,3 +131,41 @@
 		return (int)ctx[5]; \
 	} \
 	HOOK5(security_##h, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)
+
+#define RETURN_HOOK2(f, result, t1, a1, t2, a2) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (result)ctx[2]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, result ret)
+
+#define RETURN_HOOK4(f, result, t1, a1, t2, a2, t3, a3, t4, a4) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (result)ctx[4]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, result ret)
+
+#define RETURN_HOOK5(f, result, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4], \
+				    (result)ctx[5]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, result ret)
+
+#define RETURN_HOOK6(f, result, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4], (t6)ctx[5], \
+				    (result)ctx[6]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6, result ret)
