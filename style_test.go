@@ -24,7 +24,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/tracee-go/tracee/events"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 const (
@@ -520,7 +519,7 @@ func declaredPrograms(t *testing.T) map[string]declaredProgram {
 			case hook.Program == "":
 			case hook.Exit != nil:
 				declared[hook.Program] = declaredProgram{e.Name, "sys_exit"}
-			case hook.Rung == trace.Fentry:
+			case strings.HasSuffix(hook.Program, "_fentry"):
 				declared[hook.Program] = declaredProgram{e.Name, strings.TrimSuffix(hook.Program, "_fentry")}
 			default:
 				declared[hook.Program] = declaredProgram{event: e.Name}

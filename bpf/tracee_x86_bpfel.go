@@ -76,6 +76,7 @@ const (
 	TraceeMapModulesInInit                     = "modules_in_init"
 	TraceeMapTaskStates                        = "task_states"
 	TraceeMapTaskStatesByAddress               = "task_states_by_address"
+	TraceeProgKernelWriteFexit                 = "__kernel_write_fexit"
 	TraceeProgRegisterChrdevFentry             = "__register_chrdev_fentry"
 	TraceeProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
 	TraceeProgAddTaintFentry                   = "add_taint_fentry"
@@ -90,6 +91,8 @@ const (
 	TraceeProgCgroupAttachTask                 = "cgroup_attach_task"
 	TraceeProgCgroupMkdir                      = "cgroup_mkdir"
 	TraceeProgCgroupRmdir                      = "cgroup_rmdir"
+	TraceeProgChmodCommonExit                  = "chmod_common_exit"
+	TraceeProgChmodCommonFexit                 = "chmod_common_fexit"
 	TraceeProgCommitCreds                      = "commit_creds"
 	TraceeProgCommitCredsExec                  = "commit_creds_exec"
 	TraceeProgCreateUserNsFentry               = "create_user_ns_fentry"
@@ -102,6 +105,7 @@ const (
 	TraceeProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
 	TraceeProgDeviceAddFentry                  = "device_add_fentry"
 	TraceeProgDeviceAddKprobe                  = "device_add_kprobe"
+	TraceeProgDirtyPipeSplice                  = "dirty_pipe_splice"
 	TraceeProgDoExitFentry                     = "do_exit_fentry"
 	TraceeProgDoExitKprobe                     = "do_exit_kprobe"
 	TraceeProgDoExitTracepoint                 = "do_exit_tracepoint"
@@ -114,9 +118,17 @@ const (
 	TraceeProgDoSigactionExit                  = "do_sigaction_exit"
 	TraceeProgDoSigactionFentry                = "do_sigaction_fentry"
 	TraceeProgDoSigactionKprobe                = "do_sigaction_kprobe"
+	TraceeProgDoSpliceFexit                    = "do_splice_fexit"
+	TraceeProgDoTruncateExit                   = "do_truncate_exit"
+	TraceeProgDoTruncateFentry                 = "do_truncate_fentry"
+	TraceeProgDoTruncateKprobe                 = "do_truncate_kprobe"
 	TraceeProgExecRemember                     = "exec_remember"
 	TraceeProgExecveSuccess                    = "execve_success"
+	TraceeProgFilldir64Fentry                  = "filldir64_fentry"
+	TraceeProgFilldir64Kprobe                  = "filldir64_kprobe"
 	TraceeProgIdentityEnter                    = "identity_enter"
+	TraceeProgInotifyFindInodeFexit            = "inotify_find_inode_fexit"
+	TraceeProgInotifyWatchExit                 = "inotify_watch_exit"
 	TraceeProgIoUringCreate                    = "io_uring_create"
 	TraceeProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
 	TraceeProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
@@ -124,6 +136,8 @@ const (
 	TraceeProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
 	TraceeProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
 	TraceeProgMagicWrite                       = "magic_write"
+	TraceeProgMagicWriteFexit                  = "magic_write_fexit"
+	TraceeProgMagicWritevFexit                 = "magic_writev_fexit"
 	TraceeProgMemProtAlert                     = "mem_prot_alert"
 	TraceeProgModuleFree                       = "module_free"
 	TraceeProgModuleLoad                       = "module_load"
@@ -163,6 +177,22 @@ const (
 	TraceeProgSecurityFileOpenFentry           = "security_file_open_fentry"
 	TraceeProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
 	TraceeProgSecurityFileOpenLsm              = "security_file_open_lsm"
+	TraceeProgSecurityInodeMknodExit           = "security_inode_mknod_exit"
+	TraceeProgSecurityInodeMknodFentry         = "security_inode_mknod_fentry"
+	TraceeProgSecurityInodeMknodKprobe         = "security_inode_mknod_kprobe"
+	TraceeProgSecurityInodeMknodLsm            = "security_inode_mknod_lsm"
+	TraceeProgSecurityInodeRenameExit          = "security_inode_rename_exit"
+	TraceeProgSecurityInodeRenameFentry        = "security_inode_rename_fentry"
+	TraceeProgSecurityInodeRenameKprobe        = "security_inode_rename_kprobe"
+	TraceeProgSecurityInodeRenameLsm           = "security_inode_rename_lsm"
+	TraceeProgSecurityInodeSymlinkExit         = "security_inode_symlink_exit"
+	TraceeProgSecurityInodeSymlinkFentry       = "security_inode_symlink_fentry"
+	TraceeProgSecurityInodeSymlinkKprobe       = "security_inode_symlink_kprobe"
+	TraceeProgSecurityInodeSymlinkLsm          = "security_inode_symlink_lsm"
+	TraceeProgSecurityInodeUnlinkExit          = "security_inode_unlink_exit"
+	TraceeProgSecurityInodeUnlinkFentry        = "security_inode_unlink_fentry"
+	TraceeProgSecurityInodeUnlinkKprobe        = "security_inode_unlink_kprobe"
+	TraceeProgSecurityInodeUnlinkLsm           = "security_inode_unlink_lsm"
 	TraceeProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
 	TraceeProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
 	TraceeProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
@@ -175,6 +205,18 @@ const (
 	TraceeProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
 	TraceeProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
 	TraceeProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
+	TraceeProgSecurityPathNotifyExit           = "security_path_notify_exit"
+	TraceeProgSecurityPathNotifyFentry         = "security_path_notify_fentry"
+	TraceeProgSecurityPathNotifyKprobe         = "security_path_notify_kprobe"
+	TraceeProgSecurityPathNotifyLsm            = "security_path_notify_lsm"
+	TraceeProgSecuritySbMountExit              = "security_sb_mount_exit"
+	TraceeProgSecuritySbMountFentry            = "security_sb_mount_fentry"
+	TraceeProgSecuritySbMountKprobe            = "security_sb_mount_kprobe"
+	TraceeProgSecuritySbMountLsm               = "security_sb_mount_lsm"
+	TraceeProgSecuritySbUmountExit             = "security_sb_umount_exit"
+	TraceeProgSecuritySbUmountFentry           = "security_sb_umount_fentry"
+	TraceeProgSecuritySbUmountKprobe           = "security_sb_umount_kprobe"
+	TraceeProgSecuritySbUmountLsm              = "security_sb_umount_lsm"
 	TraceeProgSecuritySettime64Exit            = "security_settime64_exit"
 	TraceeProgSecuritySettime64Fentry          = "security_settime64_fentry"
 	TraceeProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
@@ -211,6 +253,9 @@ const (
 	TraceeProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
 	TraceeProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
 	TraceeProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
+	TraceeProgSetFsPwdExit                     = "set_fs_pwd_exit"
+	TraceeProgSetFsPwdFentry                   = "set_fs_pwd_fentry"
+	TraceeProgSetFsPwdKprobe                   = "set_fs_pwd_kprobe"
 	TraceeProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
 	TraceeProgSocketAccept                     = "socket_accept"
 	TraceeProgSocketDup                        = "socket_dup"
@@ -221,6 +266,18 @@ const (
 	TraceeProgTaskRename                       = "task_rename"
 	TraceeProgUserNamespaceCreateExit          = "user_namespace_create_exit"
 	TraceeProgUserNamespaceCreateFork          = "user_namespace_create_fork"
+	TraceeProgVfsReadExit                      = "vfs_read_exit"
+	TraceeProgVfsReadFexit                     = "vfs_read_fexit"
+	TraceeProgVfsReadvExit                     = "vfs_readv_exit"
+	TraceeProgVfsReadvFexit                    = "vfs_readv_fexit"
+	TraceeProgVfsUtimesExit                    = "vfs_utimes_exit"
+	TraceeProgVfsUtimesFentry                  = "vfs_utimes_fentry"
+	TraceeProgVfsUtimesKprobe                  = "vfs_utimes_kprobe"
+	TraceeProgVfsWriteExit                     = "vfs_write_exit"
+	TraceeProgVfsWriteFexit                    = "vfs_write_fexit"
+	TraceeProgVfsWritevExit                    = "vfs_writev_exit"
+	TraceeProgVfsWritevFexit                   = "vfs_writev_fexit"
+	TraceeProgZeroedEntries                    = "zeroed_entries"
 	TraceeVarDetectSyscall                     = "detect_syscall"
 	TraceeVarEventFlags                        = "event_flags"
 	TraceeVarEventIds                          = "event_ids"
@@ -278,6 +335,7 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
+	KernelWriteFexit                 *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
 	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
 	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
@@ -292,6 +350,8 @@ type TraceeProgramSpecs struct {
 	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                  *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                 *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
 	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
@@ -304,6 +364,7 @@ type TraceeProgramSpecs struct {
 	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
 	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
 	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                  *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
 	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
 	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
 	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
@@ -316,9 +377,17 @@ type TraceeProgramSpecs struct {
 	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
 	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
 	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                    *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit                   *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                 *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                 *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
 	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
+	Filldir64Fentry                  *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                  *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
 	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit            *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                 *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
 	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
 	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
 	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
@@ -326,6 +395,8 @@ type TraceeProgramSpecs struct {
 	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
 	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit                  *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWritevFexit                 *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
 	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
 	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
@@ -365,6 +436,22 @@ type TraceeProgramSpecs struct {
 	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit           *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm            *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit          *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry        *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm           *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit         *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm          *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit          *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm           *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
 	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
 	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
 	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
@@ -377,6 +464,18 @@ type TraceeProgramSpecs struct {
 	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
 	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
 	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit           *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry         *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe         *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm            *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit              *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry            *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe            *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm               *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit             *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry           *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe           *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm              *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
 	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
 	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
 	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
@@ -413,6 +512,9 @@ type TraceeProgramSpecs struct {
 	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
 	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
 	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                     *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
 	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
@@ -423,6 +525,18 @@ type TraceeProgramSpecs struct {
 	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
 	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
 	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                      *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit                     *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadvExit                     *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                    *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit                    *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                     *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                    *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWritevExit                    *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                   *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries                    *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
@@ -533,6 +647,7 @@ type TraceeVariables struct {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
+	KernelWriteFexit                 *ebpf.Program `ebpf:"__kernel_write_fexit"`
 	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
 	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
@@ -547,6 +662,8 @@ type TraceePrograms struct {
 	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                  *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                 *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
 	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
@@ -559,6 +676,7 @@ type TraceePrograms struct {
 	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
 	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
 	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                  *ebpf.Program `ebpf:"dirty_pipe_splice"`
 	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
 	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
 	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
@@ -571,9 +689,17 @@ type TraceePrograms struct {
 	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
 	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
 	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                    *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit                   *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                 *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                 *ebpf.Program `ebpf:"do_truncate_kprobe"`
 	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
+	Filldir64Fentry                  *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                  *ebpf.Program `ebpf:"filldir64_kprobe"`
 	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit            *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                 *ebpf.Program `ebpf:"inotify_watch_exit"`
 	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
 	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
 	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
@@ -581,6 +707,8 @@ type TraceePrograms struct {
 	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
 	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit                  *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWritevFexit                 *ebpf.Program `ebpf:"magic_writev_fexit"`
 	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
 	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
@@ -620,6 +748,22 @@ type TraceePrograms struct {
 	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit           *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry         *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe         *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm            *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit          *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry        *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe        *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm           *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit         *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry       *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe       *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm          *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit          *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry        *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe        *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm           *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
 	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
 	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
 	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
@@ -632,6 +776,18 @@ type TraceePrograms struct {
 	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
 	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
 	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit           *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry         *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe         *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm            *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit              *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry            *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe            *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm               *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit             *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry           *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe           *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm              *ebpf.Program `ebpf:"security_sb_umount_lsm"`
 	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
 	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
 	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
@@ -668,6 +824,9 @@ type TraceePrograms struct {
 	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
 	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
 	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                     *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                   *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                   *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
 	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
 	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
@@ -678,10 +837,23 @@ type TraceePrograms struct {
 	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
 	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
 	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                      *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit                     *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadvExit                     *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                    *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit                    *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                  *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                  *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                     *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                    *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWritevExit                    *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                   *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries                    *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceePrograms) Close() error {
 	return _TraceeClose(
+		p.KernelWriteFexit,
 		p.RegisterChrdevFentry,
 		p.RegisterChrdevKprobe,
 		p.AddTaintFentry,
@@ -696,6 +868,8 @@ func (p *TraceePrograms) Close() error {
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
+		p.ChmodCommonExit,
+		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
 		p.CreateUserNsFentry,
@@ -708,6 +882,7 @@ func (p *TraceePrograms) Close() error {
 		p.DebugfsCreateFileKprobe,
 		p.DeviceAddFentry,
 		p.DeviceAddKprobe,
+		p.DirtyPipeSplice,
 		p.DoExitFentry,
 		p.DoExitKprobe,
 		p.DoExitTracepoint,
@@ -720,9 +895,17 @@ func (p *TraceePrograms) Close() error {
 		p.DoSigactionExit,
 		p.DoSigactionFentry,
 		p.DoSigactionKprobe,
+		p.DoSpliceFexit,
+		p.DoTruncateExit,
+		p.DoTruncateFentry,
+		p.DoTruncateKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.Filldir64Fentry,
+		p.Filldir64Kprobe,
 		p.IdentityEnter,
+		p.InotifyFindInodeFexit,
+		p.InotifyWatchExit,
 		p.IoUringCreate,
 		p.KallsymsLookupNameFentry,
 		p.KallsymsLookupNameKprobe,
@@ -730,6 +913,8 @@ func (p *TraceePrograms) Close() error {
 		p.LoadElfPhdrsFentry,
 		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
+		p.MagicWriteFexit,
+		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.ModuleFree,
 		p.ModuleLoad,
@@ -769,6 +954,22 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityInodeMknodExit,
+		p.SecurityInodeMknodFentry,
+		p.SecurityInodeMknodKprobe,
+		p.SecurityInodeMknodLsm,
+		p.SecurityInodeRenameExit,
+		p.SecurityInodeRenameFentry,
+		p.SecurityInodeRenameKprobe,
+		p.SecurityInodeRenameLsm,
+		p.SecurityInodeSymlinkExit,
+		p.SecurityInodeSymlinkFentry,
+		p.SecurityInodeSymlinkKprobe,
+		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeUnlinkExit,
+		p.SecurityInodeUnlinkFentry,
+		p.SecurityInodeUnlinkKprobe,
+		p.SecurityInodeUnlinkLsm,
 		p.SecurityKernelPostReadFileExit,
 		p.SecurityKernelPostReadFileFentry,
 		p.SecurityKernelPostReadFileKprobe,
@@ -781,6 +982,18 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityMmapFileFentry,
 		p.SecurityMmapFileKprobe,
 		p.SecurityMmapFileLsm,
+		p.SecurityPathNotifyExit,
+		p.SecurityPathNotifyFentry,
+		p.SecurityPathNotifyKprobe,
+		p.SecurityPathNotifyLsm,
+		p.SecuritySbMountExit,
+		p.SecuritySbMountFentry,
+		p.SecuritySbMountKprobe,
+		p.SecuritySbMountLsm,
+		p.SecuritySbUmountExit,
+		p.SecuritySbUmountFentry,
+		p.SecuritySbUmountKprobe,
+		p.SecuritySbUmountLsm,
 		p.SecuritySettime64Exit,
 		p.SecuritySettime64Fentry,
 		p.SecuritySettime64Kprobe,
@@ -817,6 +1030,9 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityTaskSetrlimitFentry,
 		p.SecurityTaskSetrlimitKprobe,
 		p.SecurityTaskSetrlimitLsm,
+		p.SetFsPwdExit,
+		p.SetFsPwdFentry,
+		p.SetFsPwdKprobe,
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketDup,
@@ -827,6 +1043,18 @@ func (p *TraceePrograms) Close() error {
 		p.TaskRename,
 		p.UserNamespaceCreateExit,
 		p.UserNamespaceCreateFork,
+		p.VfsReadExit,
+		p.VfsReadFexit,
+		p.VfsReadvExit,
+		p.VfsReadvFexit,
+		p.VfsUtimesExit,
+		p.VfsUtimesFentry,
+		p.VfsUtimesKprobe,
+		p.VfsWriteExit,
+		p.VfsWriteFexit,
+		p.VfsWritevExit,
+		p.VfsWritevFexit,
+		p.ZeroedEntries,
 	)
 }
 

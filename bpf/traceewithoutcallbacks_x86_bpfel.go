@@ -27,6 +27,7 @@ const (
 	TraceeWithoutCallbacksMapModulesInInit                     = "modules_in_init"
 	TraceeWithoutCallbacksMapTaskStates                        = "task_states"
 	TraceeWithoutCallbacksMapTaskStatesByAddress               = "task_states_by_address"
+	TraceeWithoutCallbacksProgKernelWriteFexit                 = "__kernel_write_fexit"
 	TraceeWithoutCallbacksProgRegisterChrdevFentry             = "__register_chrdev_fentry"
 	TraceeWithoutCallbacksProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
 	TraceeWithoutCallbacksProgAddTaintFentry                   = "add_taint_fentry"
@@ -41,6 +42,8 @@ const (
 	TraceeWithoutCallbacksProgCgroupAttachTask                 = "cgroup_attach_task"
 	TraceeWithoutCallbacksProgCgroupMkdir                      = "cgroup_mkdir"
 	TraceeWithoutCallbacksProgCgroupRmdir                      = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgChmodCommonExit                  = "chmod_common_exit"
+	TraceeWithoutCallbacksProgChmodCommonFexit                 = "chmod_common_fexit"
 	TraceeWithoutCallbacksProgCommitCreds                      = "commit_creds"
 	TraceeWithoutCallbacksProgCommitCredsExec                  = "commit_creds_exec"
 	TraceeWithoutCallbacksProgCreateUserNsFentry               = "create_user_ns_fentry"
@@ -53,6 +56,7 @@ const (
 	TraceeWithoutCallbacksProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
 	TraceeWithoutCallbacksProgDeviceAddFentry                  = "device_add_fentry"
 	TraceeWithoutCallbacksProgDeviceAddKprobe                  = "device_add_kprobe"
+	TraceeWithoutCallbacksProgDirtyPipeSplice                  = "dirty_pipe_splice"
 	TraceeWithoutCallbacksProgDoExitFentry                     = "do_exit_fentry"
 	TraceeWithoutCallbacksProgDoExitKprobe                     = "do_exit_kprobe"
 	TraceeWithoutCallbacksProgDoExitTracepoint                 = "do_exit_tracepoint"
@@ -65,9 +69,17 @@ const (
 	TraceeWithoutCallbacksProgDoSigactionExit                  = "do_sigaction_exit"
 	TraceeWithoutCallbacksProgDoSigactionFentry                = "do_sigaction_fentry"
 	TraceeWithoutCallbacksProgDoSigactionKprobe                = "do_sigaction_kprobe"
+	TraceeWithoutCallbacksProgDoSpliceFexit                    = "do_splice_fexit"
+	TraceeWithoutCallbacksProgDoTruncateExit                   = "do_truncate_exit"
+	TraceeWithoutCallbacksProgDoTruncateFentry                 = "do_truncate_fentry"
+	TraceeWithoutCallbacksProgDoTruncateKprobe                 = "do_truncate_kprobe"
 	TraceeWithoutCallbacksProgExecRemember                     = "exec_remember"
 	TraceeWithoutCallbacksProgExecveSuccess                    = "execve_success"
+	TraceeWithoutCallbacksProgFilldir64Fentry                  = "filldir64_fentry"
+	TraceeWithoutCallbacksProgFilldir64Kprobe                  = "filldir64_kprobe"
 	TraceeWithoutCallbacksProgIdentityEnter                    = "identity_enter"
+	TraceeWithoutCallbacksProgInotifyFindInodeFexit            = "inotify_find_inode_fexit"
+	TraceeWithoutCallbacksProgInotifyWatchExit                 = "inotify_watch_exit"
 	TraceeWithoutCallbacksProgIoUringCreate                    = "io_uring_create"
 	TraceeWithoutCallbacksProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
 	TraceeWithoutCallbacksProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
@@ -75,6 +87,8 @@ const (
 	TraceeWithoutCallbacksProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
 	TraceeWithoutCallbacksProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
 	TraceeWithoutCallbacksProgMagicWrite                       = "magic_write"
+	TraceeWithoutCallbacksProgMagicWriteFexit                  = "magic_write_fexit"
+	TraceeWithoutCallbacksProgMagicWritevFexit                 = "magic_writev_fexit"
 	TraceeWithoutCallbacksProgMemProtAlert                     = "mem_prot_alert"
 	TraceeWithoutCallbacksProgModuleFree                       = "module_free"
 	TraceeWithoutCallbacksProgModuleLoad                       = "module_load"
@@ -113,6 +127,22 @@ const (
 	TraceeWithoutCallbacksProgSecurityFileOpenFentry           = "security_file_open_fentry"
 	TraceeWithoutCallbacksProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
 	TraceeWithoutCallbacksProgSecurityFileOpenLsm              = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeMknodExit           = "security_inode_mknod_exit"
+	TraceeWithoutCallbacksProgSecurityInodeMknodFentry         = "security_inode_mknod_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeMknodKprobe         = "security_inode_mknod_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeMknodLsm            = "security_inode_mknod_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeRenameExit          = "security_inode_rename_exit"
+	TraceeWithoutCallbacksProgSecurityInodeRenameFentry        = "security_inode_rename_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeRenameKprobe        = "security_inode_rename_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeRenameLsm           = "security_inode_rename_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkExit         = "security_inode_symlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkFentry       = "security_inode_symlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkKprobe       = "security_inode_symlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkLsm          = "security_inode_symlink_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkExit          = "security_inode_unlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkFentry        = "security_inode_unlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkKprobe        = "security_inode_unlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkLsm           = "security_inode_unlink_lsm"
 	TraceeWithoutCallbacksProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
 	TraceeWithoutCallbacksProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
 	TraceeWithoutCallbacksProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
@@ -125,6 +155,18 @@ const (
 	TraceeWithoutCallbacksProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
 	TraceeWithoutCallbacksProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
 	TraceeWithoutCallbacksProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
+	TraceeWithoutCallbacksProgSecurityPathNotifyExit           = "security_path_notify_exit"
+	TraceeWithoutCallbacksProgSecurityPathNotifyFentry         = "security_path_notify_fentry"
+	TraceeWithoutCallbacksProgSecurityPathNotifyKprobe         = "security_path_notify_kprobe"
+	TraceeWithoutCallbacksProgSecurityPathNotifyLsm            = "security_path_notify_lsm"
+	TraceeWithoutCallbacksProgSecuritySbMountExit              = "security_sb_mount_exit"
+	TraceeWithoutCallbacksProgSecuritySbMountFentry            = "security_sb_mount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbMountKprobe            = "security_sb_mount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbMountLsm               = "security_sb_mount_lsm"
+	TraceeWithoutCallbacksProgSecuritySbUmountExit             = "security_sb_umount_exit"
+	TraceeWithoutCallbacksProgSecuritySbUmountFentry           = "security_sb_umount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbUmountKprobe           = "security_sb_umount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbUmountLsm              = "security_sb_umount_lsm"
 	TraceeWithoutCallbacksProgSecuritySettime64Exit            = "security_settime64_exit"
 	TraceeWithoutCallbacksProgSecuritySettime64Fentry          = "security_settime64_fentry"
 	TraceeWithoutCallbacksProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
@@ -161,6 +203,9 @@ const (
 	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
 	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
 	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
+	TraceeWithoutCallbacksProgSetFsPwdExit                     = "set_fs_pwd_exit"
+	TraceeWithoutCallbacksProgSetFsPwdFentry                   = "set_fs_pwd_fentry"
+	TraceeWithoutCallbacksProgSetFsPwdKprobe                   = "set_fs_pwd_kprobe"
 	TraceeWithoutCallbacksProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
 	TraceeWithoutCallbacksProgSocketAccept                     = "socket_accept"
 	TraceeWithoutCallbacksProgSocketDup                        = "socket_dup"
@@ -170,6 +215,18 @@ const (
 	TraceeWithoutCallbacksProgTaskRename                       = "task_rename"
 	TraceeWithoutCallbacksProgUserNamespaceCreateExit          = "user_namespace_create_exit"
 	TraceeWithoutCallbacksProgUserNamespaceCreateFork          = "user_namespace_create_fork"
+	TraceeWithoutCallbacksProgVfsReadExit                      = "vfs_read_exit"
+	TraceeWithoutCallbacksProgVfsReadFexit                     = "vfs_read_fexit"
+	TraceeWithoutCallbacksProgVfsReadvExit                     = "vfs_readv_exit"
+	TraceeWithoutCallbacksProgVfsReadvFexit                    = "vfs_readv_fexit"
+	TraceeWithoutCallbacksProgVfsUtimesExit                    = "vfs_utimes_exit"
+	TraceeWithoutCallbacksProgVfsUtimesFentry                  = "vfs_utimes_fentry"
+	TraceeWithoutCallbacksProgVfsUtimesKprobe                  = "vfs_utimes_kprobe"
+	TraceeWithoutCallbacksProgVfsWriteExit                     = "vfs_write_exit"
+	TraceeWithoutCallbacksProgVfsWriteFexit                    = "vfs_write_fexit"
+	TraceeWithoutCallbacksProgVfsWritevExit                    = "vfs_writev_exit"
+	TraceeWithoutCallbacksProgVfsWritevFexit                   = "vfs_writev_fexit"
+	TraceeWithoutCallbacksProgZeroedEntries                    = "zeroed_entries"
 	TraceeWithoutCallbacksVarDetectSyscall                     = "detect_syscall"
 	TraceeWithoutCallbacksVarEventFlags                        = "event_flags"
 	TraceeWithoutCallbacksVarEventIds                          = "event_ids"
@@ -227,6 +284,7 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
+	KernelWriteFexit                 *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
 	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
 	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
@@ -241,6 +299,8 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                  *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                 *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
 	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
@@ -253,6 +313,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
 	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
 	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                  *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
 	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
 	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
 	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
@@ -265,9 +326,17 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
 	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
 	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                    *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit                   *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                 *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                 *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
 	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
+	Filldir64Fentry                  *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                  *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
 	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit            *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                 *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
 	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
 	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
 	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
@@ -275,6 +344,8 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
 	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit                  *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWritevFexit                 *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
 	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
 	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
@@ -313,6 +384,22 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit           *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm            *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit          *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry        *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm           *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit         *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm          *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit          *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm           *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
 	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
 	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
 	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
@@ -325,6 +412,18 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
 	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
 	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit           *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry         *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe         *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm            *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit              *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry            *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe            *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm               *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit             *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry           *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe           *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm              *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
 	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
 	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
 	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
@@ -361,6 +460,9 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
 	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
 	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                     *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
 	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
@@ -370,6 +472,18 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
 	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
 	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                      *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit                     *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadvExit                     *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                    *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit                    *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                     *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                    *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWritevExit                    *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                   *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries                    *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
@@ -480,6 +594,7 @@ type TraceeWithoutCallbacksVariables struct {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
+	KernelWriteFexit                 *ebpf.Program `ebpf:"__kernel_write_fexit"`
 	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
 	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
 	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
@@ -494,6 +609,8 @@ type TraceeWithoutCallbacksPrograms struct {
 	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                  *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                 *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
 	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
@@ -506,6 +623,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
 	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
 	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                  *ebpf.Program `ebpf:"dirty_pipe_splice"`
 	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
 	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
 	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
@@ -518,9 +636,17 @@ type TraceeWithoutCallbacksPrograms struct {
 	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
 	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
 	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                    *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit                   *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                 *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                 *ebpf.Program `ebpf:"do_truncate_kprobe"`
 	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
+	Filldir64Fentry                  *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                  *ebpf.Program `ebpf:"filldir64_kprobe"`
 	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit            *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                 *ebpf.Program `ebpf:"inotify_watch_exit"`
 	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
 	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
 	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
@@ -528,6 +654,8 @@ type TraceeWithoutCallbacksPrograms struct {
 	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
 	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit                  *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWritevFexit                 *ebpf.Program `ebpf:"magic_writev_fexit"`
 	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
 	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
 	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
@@ -566,6 +694,22 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
 	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
 	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityInodeMknodExit           *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry         *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe         *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm            *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit          *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry        *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe        *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm           *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeSymlinkExit         *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry       *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe       *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm          *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeUnlinkExit          *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry        *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe        *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm           *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
 	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
 	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
 	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
@@ -578,6 +722,18 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
 	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
 	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit           *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry         *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe         *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm            *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit              *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry            *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe            *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm               *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit             *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry           *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe           *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm              *ebpf.Program `ebpf:"security_sb_umount_lsm"`
 	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
 	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
 	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
@@ -614,6 +770,9 @@ type TraceeWithoutCallbacksPrograms struct {
 	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
 	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
 	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                     *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                   *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                   *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
 	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
 	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
@@ -623,10 +782,23 @@ type TraceeWithoutCallbacksPrograms struct {
 	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
 	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
 	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                      *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit                     *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadvExit                     *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                    *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsUtimesExit                    *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                  *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                  *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                     *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                    *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWritevExit                    *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                   *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	ZeroedEntries                    *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
 	return _TraceeWithoutCallbacksClose(
+		p.KernelWriteFexit,
 		p.RegisterChrdevFentry,
 		p.RegisterChrdevKprobe,
 		p.AddTaintFentry,
@@ -641,6 +813,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
+		p.ChmodCommonExit,
+		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
 		p.CreateUserNsFentry,
@@ -653,6 +827,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.DebugfsCreateFileKprobe,
 		p.DeviceAddFentry,
 		p.DeviceAddKprobe,
+		p.DirtyPipeSplice,
 		p.DoExitFentry,
 		p.DoExitKprobe,
 		p.DoExitTracepoint,
@@ -665,9 +840,17 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.DoSigactionExit,
 		p.DoSigactionFentry,
 		p.DoSigactionKprobe,
+		p.DoSpliceFexit,
+		p.DoTruncateExit,
+		p.DoTruncateFentry,
+		p.DoTruncateKprobe,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.Filldir64Fentry,
+		p.Filldir64Kprobe,
 		p.IdentityEnter,
+		p.InotifyFindInodeFexit,
+		p.InotifyWatchExit,
 		p.IoUringCreate,
 		p.KallsymsLookupNameFentry,
 		p.KallsymsLookupNameKprobe,
@@ -675,6 +858,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.LoadElfPhdrsFentry,
 		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
+		p.MagicWriteFexit,
+		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.ModuleFree,
 		p.ModuleLoad,
@@ -713,6 +898,22 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityInodeMknodExit,
+		p.SecurityInodeMknodFentry,
+		p.SecurityInodeMknodKprobe,
+		p.SecurityInodeMknodLsm,
+		p.SecurityInodeRenameExit,
+		p.SecurityInodeRenameFentry,
+		p.SecurityInodeRenameKprobe,
+		p.SecurityInodeRenameLsm,
+		p.SecurityInodeSymlinkExit,
+		p.SecurityInodeSymlinkFentry,
+		p.SecurityInodeSymlinkKprobe,
+		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeUnlinkExit,
+		p.SecurityInodeUnlinkFentry,
+		p.SecurityInodeUnlinkKprobe,
+		p.SecurityInodeUnlinkLsm,
 		p.SecurityKernelPostReadFileExit,
 		p.SecurityKernelPostReadFileFentry,
 		p.SecurityKernelPostReadFileKprobe,
@@ -725,6 +926,18 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityMmapFileFentry,
 		p.SecurityMmapFileKprobe,
 		p.SecurityMmapFileLsm,
+		p.SecurityPathNotifyExit,
+		p.SecurityPathNotifyFentry,
+		p.SecurityPathNotifyKprobe,
+		p.SecurityPathNotifyLsm,
+		p.SecuritySbMountExit,
+		p.SecuritySbMountFentry,
+		p.SecuritySbMountKprobe,
+		p.SecuritySbMountLsm,
+		p.SecuritySbUmountExit,
+		p.SecuritySbUmountFentry,
+		p.SecuritySbUmountKprobe,
+		p.SecuritySbUmountLsm,
 		p.SecuritySettime64Exit,
 		p.SecuritySettime64Fentry,
 		p.SecuritySettime64Kprobe,
@@ -761,6 +974,9 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityTaskSetrlimitFentry,
 		p.SecurityTaskSetrlimitKprobe,
 		p.SecurityTaskSetrlimitLsm,
+		p.SetFsPwdExit,
+		p.SetFsPwdFentry,
+		p.SetFsPwdKprobe,
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketDup,
@@ -770,6 +986,18 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.TaskRename,
 		p.UserNamespaceCreateExit,
 		p.UserNamespaceCreateFork,
+		p.VfsReadExit,
+		p.VfsReadFexit,
+		p.VfsReadvExit,
+		p.VfsReadvFexit,
+		p.VfsUtimesExit,
+		p.VfsUtimesFentry,
+		p.VfsUtimesKprobe,
+		p.VfsWriteExit,
+		p.VfsWriteFexit,
+		p.VfsWritevExit,
+		p.VfsWritevFexit,
+		p.ZeroedEntries,
 	)
 }
 

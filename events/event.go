@@ -93,6 +93,11 @@ func function(name string, below ...Hook) Ladder {
 	}, below...)
 }
 
+// returned is the return of a kernel function, followed by the rungs below.
+func returned(name string, below ...Hook) Ladder {
+	return append(Ladder{{Rung: trace.Fentry, Program: name + "_fexit"}}, below...)
+}
+
 // tracepoint is a program on a BTF tracepoint.
 func tracepoint(program string) Hook { return Hook{Rung: trace.Tracepoint, Program: program} }
 

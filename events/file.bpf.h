@@ -130,54 +130,70 @@ static __always_inline s64 write_start(u32 id, struct file *file, bool compat, c
 	return BPF_CORE_READ(file, f_pos) - written;
 }
 
-/* The first bytes of what was written: of the buffer, or of the first element of the vector. */
-static __always_inline u64 write_buffer(u32 id, bool compat, const u64 args[6], u64 *length)
+/* The first buffer of a vector. */
+static __always_inline u64 vector_buffer(bool compat, u64 at, u64 *length)
 {
 	u64 vector[2] = {};
 	u32 vector32[2] = {};
 
-	if (id == ID_write || id == ID_pwrite64) {
-		*length = args[2];
-		return args[1];
-	}
 	if (compat) {
-		bpf_probe_read_user(vector32, sizeof(vector32), (void *)args[1]);
+		bpf_probe_read_user(vector32, sizeof(vector32), (void *)at);
 		*length = vector32[1];
 		return vector32[0];
 	}
-	bpf_probe_read_user(vector, sizeof(vector), (void *)args[1]);
+	bpf_probe_read_user(vector, sizeof(vector), (void *)at);
 	*length = vector[1];
 	return vector[0];
 }
 
-EXIT_TAIL(magic_write)
+/* The first bytes of what was written: of the buffer, or of the first element of the vector. */
+static __always_inline u64 write_buffer(u32 id, bool compat, const u64 args[6], u64 *length)
 {
-	struct file *file = ret > 0 ? task_file(args[0]) : NULL;
-	u64 buffer, length = 0;
-	struct inode *inode;
-	struct event *e;
+	if (id != ID_write && id != ID_pwrite64)
+		return vector_buffer(compat, args[1], length);
+	*length = args[2];
+	return args[1];
+}
+
+static __always_inline bool file_is_regular(struct file *file)
+{
+	struct inode *inode = READ(file, f_inode);
+
+	return (READ(inode, i_mode) & S_IFMT) == S_IFREG;
+}
+
+/* magic_written sends the event; the buffer lies in the memory of the writer. */
+static __always_inline int magic_written(u8 rung, struct file *file, u64 buffer, u64 length, s64 written)
+{
+	struct event *e = event_begin(EVENT_magic_write, rung);
+	struct inode *inode = READ(file, f_inode);
+	struct super_block *sb = READ(inode, i_sb);
 	u32 n;
 
-	if (!file)
-		return;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || write_start(nr, file, compat, args, ret) != 0)
-		return;
-	e = event_begin(EVENT_magic_write, RUNG_TRACEPOINT);
 	if (!e)
-		return;
-	put_file_path(e, magic_write_pathname, file);
-	buffer = write_buffer(nr, compat, args, &length);
-	if (length > ret)
-		length = ret;
+		return 0;
+	if (length > written)
+		length = written;
 	n = length > MAGIC_BYTES ? MAGIC_BYTES : length;
+	put_file_path(e, magic_write_pathname, file);
 	if (!tail_full(e, magic_write_bytes)) {
 		if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)buffer))
 			event_count(EVENT_magic_write, unreadable);
 		else
 			slot_tail(e, magic_write_bytes, n);
 	}
-	magic_write_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
-	magic_write_inode(e, BPF_CORE_READ(inode, i_ino));
-	event_submit(e, ret);
+	magic_write_dev(e, READ(sb, s_dev));
+	magic_write_inode(e, READ(inode, i_ino));
+	return event_submit(e, written);
+}
+
+EXIT_TAIL(magic_write)
+{
+	struct file *file = ret > 0 ? task_file(args[0]) : NULL;
+	u64 buffer, length = 0;
+
+	if (!file || !file_is_regular(file) || write_start(nr, file, compat, args, ret) != 0)
+		return;
+	buffer = write_buffer(nr, compat, args, &length);
+	magic_written(RUNG_TRACEPOINT, file, buffer, length, ret);
 }

@@ -6,7 +6,10 @@ import "github.com/tracee-go/tracee/types/trace"
 var (
 	MagicWrite = declare(Event{
 		ID: 717, Name: "magic_write",
-		Hooks: Ladder{sysExit("magic_write", "write", "writev", "pwrite64", "pwritev", "pwritev2")},
+		Hooks: Ladder{
+			{Rung: trace.Fentry, Program: "magic_write_fexit", With: []string{"magic_writev_fexit"}},
+			sysExit("magic_write", "write", "writev", "pwrite64", "pwritev", "pwritev2"),
+		},
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str},
 			{Name: "bytes", Type: BytesT, Doc: "the first bytes, 32 at most, from the memory of the writer"},

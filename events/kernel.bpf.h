@@ -18,8 +18,8 @@ HOOK4(proc_create, const char *, name, umode_t, mode, const void *, parent, cons
 	return event_submit(e, 0);
 }
 
-/* put_dentry_path stores a path within a file system that is known to have short ones; none stands for its root. */
-static __always_inline void put_dentry_path(struct event *e, u32 index, struct dentry *dentry)
+/* put_short_path stores a path within a file system that is known to have short ones; none stands for its root. */
+static __always_inline void put_short_path(struct event *e, u32 index, struct dentry *dentry)
 {
 	if (!dentry) {
 		put_str(e, index, "/");
@@ -38,7 +38,7 @@ static __always_inline int debugfs_file_event(u8 rung, const char *name, umode_t
 	if (!e)
 		return 0;
 	put_str(e, debugfs_create_file_file_name, name);
-	put_dentry_path(e, debugfs_create_file_path, parent);
+	put_short_path(e, debugfs_create_file_path, parent);
 	debugfs_create_file_mode(e, mode);
 	debugfs_create_file_proc_ops_addr(e, operations);
 	return event_submit(e, 0);
@@ -70,7 +70,7 @@ HOOK2(debugfs_create_dir, const char *, name, struct dentry *, parent)
 	if (!e)
 		return 0;
 	put_str(e, debugfs_create_dir_name, name);
-	put_dentry_path(e, debugfs_create_dir_path, parent);
+	put_short_path(e, debugfs_create_dir_path, parent);
 	return event_submit(e, 0);
 }
 
@@ -99,7 +99,7 @@ HOOK1(device_add, struct device *, device)
 	return event_submit(e, 0);
 }
 
-RETURN5(__register_chrdev, u32, major, u32, minor, u32, count, const char *, name, u64, operations)
+RETURN_OR_ENTRY5(__register_chrdev, u32, major, u32, minor, u32, count, const char *, name, u64, operations)
 {
 	struct event *e;
 

@@ -215,7 +215,7 @@ static __always_inline int module_started(struct module *module, s32 ret)
 	return 0;
 }
 
-RETURN1(do_init_module, struct module *, module)
+RETURN_OR_ENTRY1(do_init_module, struct module *, module)
 {
 	return returned ? module_started(module, ret) : module_starts(rung, module);
 }
@@ -241,7 +241,7 @@ HOOK1(register_kprobe, struct kprobe *, probe)
 	return event_submit(e, 0);
 }
 
-RETURN1(kallsyms_lookup_name, const char *, name)
+RETURN_OR_ENTRY1(kallsyms_lookup_name, const char *, name)
 {
 	struct event *e = event_begin(EVENT_kallsyms_lookup_name, rung);
 

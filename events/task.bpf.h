@@ -124,7 +124,7 @@ static __always_inline int user_namespace_event(u8 rung, struct user_namespace *
 	return event_submit(e, 0);
 }
 
-RETURN1(create_user_ns, struct cred *, cred)
+RETURN_OR_ENTRY1(create_user_ns, struct cred *, cred)
 {
 	if ((s32)ret)
 		return 0;

@@ -165,26 +165,45 @@ func (t *Tracer) lastRungs() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// attachHook loads and attaches all programs of a hook. Programs that an earlier event brought are shared.
+// attachHook loads and attaches all programs of a hook, or none. Programs that an earlier event brought are shared.
 func (t *Tracer) attachHook(l *loader, hook events.Hook) error {
 	for _, tail := range hook.Enter {
 		if err := t.loadTail(l, "enter_tails", tail.Program); err != nil {
 			return err
 		}
 	}
-	for _, name := range hook.With {
-		if err := t.attachOne(l, name); err != nil {
-			return err
-		}
-	}
+	names := slices.Clone(hook.With)
 	switch {
 	case hook.Program == "":
-		return nil
 	case hook.Exit != nil:
-		return t.loadTail(l, "exit_tails", hook.Program)
+		if err := t.loadTail(l, "exit_tails", hook.Program); err != nil {
+			return err
+		}
 	default:
-		return t.attachOne(l, hook.Program)
+		names = append(names, hook.Program)
 	}
+	return t.attachTogether(l, names)
+}
+
+// attachTogether takes back what it attached if one program fails: the event would come from two rungs.
+func (t *Tracer) attachTogether(l *loader, names []string) error {
+	first := len(t.links)
+	var fresh []string
+	for _, name := range names {
+		if t.programs[name] != nil {
+			continue
+		}
+		if err := t.attachOne(l, name); err != nil {
+			for i, name := range fresh {
+				err = errors.Join(err, t.links[first+i].Close(), t.programs[name].Close())
+				delete(t.programs, name)
+			}
+			t.links = t.links[:first]
+			return err
+		}
+		fresh = append(fresh, name)
+	}
+	return nil
 }
 
 // Summary describes the attachments in a few words: how many events on which rung.

@@ -38,7 +38,7 @@
 #define SPEC_MULTIPLEXER 32
 #define SPEC_MULTIPLEXED 64
 
-#define EVENTS 534
+#define EVENTS 554
 #define EVENTS_MASK 0x3ff
 
 #define EVENT_read 0
@@ -827,287 +827,327 @@
 #define EVENT_do_exit_ARGS 0
 #define EVENT_cap_capable 392
 #define EVENT_cap_capable_ARGS 2
-#define EVENT_mem_prot_alert 393
+#define EVENT_vfs_write 393
+#define EVENT_vfs_write_ARGS 5
+#define EVENT_vfs_writev 394
+#define EVENT_vfs_writev_ARGS 5
+#define EVENT_mem_prot_alert 395
 #define EVENT_mem_prot_alert_ARGS 1
-#define EVENT_commit_creds 394
+#define EVENT_commit_creds 396
 #define EVENT_commit_creds_ARGS 3
-#define EVENT_switch_task_ns 395
+#define EVENT_switch_task_ns 397
 #define EVENT_switch_task_ns_ARGS 7
-#define EVENT_magic_write 396
+#define EVENT_magic_write 398
 #define EVENT_magic_write_ARGS 4
-#define EVENT_cgroup_attach_task 397
+#define EVENT_cgroup_attach_task 399
 #define EVENT_cgroup_attach_task_ARGS 3
-#define EVENT_cgroup_mkdir 398
+#define EVENT_cgroup_mkdir 400
 #define EVENT_cgroup_mkdir_ARGS 3
-#define EVENT_cgroup_rmdir 399
+#define EVENT_cgroup_rmdir 401
 #define EVENT_cgroup_rmdir_ARGS 3
-#define EVENT_security_bprm_check 400
+#define EVENT_security_bprm_check 402
 #define EVENT_security_bprm_check_ARGS 3
-#define EVENT_security_file_open 401
+#define EVENT_security_file_open 403
 #define EVENT_security_file_open_ARGS 7
-#define EVENT_security_socket_create 402
+#define EVENT_security_inode_unlink 404
+#define EVENT_security_inode_unlink_ARGS 4
+#define EVENT_security_socket_create 405
 #define EVENT_security_socket_create_ARGS 4
-#define EVENT_security_socket_listen 403
+#define EVENT_security_socket_listen 406
 #define EVENT_security_socket_listen_ARGS 3
-#define EVENT_security_socket_connect 404
+#define EVENT_security_socket_connect 407
 #define EVENT_security_socket_connect_ARGS 2
-#define EVENT_security_socket_accept 405
+#define EVENT_security_socket_accept 408
 #define EVENT_security_socket_accept_ARGS 2
-#define EVENT_security_socket_bind 406
+#define EVENT_security_socket_bind 409
 #define EVENT_security_socket_bind_ARGS 2
-#define EVENT_security_socket_setsockopt 407
+#define EVENT_security_socket_setsockopt 410
 #define EVENT_security_socket_setsockopt_ARGS 4
-#define EVENT_security_bpf 408
+#define EVENT_security_sb_mount 411
+#define EVENT_security_sb_mount_ARGS 4
+#define EVENT_security_bpf 412
 #define EVENT_security_bpf_ARGS 1
-#define EVENT_security_bpf_map 409
+#define EVENT_security_bpf_map 413
 #define EVENT_security_bpf_map_ARGS 2
-#define EVENT_security_kernel_read_file 410
+#define EVENT_security_kernel_read_file 414
 #define EVENT_security_kernel_read_file_ARGS 5
-#define EVENT_security_kernel_post_read_file 411
+#define EVENT_security_inode_mknod 415
+#define EVENT_security_inode_mknod_ARGS 3
+#define EVENT_security_kernel_post_read_file 416
 #define EVENT_security_kernel_post_read_file_ARGS 3
-#define EVENT_security_mmap_file 412
+#define EVENT_security_inode_symlink 417
+#define EVENT_security_inode_symlink_ARGS 2
+#define EVENT_security_mmap_file 418
 #define EVENT_security_mmap_file_ARGS 8
-#define EVENT_security_file_mprotect 413
+#define EVENT_security_file_mprotect 419
 #define EVENT_security_file_mprotect_ARGS 3
-#define EVENT_socket_dup 414
+#define EVENT_socket_dup 420
 #define EVENT_socket_dup_ARGS 3
-#define EVENT_proc_create 415
+#define EVENT_hidden_inodes 421
+#define EVENT_hidden_inodes_ARGS 1
+#define EVENT___kernel_write 422
+#define EVENT___kernel_write_ARGS 5
+#define EVENT_proc_create 423
 #define EVENT_proc_create_ARGS 2
-#define EVENT_kprobe_attach 416
+#define EVENT_kprobe_attach 424
 #define EVENT_kprobe_attach_ARGS 3
-#define EVENT_call_usermodehelper 417
+#define EVENT_call_usermodehelper 425
 #define EVENT_call_usermodehelper_ARGS 4
-#define EVENT_debugfs_create_file 418
+#define EVENT_dirty_pipe_splice 426
+#define EVENT_dirty_pipe_splice_ARGS 7
+#define EVENT_debugfs_create_file 427
 #define EVENT_debugfs_create_file_ARGS 4
-#define EVENT_debugfs_create_dir 419
+#define EVENT_debugfs_create_dir 428
 #define EVENT_debugfs_create_dir_ARGS 2
-#define EVENT_device_add 420
+#define EVENT_device_add 429
 #define EVENT_device_add_ARGS 2
-#define EVENT_register_chrdev 421
+#define EVENT_register_chrdev 430
 #define EVENT_register_chrdev_ARGS 4
-#define EVENT_shared_object_loaded 422
+#define EVENT_shared_object_loaded 431
 #define EVENT_shared_object_loaded_ARGS 5
-#define EVENT_do_init_module 423
+#define EVENT_do_init_module 432
 #define EVENT_do_init_module_ARGS 7
-#define EVENT_socket_accept 424
+#define EVENT_socket_accept 433
 #define EVENT_socket_accept_ARGS 3
-#define EVENT_load_elf_phdrs 425
+#define EVENT_load_elf_phdrs 434
 #define EVENT_load_elf_phdrs_ARGS 3
-#define EVENT_task_rename 426
+#define EVENT_task_rename 435
 #define EVENT_task_rename_ARGS 3
-#define EVENT_lost_events 427
+#define EVENT_security_inode_rename 436
+#define EVENT_security_inode_rename_ARGS 2
+#define EVENT_lost_events 437
 #define EVENT_lost_events_ARGS 3
-#define EVENT_security_bpf_prog 428
+#define EVENT_security_sb_umount 438
+#define EVENT_security_sb_umount_ARGS 3
+#define EVENT_security_bpf_prog 439
 #define EVENT_security_bpf_prog_ARGS 4
-#define EVENT_bpf_attach 429
+#define EVENT_bpf_attach 440
 #define EVENT_bpf_attach_ARGS 6
-#define EVENT_module_load 430
+#define EVENT_module_load 441
 #define EVENT_module_load_ARGS 7
-#define EVENT_module_free 431
+#define EVENT_module_free 442
 #define EVENT_module_free_ARGS 3
-#define EVENT_process_execute_failed 432
+#define EVENT_process_execute_failed 443
 #define EVENT_process_execute_failed_ARGS 7
-#define EVENT_security_task_setrlimit 433
+#define EVENT_chmod_common 444
+#define EVENT_chmod_common_ARGS 3
+#define EVENT_do_truncate 445
+#define EVENT_do_truncate_ARGS 4
+#define EVENT_vfs_read 446
+#define EVENT_vfs_read_ARGS 6
+#define EVENT_vfs_readv 447
+#define EVENT_vfs_readv_ARGS 6
+#define EVENT_vfs_utimes 448
+#define EVENT_vfs_utimes_ARGS 5
+#define EVENT_set_fs_pwd 449
+#define EVENT_set_fs_pwd_ARGS 2
+#define EVENT_security_path_notify 450
+#define EVENT_security_path_notify_ARGS 5
+#define EVENT_inotify_watch 451
+#define EVENT_inotify_watch_ARGS 3
+#define EVENT_security_task_setrlimit 452
 #define EVENT_security_task_setrlimit_ARGS 4
-#define EVENT_security_task_prctl 434
+#define EVENT_security_task_prctl 453
 #define EVENT_security_task_prctl_ARGS 6
-#define EVENT_security_settime64 435
+#define EVENT_security_settime64 454
 #define EVENT_security_settime64_ARGS 4
-#define EVENT_do_sigaction 436
+#define EVENT_do_sigaction 455
 #define EVENT_do_sigaction_ARGS 11
-#define EVENT_suspicious_syscall_source 437
+#define EVENT_suspicious_syscall_source 456
 #define EVENT_suspicious_syscall_source_ARGS 6
-#define EVENT_stack_pivot 438
+#define EVENT_stack_pivot 457
 #define EVENT_stack_pivot_ARGS 6
-#define EVENT_kallsyms_lookup_name 439
+#define EVENT_kallsyms_lookup_name 458
 #define EVENT_kallsyms_lookup_name_ARGS 2
-#define EVENT_do_mmap 440
+#define EVENT_do_mmap 459
 #define EVENT_do_mmap_ARGS 10
-#define EVENT_tracee_info 441
+#define EVENT_zeroed_inodes 460
+#define EVENT_zeroed_inodes_ARGS 1
+#define EVENT_tracee_info 461
 #define EVENT_tracee_info_ARGS 3
-#define EVENT_io_uring_create 442
+#define EVENT_io_uring_create 462
 #define EVENT_io_uring_create_ARGS 4
-#define EVENT_user_namespace_create 443
+#define EVENT_user_namespace_create 463
 #define EVENT_user_namespace_create_ARGS 3
-#define EVENT_netfilter_change 444
+#define EVENT_netfilter_change 464
 #define EVENT_netfilter_change_ARGS 2
-#define EVENT_kernel_taint 445
+#define EVENT_kernel_taint 465
 #define EVENT_kernel_taint_ARGS 1
-#define EVENT_net_tcp_connect 446
+#define EVENT_net_tcp_connect 466
 #define EVENT_net_tcp_connect_ARGS 2
-#define EVENT_init_namespaces 447
+#define EVENT_init_namespaces 467
 #define EVENT_init_namespaces_ARGS 10
-#define EVENT_waitpid 448
+#define EVENT_waitpid 468
 #define EVENT_waitpid_ARGS 3
-#define EVENT_oldfstat 449
+#define EVENT_oldfstat 469
 #define EVENT_oldfstat_ARGS 0
-#define EVENT_break 450
+#define EVENT_break 470
 #define EVENT_break_ARGS 0
-#define EVENT_oldstat 451
+#define EVENT_oldstat 471
 #define EVENT_oldstat_ARGS 2
-#define EVENT_umount 452
+#define EVENT_umount 472
 #define EVENT_umount_ARGS 1
-#define EVENT_stime 453
+#define EVENT_stime 473
 #define EVENT_stime_ARGS 1
-#define EVENT_stty 454
+#define EVENT_stty 474
 #define EVENT_stty_ARGS 0
-#define EVENT_gtty 455
+#define EVENT_gtty 475
 #define EVENT_gtty_ARGS 0
-#define EVENT_nice 456
+#define EVENT_nice 476
 #define EVENT_nice_ARGS 1
-#define EVENT_ftime 457
+#define EVENT_ftime 477
 #define EVENT_ftime_ARGS 0
-#define EVENT_prof 458
+#define EVENT_prof 478
 #define EVENT_prof_ARGS 0
-#define EVENT_signal 459
+#define EVENT_signal 479
 #define EVENT_signal_ARGS 2
-#define EVENT_lock 460
+#define EVENT_lock 480
 #define EVENT_lock_ARGS 0
-#define EVENT_mpx 461
+#define EVENT_mpx 481
 #define EVENT_mpx_ARGS 0
-#define EVENT_ulimit 462
+#define EVENT_ulimit 482
 #define EVENT_ulimit_ARGS 0
-#define EVENT_oldolduname 463
+#define EVENT_oldolduname 483
 #define EVENT_oldolduname_ARGS 1
-#define EVENT_sigaction 464
+#define EVENT_sigaction 484
 #define EVENT_sigaction_ARGS 3
-#define EVENT_sgetmask 465
+#define EVENT_sgetmask 485
 #define EVENT_sgetmask_ARGS 0
-#define EVENT_ssetmask 466
+#define EVENT_ssetmask 486
 #define EVENT_ssetmask_ARGS 1
-#define EVENT_sigsuspend 467
+#define EVENT_sigsuspend 487
 #define EVENT_sigsuspend_ARGS 1
-#define EVENT_sigpending 468
+#define EVENT_sigpending 488
 #define EVENT_sigpending_ARGS 1
-#define EVENT_oldlstat 469
+#define EVENT_oldlstat 489
 #define EVENT_oldlstat_ARGS 2
-#define EVENT_readdir 470
+#define EVENT_readdir 490
 #define EVENT_readdir_ARGS 3
-#define EVENT_profil 471
+#define EVENT_profil 491
 #define EVENT_profil_ARGS 0
-#define EVENT_socketcall 472
+#define EVENT_socketcall 492
 #define EVENT_socketcall_ARGS 2
-#define EVENT_olduname 473
+#define EVENT_olduname 493
 #define EVENT_olduname_ARGS 1
-#define EVENT_idle 474
+#define EVENT_idle 494
 #define EVENT_idle_ARGS 0
-#define EVENT_vm86old 475
+#define EVENT_vm86old 495
 #define EVENT_vm86old_ARGS 1
-#define EVENT_ipc 476
+#define EVENT_ipc 496
 #define EVENT_ipc_ARGS 6
-#define EVENT_sigreturn 477
+#define EVENT_sigreturn 497
 #define EVENT_sigreturn_ARGS 0
-#define EVENT_sigprocmask 478
+#define EVENT_sigprocmask 498
 #define EVENT_sigprocmask_ARGS 3
-#define EVENT_bdflush 479
+#define EVENT_bdflush 499
 #define EVENT_bdflush_ARGS 0
-#define EVENT_afs_syscall 480
+#define EVENT_afs_syscall 500
 #define EVENT_afs_syscall_ARGS 0
-#define EVENT_llseek 481
+#define EVENT_llseek 501
 #define EVENT_llseek_ARGS 5
-#define EVENT_old_select 482
+#define EVENT_old_select 502
 #define EVENT_old_select_ARGS 5
-#define EVENT_vm86 483
+#define EVENT_vm86 503
 #define EVENT_vm86_ARGS 2
-#define EVENT_old_getrlimit 484
+#define EVENT_old_getrlimit 504
 #define EVENT_old_getrlimit_ARGS 2
-#define EVENT_mmap2 485
+#define EVENT_mmap2 505
 #define EVENT_mmap2_ARGS 6
-#define EVENT_truncate64 486
+#define EVENT_truncate64 506
 #define EVENT_truncate64_ARGS 2
-#define EVENT_ftruncate64 487
+#define EVENT_ftruncate64 507
 #define EVENT_ftruncate64_ARGS 2
-#define EVENT_stat64 488
+#define EVENT_stat64 508
 #define EVENT_stat64_ARGS 2
-#define EVENT_lstat64 489
+#define EVENT_lstat64 509
 #define EVENT_lstat64_ARGS 2
-#define EVENT_fstat64 490
+#define EVENT_fstat64 510
 #define EVENT_fstat64_ARGS 2
-#define EVENT_lchown16 491
+#define EVENT_lchown16 511
 #define EVENT_lchown16_ARGS 3
-#define EVENT_getuid16 492
+#define EVENT_getuid16 512
 #define EVENT_getuid16_ARGS 0
-#define EVENT_getgid16 493
+#define EVENT_getgid16 513
 #define EVENT_getgid16_ARGS 0
-#define EVENT_geteuid16 494
+#define EVENT_geteuid16 514
 #define EVENT_geteuid16_ARGS 0
-#define EVENT_getegid16 495
+#define EVENT_getegid16 515
 #define EVENT_getegid16_ARGS 0
-#define EVENT_setreuid16 496
+#define EVENT_setreuid16 516
 #define EVENT_setreuid16_ARGS 2
-#define EVENT_setregid16 497
+#define EVENT_setregid16 517
 #define EVENT_setregid16_ARGS 2
-#define EVENT_getgroups16 498
+#define EVENT_getgroups16 518
 #define EVENT_getgroups16_ARGS 2
-#define EVENT_setgroups16 499
+#define EVENT_setgroups16 519
 #define EVENT_setgroups16_ARGS 2
-#define EVENT_fchown16 500
+#define EVENT_fchown16 520
 #define EVENT_fchown16_ARGS 3
-#define EVENT_setresuid16 501
+#define EVENT_setresuid16 521
 #define EVENT_setresuid16_ARGS 3
-#define EVENT_getresuid16 502
+#define EVENT_getresuid16 522
 #define EVENT_getresuid16_ARGS 3
-#define EVENT_setresgid16 503
+#define EVENT_setresgid16 523
 #define EVENT_setresgid16_ARGS 3
-#define EVENT_getresgid16 504
+#define EVENT_getresgid16 524
 #define EVENT_getresgid16_ARGS 3
-#define EVENT_chown16 505
+#define EVENT_chown16 525
 #define EVENT_chown16_ARGS 3
-#define EVENT_setuid16 506
+#define EVENT_setuid16 526
 #define EVENT_setuid16_ARGS 1
-#define EVENT_setgid16 507
+#define EVENT_setgid16 527
 #define EVENT_setgid16_ARGS 1
-#define EVENT_setfsuid16 508
+#define EVENT_setfsuid16 528
 #define EVENT_setfsuid16_ARGS 1
-#define EVENT_setfsgid16 509
+#define EVENT_setfsgid16 529
 #define EVENT_setfsgid16_ARGS 1
-#define EVENT_fcntl64 510
+#define EVENT_fcntl64 530
 #define EVENT_fcntl64_ARGS 3
-#define EVENT_sendfile32 511
+#define EVENT_sendfile32 531
 #define EVENT_sendfile32_ARGS 4
-#define EVENT_statfs64 512
+#define EVENT_statfs64 532
 #define EVENT_statfs64_ARGS 3
-#define EVENT_fstatfs64 513
+#define EVENT_fstatfs64 533
 #define EVENT_fstatfs64_ARGS 3
-#define EVENT_fadvise64_64 514
+#define EVENT_fadvise64_64 534
 #define EVENT_fadvise64_64_ARGS 4
-#define EVENT_clock_gettime32 515
+#define EVENT_clock_gettime32 535
 #define EVENT_clock_gettime32_ARGS 2
-#define EVENT_clock_settime32 516
+#define EVENT_clock_settime32 536
 #define EVENT_clock_settime32_ARGS 2
-#define EVENT_clock_adjtime64 517
+#define EVENT_clock_adjtime64 537
 #define EVENT_clock_adjtime64_ARGS 0
-#define EVENT_clock_getres_time32 518
+#define EVENT_clock_getres_time32 538
 #define EVENT_clock_getres_time32_ARGS 2
-#define EVENT_clock_nanosleep_time32 519
+#define EVENT_clock_nanosleep_time32 539
 #define EVENT_clock_nanosleep_time32_ARGS 4
-#define EVENT_timer_gettime32 520
+#define EVENT_timer_gettime32 540
 #define EVENT_timer_gettime32_ARGS 2
-#define EVENT_timer_settime32 521
+#define EVENT_timer_settime32 541
 #define EVENT_timer_settime32_ARGS 4
-#define EVENT_timerfd_gettime32 522
+#define EVENT_timerfd_gettime32 542
 #define EVENT_timerfd_gettime32_ARGS 2
-#define EVENT_timerfd_settime32 523
+#define EVENT_timerfd_settime32 543
 #define EVENT_timerfd_settime32_ARGS 4
-#define EVENT_utimensat_time32 524
+#define EVENT_utimensat_time32 544
 #define EVENT_utimensat_time32_ARGS 4
-#define EVENT_pselect6_time32 525
+#define EVENT_pselect6_time32 545
 #define EVENT_pselect6_time32_ARGS 6
-#define EVENT_ppoll_time32 526
+#define EVENT_ppoll_time32 546
 #define EVENT_ppoll_time32_ARGS 5
-#define EVENT_io_pgetevents_time32 527
+#define EVENT_io_pgetevents_time32 547
 #define EVENT_io_pgetevents_time32_ARGS 0
-#define EVENT_recvmmsg_time32 528
+#define EVENT_recvmmsg_time32 548
 #define EVENT_recvmmsg_time32_ARGS 5
-#define EVENT_mq_timedsend_time32 529
+#define EVENT_mq_timedsend_time32 549
 #define EVENT_mq_timedsend_time32_ARGS 5
-#define EVENT_mq_timedreceive_time32 530
+#define EVENT_mq_timedreceive_time32 550
 #define EVENT_mq_timedreceive_time32_ARGS 5
-#define EVENT_rt_sigtimedwait_time32 531
+#define EVENT_rt_sigtimedwait_time32 551
 #define EVENT_rt_sigtimedwait_time32_ARGS 4
-#define EVENT_futex_time32 532
+#define EVENT_futex_time32 552
 #define EVENT_futex_time32_ARGS 6
-#define EVENT_sched_rr_get_interval_time32 533
+#define EVENT_sched_rr_get_interval_time32 553
 #define EVENT_sched_rr_get_interval_time32_ARGS 2
 
 /* ids, as users know them */
@@ -1585,40 +1625,58 @@
 
 /* programs that run as tails of sys_enter and sys_exit; 0 ends a list */
 #define TAIL_bpf_attach 1
-#define TAIL_commit_creds 2
-#define TAIL_do_mmap_exit 3
-#define TAIL_do_sigaction_enter 4
-#define TAIL_do_sigaction_exit 5
-#define TAIL_identity_enter 6
-#define TAIL_magic_write 7
-#define TAIL_mem_prot_alert 8
-#define TAIL_mprotect_enter 9
-#define TAIL_netfilter_change 10
-#define TAIL_process_execute_failed 11
-#define TAIL_security_bpf_exit 12
-#define TAIL_security_bpf_map_exit 13
-#define TAIL_security_bpf_prog_exit 14
-#define TAIL_security_file_mprotect_exit 15
-#define TAIL_security_file_open_exit 16
-#define TAIL_security_kernel_post_read_file_exit 17
-#define TAIL_security_kernel_read_file_exit 18
-#define TAIL_security_mmap_file_exit 19
-#define TAIL_security_settime64_exit 20
-#define TAIL_security_socket_accept_exit 21
-#define TAIL_security_socket_bind_exit 22
-#define TAIL_security_socket_connect_exit 23
-#define TAIL_security_socket_create_exit 24
-#define TAIL_security_socket_listen_exit 25
-#define TAIL_security_socket_setsockopt_exit 26
-#define TAIL_security_task_prctl_exit 27
-#define TAIL_security_task_setrlimit_exit 28
-#define TAIL_shared_object_loaded_exit 29
-#define TAIL_socket_accept 30
-#define TAIL_socket_dup 31
-#define TAIL_switch_task_ns 32
-#define TAIL_syscall_source_enter 33
-#define TAIL_user_namespace_create_exit 34
-#define TAILS 35
+#define TAIL_chmod_common_exit 2
+#define TAIL_commit_creds 3
+#define TAIL_dirty_pipe_splice 4
+#define TAIL_do_mmap_exit 5
+#define TAIL_do_sigaction_enter 6
+#define TAIL_do_sigaction_exit 7
+#define TAIL_do_truncate_exit 8
+#define TAIL_identity_enter 9
+#define TAIL_inotify_watch_exit 10
+#define TAIL_magic_write 11
+#define TAIL_mem_prot_alert 12
+#define TAIL_mprotect_enter 13
+#define TAIL_netfilter_change 14
+#define TAIL_process_execute_failed 15
+#define TAIL_security_bpf_exit 16
+#define TAIL_security_bpf_map_exit 17
+#define TAIL_security_bpf_prog_exit 18
+#define TAIL_security_file_mprotect_exit 19
+#define TAIL_security_file_open_exit 20
+#define TAIL_security_inode_mknod_exit 21
+#define TAIL_security_inode_rename_exit 22
+#define TAIL_security_inode_symlink_exit 23
+#define TAIL_security_inode_unlink_exit 24
+#define TAIL_security_kernel_post_read_file_exit 25
+#define TAIL_security_kernel_read_file_exit 26
+#define TAIL_security_mmap_file_exit 27
+#define TAIL_security_path_notify_exit 28
+#define TAIL_security_sb_mount_exit 29
+#define TAIL_security_sb_umount_exit 30
+#define TAIL_security_settime64_exit 31
+#define TAIL_security_socket_accept_exit 32
+#define TAIL_security_socket_bind_exit 33
+#define TAIL_security_socket_connect_exit 34
+#define TAIL_security_socket_create_exit 35
+#define TAIL_security_socket_listen_exit 36
+#define TAIL_security_socket_setsockopt_exit 37
+#define TAIL_security_task_prctl_exit 38
+#define TAIL_security_task_setrlimit_exit 39
+#define TAIL_set_fs_pwd_exit 40
+#define TAIL_shared_object_loaded_exit 41
+#define TAIL_socket_accept 42
+#define TAIL_socket_dup 43
+#define TAIL_switch_task_ns 44
+#define TAIL_syscall_source_enter 45
+#define TAIL_user_namespace_create_exit 46
+#define TAIL_vfs_read_exit 47
+#define TAIL_vfs_readv_exit 48
+#define TAIL_vfs_utimes_exit 49
+#define TAIL_vfs_write_exit 50
+#define TAIL_vfs_writev_exit 51
+#define TAIL_zeroed_entries 52
+#define TAILS 53
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)
@@ -1749,6 +1807,44 @@ static __always_inline void cap_capable_cap(struct event *e, s32 value)
 }
 #define cap_capable_syscall 1
 
+/* vfs_write */
+#define vfs_write_pathname 0
+static __always_inline void vfs_write_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void vfs_write_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void vfs_write_count(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void vfs_write_pos(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* vfs_writev */
+#define vfs_writev_pathname 0
+static __always_inline void vfs_writev_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void vfs_writev_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void vfs_writev_vlen(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void vfs_writev_pos(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
 /* mem_prot_alert */
 static __always_inline void mem_prot_alert_alert(struct event *e, u32 value)
 {
@@ -1864,6 +1960,21 @@ static __always_inline void security_file_open_ctime(struct event *e, u64 value)
 #define security_file_open_syscall_pathname 5
 #define security_file_open_syscall 6
 
+/* security_inode_unlink */
+#define security_inode_unlink_pathname 0
+static __always_inline void security_inode_unlink_inode(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_inode_unlink_device(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_inode_unlink_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
 /* security_socket_create */
 static __always_inline void security_socket_create_family(struct event *e, s32 value)
 {
@@ -1929,6 +2040,15 @@ static __always_inline void security_socket_setsockopt_optname(struct event *e, 
 }
 #define security_socket_setsockopt_local_addr 3
 
+/* security_sb_mount */
+#define security_sb_mount_dev_name 0
+#define security_sb_mount_path 1
+#define security_sb_mount_type 2
+static __always_inline void security_sb_mount_flags(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
 /* security_bpf */
 static __always_inline void security_bpf_cmd(struct event *e, s32 value)
 {
@@ -1961,6 +2081,17 @@ static __always_inline void security_kernel_read_file_ctime(struct event *e, u64
 	put_u64(e, 4, value);
 }
 
+/* security_inode_mknod */
+#define security_inode_mknod_file_name 0
+static __always_inline void security_inode_mknod_mode(struct event *e, u16 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_inode_mknod_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+
 /* security_kernel_post_read_file */
 #define security_kernel_post_read_file_pathname 0
 static __always_inline void security_kernel_post_read_file_size(struct event *e, s64 value)
@@ -1971,6 +2102,10 @@ static __always_inline void security_kernel_post_read_file_type(struct event *e,
 {
 	put_u64(e, 2, value);
 }
+
+/* security_inode_symlink */
+#define security_inode_symlink_linkpath 0
+#define security_inode_symlink_target 1
 
 /* security_mmap_file */
 #define security_mmap_file_pathname 0
@@ -2022,6 +2157,28 @@ static __always_inline void socket_dup_newfd(struct event *e, s32 value)
 }
 #define socket_dup_remote_addr 2
 
+/* hidden_inodes */
+#define hidden_inodes_hidden_process 0
+
+/* __kernel_write */
+#define __kernel_write_pathname 0
+static __always_inline void __kernel_write_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void __kernel_write_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void __kernel_write_count(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void __kernel_write_pos(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
 /* proc_create */
 #define proc_create_name 0
 static __always_inline void proc_create_proc_ops_addr(struct event *e, u64 value)
@@ -2047,6 +2204,33 @@ static __always_inline void kprobe_attach_post_handler_addr(struct event *e, u64
 static __always_inline void call_usermodehelper_wait(struct event *e, s32 value)
 {
 	put_u64(e, 3, value);
+}
+
+/* dirty_pipe_splice */
+static __always_inline void dirty_pipe_splice_inode_in(struct event *e, u64 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void dirty_pipe_splice_in_file_type(struct event *e, u16 value)
+{
+	put_u64(e, 1, value);
+}
+#define dirty_pipe_splice_in_file_path 2
+static __always_inline void dirty_pipe_splice_exposed_data_start_offset(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void dirty_pipe_splice_exposed_data_len(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void dirty_pipe_splice_inode_out(struct event *e, u64 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void dirty_pipe_splice_out_pipe_last_buffer_flags(struct event *e, u32 value)
+{
+	put_u64(e, 6, value);
 }
 
 /* debugfs_create_file */
@@ -2148,6 +2332,18 @@ static __always_inline void load_elf_phdrs_inode(struct event *e, u64 value)
 #define task_rename_new_name 1
 #define task_rename_syscall 2
 
+/* security_inode_rename */
+#define security_inode_rename_old_path 0
+#define security_inode_rename_new_path 1
+
+/* security_sb_umount */
+#define security_sb_umount_mountpoint 0
+#define security_sb_umount_type 1
+static __always_inline void security_sb_umount_flags(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+
 /* security_bpf_prog */
 static __always_inline void security_bpf_prog_type(struct event *e, s32 value)
 {
@@ -2223,6 +2419,131 @@ static __always_inline void process_execute_failed_stdin_type(struct event *e, u
 #define process_execute_failed_stdin_path 4
 #define process_execute_failed_argv 5
 #define process_execute_failed_envp 6
+
+/* chmod_common */
+#define chmod_common_pathname 0
+static __always_inline void chmod_common_mode(struct event *e, u16 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void chmod_common_returnValue(struct event *e, s64 value)
+{
+	put_u64(e, 2, value);
+}
+
+/* do_truncate */
+#define do_truncate_pathname 0
+static __always_inline void do_truncate_inode(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void do_truncate_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void do_truncate_length(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+
+/* vfs_read */
+#define vfs_read_pathname 0
+static __always_inline void vfs_read_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void vfs_read_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void vfs_read_count(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void vfs_read_pos(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void vfs_read_returnValue(struct event *e, s64 value)
+{
+	put_u64(e, 5, value);
+}
+
+/* vfs_readv */
+#define vfs_readv_pathname 0
+static __always_inline void vfs_readv_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void vfs_readv_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void vfs_readv_vlen(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void vfs_readv_pos(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void vfs_readv_returnValue(struct event *e, s64 value)
+{
+	put_u64(e, 5, value);
+}
+
+/* vfs_utimes */
+#define vfs_utimes_pathname 0
+static __always_inline void vfs_utimes_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void vfs_utimes_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void vfs_utimes_atime(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void vfs_utimes_mtime(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* set_fs_pwd */
+#define set_fs_pwd_unresolved_path 0
+#define set_fs_pwd_resolved_path 1
+
+/* security_path_notify */
+#define security_path_notify_pathname 0
+static __always_inline void security_path_notify_inode(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void security_path_notify_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void security_path_notify_mask(struct event *e, u64 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void security_path_notify_obj_type(struct event *e, u32 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* inotify_watch */
+#define inotify_watch_pathname 0
+static __always_inline void inotify_watch_inode(struct event *e, u64 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void inotify_watch_dev(struct event *e, u32 value)
+{
+	put_u64(e, 2, value);
+}
 
 /* security_task_setrlimit */
 static __always_inline void security_task_setrlimit_target_host_pid(struct event *e, u32 value)
@@ -2414,6 +2735,9 @@ static __always_inline void do_mmap_mmap_flags(struct event *e, u64 value)
 {
 	put_u64(e, 9, value);
 }
+
+/* zeroed_inodes */
+#define zeroed_inodes_dirent_name 0
 
 /* io_uring_create */
 static __always_inline void io_uring_create_fd(struct event *e, s32 value)

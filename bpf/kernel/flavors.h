@@ -37,6 +37,38 @@ struct inode___split {
 	u32 i_ctime_nsec;
 };
 
+/* 5.12 to 6.1, and since: mounts can map ids, so functions that change inodes have an argument for that. */
+struct vfsmount___user_namespace {
+	void *mnt_userns;
+};
+
+struct vfsmount___mapping {
+	void *mnt_idmap;
+};
+
+/* The mounts of a file system: a list before 6.18, a chain since. */
+struct super_block___list {
+	struct list_head s_mounts;
+};
+
+struct mount___list {
+	struct list_head mnt_instance;
+};
+
+struct super_block___chain {
+	struct mount *s_mounts;
+};
+
+struct mount___chain {
+	struct mount *mnt_next_for_sb;
+};
+
+/* 5.10 to 5.15 count what a watch is on differently. */
+enum fsnotify_obj_type {
+	FSNOTIFY_OBJ_TYPE_VFSMOUNT = 1,
+	FSNOTIFY_OBJ_TYPE_SB = 2,
+};
+
 #pragma clang attribute pop
 
 /* inode_ctime returns the time of the last change of the inode, in ns since the epoch. */
@@ -55,3 +87,30 @@ static __always_inline u64 inode_ctime(bool known, struct inode *inode)
 	return READ_AS(known, old, i_ctime.tv_sec) * 1000000000ULL +
 	       READ_AS(known, old, i_ctime.tv_nsec);
 }
+
+/* mounts_map_ids says that functions like do_truncate() have a first argument for the mapping of ids. */
+static __always_inline bool mounts_map_ids(void)
+{
+	return bpf_core_field_exists(((struct vfsmount___user_namespace *)0)->mnt_userns) ||
+	       bpf_core_field_exists(((struct vfsmount___mapping *)0)->mnt_idmap);
+}
+
+/* super_block_mount returns the mount of the file system that comes after the given one, or after NULL; NULL: none. */
+static __always_inline struct mount *super_block_mount(struct super_block *sb, struct mount *after)
+{
+	struct super_block___list *list = (void *)sb;
+	struct list_head *next;
+
+	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
+		return after ? READ((struct mount___chain *)after, mnt_next_for_sb) :
+			       READ((struct super_block___chain *)sb, s_mounts);
+	next = after ? READ((struct mount___list *)after, mnt_instance.next) : READ(list, s_mounts.next);
+	if ((void *)next == (void *)sb + bpf_core_field_offset(struct super_block___list, s_mounts))
+		return NULL;
+	return (void *)next - bpf_core_field_offset(struct mount___list, mnt_instance);
+}
+
+/* watch_type is the number of a kind of watched object on this kernel. */
+#define watch_type(value)                                                   \
+	(bpf_core_enum_value_exists(enum fsnotify_obj_type, value) ?        \
+		 bpf_core_enum_value(enum fsnotify_obj_type, value) : value)

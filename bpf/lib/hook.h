@@ -9,8 +9,10 @@
  * one that denied. The body gets the arguments, and the rung it runs on; arguments at the end that nobody needs can be
  * left out.
  *
- * RETURNn(function, type, name, ...) observes the return of a kernel function by fexit; where there is only the kprobe,
- * its entry. The body is told by returned which it is, and gets the return value as ret: 0 at the entry.
+ * RETURN_HOOKn(function, result, type, name, ...) observes the return, by fexit alone: program <function>_fexit. All n
+ * arguments must be named: ret lies behind them. A kretprobe would have to keep them. RETURN_OR_ENTRYn(function, type,
+ * name, ...) is for where the entry says nearly as much: programs <function>_fentry, by fexit, and <function>_kprobe, at
+ * the entry. Its body is told by returned which it is, and gets the return value as ret: 0 at the entry.
  */
 #pragma once
 
@@ -147,7 +149,7 @@
 	} \
 	HOOK5(security_##h, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)
 
-#define RETURN1(f, t1, a1) \
+#define RETURN_OR_ENTRY1(f, t1, a1) \
 	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, t1 a1); \
 	SEC("fexit/" #f) \
 	int f##_fentry(u64 *ctx) \
@@ -162,7 +164,7 @@
 	} \
 	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, t1 a1)
 
-#define RETURN5(f, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+#define RETURN_OR_ENTRY5(f, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
 	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, \
 					    t1 a1, t2 a2, t3 a3, t4 a4, t5 a5); \
 	SEC("fexit/" #f) \
@@ -180,3 +182,41 @@
 	} \
 	static __always_inline int f##_seen(u8 rung, bool returned, s64 ret, \
 					    t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
+
+#define RETURN_HOOK2(f, result, t1, a1, t2, a2) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (result)ctx[2]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, result ret)
+
+#define RETURN_HOOK4(f, result, t1, a1, t2, a2, t3, a3, t4, a4) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (result)ctx[4]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, result ret)
+
+#define RETURN_HOOK5(f, result, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4], \
+				    (result)ctx[5]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, result ret)
+
+#define RETURN_HOOK6(f, result, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6) \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6, result ret); \
+	SEC("fexit/" #f) \
+	int f##_fexit(u64 *ctx) \
+	{ \
+		return f##_returned((t1)ctx[0], (t2)ctx[1], (t3)ctx[2], (t4)ctx[3], (t5)ctx[4], (t6)ctx[5], \
+				    (result)ctx[6]); \
+	} \
+	static __always_inline int f##_returned(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6, result ret)

@@ -136,17 +136,18 @@ static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struc
 	e->path_at = VALUE_MAX;
 	e->path_whole = false;
 	repeat(PATH_STEPS, PATH_STEPS_UNROLLED, path_step, &walk);
-	if (e->path_at == VALUE_MAX && e->path_whole) {
+	if (e->path_at == VALUE_MAX && walk.dentry == walk.mnt_root) {
 		e->path_at = VALUE_MAX - 1;
 		e->path[VALUE_MAX - 1] = '/';
 	}
 	return 0;
 }
 
+/* A pipe or a socket has no name: its path is empty. */
 static __always_inline void put_built_path(struct event *e, u32 index)
 {
 	u32 at = e->path_at & PATH_MASK;
-	u32 length = VALUE_MAX - at;
+	u32 length = e->path_at == VALUE_MAX ? 0 : VALUE_MAX - at;
 
 	if (!e->path_whole)
 		mark_truncated(e, index);
@@ -169,4 +170,67 @@ static __always_inline void put_path_of(struct event *e, u32 index, bool known, 
 static __always_inline void put_file_path(struct event *e, u32 index, struct file *file)
 {
 	put_path_of(e, index, false, file);
+}
+
+/* put_mount_path stores the path of a directory entry in a mount. */
+static __always_inline void put_mount_path(struct event *e, u32 index, struct vfsmount *mnt, struct dentry *dentry)
+{
+	path_build(e, mnt, READ(mnt, mnt_root), dentry);
+	put_built_path(e, index);
+}
+
+/* put_path stores a path as the kernel looked it up. */
+static __always_inline void put_path(struct event *e, u32 index, struct path *path)
+{
+	put_mount_path(e, index, READ(path, mnt), READ(path, dentry));
+}
+
+#define MOUNTS 4096
+#define MOUNTS_UNROLLED 16
+
+struct mount_search {
+	struct super_block *sb;
+	struct mnt_namespace *ns;
+	struct mount *at;
+	struct mount *found;
+};
+
+/* mount_step looks at the next mount of the file system; 1: there is none better, or none left. */
+STEP mount_step(u32 i, struct mount_search *search)
+{
+	struct mount *mnt = super_block_mount(search->sb, search->at);
+	bool whole;
+
+	if (!mnt)
+		return 1;
+	search->at = mnt;
+	if (READ(mnt, mnt_ns) != search->ns)
+		return 0;
+	whole = READ(mnt, mnt.mnt_root) == READ(search->sb, s_root);
+	if (whole || !search->found)
+		search->found = mnt;
+	return whole;
+}
+
+/*
+ * dentry_mount finds a mount through which the current task can reach a file system: one that shows the whole of it, or
+ * else any. For hooks that are told of a directory entry, but not of the mount by which somebody came to it.
+ */
+static __noinline struct vfsmount *dentry_mount(struct super_block *sb)
+{
+	struct task_struct *task = task_current();
+	struct nsproxy *proxy = TASK(task, nsproxy);
+	struct mount_search search = { .sb = sb, .ns = TASK(proxy, mnt_ns) };
+
+	repeat(MOUNTS, MOUNTS_UNROLLED, mount_step, &search);
+	return search.found ? (void *)search.found + bpf_core_field_offset(struct mount, mnt) : NULL;
+}
+
+/*
+ * put_dentry_path stores the path of a directory entry, by one of the mounts that lead to it. If this task has none, it
+ * is the path within the file system, and marked as cut.
+ */
+static __always_inline void put_dentry_path(struct event *e, u32 index, struct dentry *dentry)
+{
+	put_mount_path(e, index, dentry_mount(READ(dentry, d_sb)), dentry);
 }
