@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -39,28 +37,6 @@ var filesystemTriggers = []trigger{
 func init() {
 	triggers = append(triggers, filesystemTriggers...)
 	untriggered["dirty_pipe_splice"] = "no supported kernel has the flaw"
-}
-
-// rungErrors asks the kernel once for each rung.
-var rungErrors = sync.OnceValue(func() map[trace.Rung]error {
-	errs := map[trace.Rung]error{}
-	for _, rung := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe} {
-		errs[rung] = tracer.ProbeRung(rung)
-	}
-	return errs
-})
-
-// attainable says that this kernel has a rung of the event.
-func attainable(name string) bool {
-	if name == "__kernel_write" && release() < 518 { // fexit can not read arguments that point to integers
-		return false
-	}
-	for _, hook := range lookup(name).Hooks {
-		if rungErrors()[hook.Rung] == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // ofTestFiles drops transfers of other files than those in the directories of tests: a child also reads its
