@@ -229,7 +229,7 @@ func (s *session) trigger(t *testing.T, row trigger) {
 	for _, w := range found.Wants {
 		pids = append(pids, w.Pid)
 	}
-	seen = ofTestFiles(of(seen, pids, row.event))
+	seen = ofTestMemory(ofTestFiles(of(seen, pids, row.event)))
 	if rawStreams(lookup(row.event)) {
 		seen = marked(seen)
 	}
