@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
@@ -56,7 +57,10 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := run{Config: c, stop: stop}
+	r := run{Config: c, stop: stop, wanted: map[int]bool{}}
+	for _, e := range c.Events {
+		r.wanted[e.ID] = true
+	}
 	if err := tracer.Check(); err != nil { // before anything is printed
 		return r.summary, err
 	}
@@ -72,6 +76,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 
 	story := stream.Chain(t.Events(ctx),
+		derive.New(c.Events, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
 		stream.Each(r.detect),
@@ -92,6 +97,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 type run struct {
 	Config
 	stop    context.CancelFunc
+	wanted  map[int]bool // ids of Config.Events
 	summary Summary
 	err     error // what broke the output
 }
@@ -111,9 +117,12 @@ func (r *run) tracerConfig() tracer.Config {
 	}
 }
 
-// keep decides what the kernel could not. Losses pass every filter.
+// keep decides what the kernel could not, and leaves out what was only there to derive others from. Losses pass.
 func (r *run) keep(e *trace.Event) bool {
-	return r.Filter == nil || e.EventID == events.LostEvents.ID || r.Filter.Match(e)
+	if e.EventID == events.LostEvents.ID {
+		return true
+	}
+	return r.wanted[e.EventID] && (r.Filter == nil || r.Filter.Match(e))
 }
 
 // understand adds to the event what user space knows.

@@ -27,8 +27,9 @@ type Event struct {
 	Sets     []Set
 	Args     []trace.Field
 	Hooks    Ladder
-	Doc      string // what it means, one or two sentences
-	Unseen   string // what the tracepoint rung cannot see; empty when it sees everything
+	From     []*Event // those that user space makes this one of, see package derive
+	Doc      string   // what it means, one or two sentences
+	Unseen   string   // what the tracepoint rung cannot see; empty when it sees everything
 	Numbers  Numbers
 
 	// Index is the position in All: the dense number that the kernel side counts and selects by. It is not stable
@@ -179,6 +180,19 @@ func Sets() []Set {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// WithSources adds to a selection the events that derived ones are made of.
+func WithSources(selection []*Event) []*Event {
+	whole := slices.Clone(selection)
+	for i := 0; i < len(whole); i++ { // what is added may be derived itself
+		for _, source := range whole[i].From {
+			if !slices.Contains(whole, source) {
+				whole = append(whole, source)
+			}
+		}
+	}
+	return whole
 }
 
 // Tails returns the names of the programs that run as tails of sys_enter and sys_exit, sorted.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/tracer"
@@ -26,11 +27,12 @@ func hostName() string { return fmt.Sprintf("tracee-%d", os.Getpid()) }
 
 // session is a running tracer that keeps what it sees.
 type session struct {
-	t      *testing.T
-	tracer *tracer.Tracer
-	filter *filter.Filter
-	stop   context.CancelFunc
-	done   chan struct{}
+	t       *testing.T
+	tracer  *tracer.Tracer
+	filter  *filter.Filter
+	derived *derive.Deriver
+	stop    context.CancelFunc
+	done    chan struct{}
 
 	mu     sync.Mutex
 	grown  *sync.Cond
@@ -63,7 +65,7 @@ func startWith(t *testing.T, config tracer.Config, each func(*trace.Event), flag
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	s := &session{t: t, tracer: running, filter: f, stop: stop, done: make(chan struct{})}
+	s := &session{t: t, tracer: running, filter: f, derived: derive.New(config.Events, nil), stop: stop, done: make(chan struct{})}
 	s.grown = sync.NewCond(&s.mu)
 	go s.collect(ctx, each)
 	t.Cleanup(s.close)
@@ -81,7 +83,7 @@ func lookup(name string) *events.Event {
 // collect reads events as the pipeline does: what the kernel could not decide is filtered here.
 func (s *session) collect(ctx context.Context, each func(*trace.Event)) {
 	defer close(s.done)
-	for e := range s.tracer.Events(ctx) {
+	for e := range s.derived.Stage(s.tracer.Events(ctx)) {
 		if each != nil {
 			each(e)
 		}

@@ -36,7 +36,35 @@ func (t *Tracer) attach(l *loader) error {
 		}
 	}
 	if table.exit {
-		return t.dispatch(l, "sys_exit", needsExit)
+		if err := t.dispatch(l, "sys_exit", needsExit); err != nil {
+			return err
+		}
+	}
+	return t.inherit()
+}
+
+// inherit gives derived events the rung of the event they are made of, or what it lacks. A source may be derived itself;
+// it is declared before.
+func (t *Tracer) inherit() error {
+	sources := map[*events.Event]*Attachment{}
+	for i := range t.attachments {
+		sources[t.attachments[i].Event] = &t.attachments[i]
+	}
+	for _, e := range events.All() {
+		a := sources[e]
+		if a == nil || len(e.From) == 0 {
+			continue
+		}
+		for _, from := range e.From {
+			source := sources[from]
+			a.Rung, a.Err = source.Rung, errors.Join(a.Err, source.Err)
+			a.Attached = a.Attached && source.Attached
+		}
+		if !a.Attached {
+			if err := t.giveUp(a); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -116,7 +144,7 @@ func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 	if n := len(ladder); n > 0 && !a.Attached {
 		t.try(l, a, ladder[n-1], table)
 	}
-	if len(e.Hooks) == 0 { // a plain syscall, or made in user space
+	if len(e.Hooks) == 0 { // a plain syscall, or made in user space (see inherit)
 		a.Attached = true
 	}
 	if a.Attached {

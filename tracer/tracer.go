@@ -25,7 +25,7 @@ import (
 
 // Config says what to trace and how.
 type Config struct {
-	Events []*events.Event // those to deliver
+	Events []*events.Event // those to deliver; sources of derived ones are delivered too
 	// Required are events that were asked for by name: New fails if one of them cannot be had. Others are left out
 	// with a warning.
 	Required []*events.Event
@@ -91,6 +91,7 @@ func New(config Config) (*Tracer, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
+	config.Events = events.WithSources(config.Events)
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
 	if err := t.start(); err != nil {
 		return nil, errors.Join(err, t.Close())

@@ -10,9 +10,11 @@
  * left out.
  *
  * RETURN_HOOKn(function, result, type, name, ...) observes the return, by fexit alone: program <function>_fexit. All n
- * arguments must be named: ret lies behind them. A kretprobe would have to keep them. RETURN_OR_ENTRYn(function, type,
- * name, ...) is for where the entry says nearly as much: programs <function>_fentry, by fexit, and <function>_kprobe, at
- * the entry. Its body is told by returned which it is, and gets the return value as ret: 0 at the entry.
+ * arguments must be named: ret lies behind them. A kretprobe would have to keep them.
+ *
+ * RETURN_OR_ENTRYn(function, type, name, ...) is for where the entry says nearly as much: programs <function>_fentry,
+ * by fexit, and <function>_kprobe, at the entry. Its body is told by returned which it is, and gets the return value
+ * as ret: 0 at the entry.
  */
 #pragma once
 

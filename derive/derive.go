@@ -1,0 +1,133 @@
+// Package derive makes events of events: of a library that was mapped, the symbols it exports; of the addresses in the
+// table of syscalls, those that do not lie in the kernel.
+//
+// Start from New and Stage. A derived event follows the event it was made of, with that one's context: time, process,
+// container. What can not be made is logged, never delays the stream, and stops nothing. The package keeps no goroutine
+// and no file open between events; its caches are bounded. Which events a derived one needs is said by its declaration
+// in the catalogue (Event.From); package tracer selects them.
+package derive
+
+import (
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// A maker looks at a source event and emits the events that it derives. It is called on the stream's goroutine; the
+// source is valid during the call.
+type maker func(source *trace.Event, emit emitter) error
+
+// An emitter fills the arguments of one derived event and sends it. It reports false when nobody wants more.
+type emitter func(fill func(*trace.Builder)) bool
+
+// A derivation is how one event is made. start is called once for each stream, so that makers can have state.
+type derivation struct {
+	event *events.Event
+	start func() maker
+}
+
+// derivations in the order of their files.
+var derivations []derivation
+
+// derived declares how an event of the catalogue is made.
+func derived(event *events.Event, start func() maker) struct{} {
+	derivations = append(derivations, derivation{event, start})
+	return struct{}{}
+}
+
+// A Deriver is the derivations that one selection needs.
+type Deriver struct {
+	active []active
+	log    *slog.Logger
+}
+
+type active struct {
+	event   *events.Event
+	make    maker
+	builder trace.Builder
+}
+
+// New starts the derivations of the selected events.
+func New(selection []*events.Event, log *slog.Logger) *Deriver {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	d := &Deriver{log: log}
+	for _, each := range derivations {
+		if slices.Contains(selection, each.event) {
+			d.active = append(d.active, active{event: each.event, make: each.start()})
+		}
+	}
+	return d
+}
+
+// Stage yields every event, each followed by what is derived of it.
+func (d *Deriver) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
+	if len(d.active) == 0 {
+		return source
+	}
+	bySource := map[int][]*active{}
+	for i := range d.active {
+		for _, from := range d.active[i].event.From {
+			bySource[from.ID] = append(bySource[from.ID], &d.active[i])
+		}
+	}
+	return func(yield func(*trace.Event) bool) {
+		for e := range source {
+			makers := bySource[e.EventID]
+			if len(makers) == 0 {
+				if !yield(e) {
+					return
+				}
+				continue
+			}
+			if !d.derive(e, makers, yield) {
+				return
+			}
+		}
+	}
+}
+
+// derive yields the source first, so that cause comes before effect. A consumer may change an event it is given, so the
+// makers get one of their own.
+func (d *Deriver) derive(e *trace.Event, makers []*active, yield func(*trace.Event) bool) bool {
+	source := e.Clone()
+	if !yield(e) {
+		return false
+	}
+	wanted := true
+	for _, m := range makers {
+		err := m.make(source, func(fill func(*trace.Builder)) bool {
+			if wanted {
+				wanted = yield(m.build(source, fill))
+			}
+			return wanted
+		})
+		if err != nil {
+			d.log.Warn("event not derived", "event", m.event.Name, "error", err)
+		}
+		if !wanted {
+			return false
+		}
+	}
+	return true
+}
+
+// build is an event with the context of its source. It is valid until the next one of the same derivation.
+func (a *active) build(source *trace.Event, fill func(*trace.Builder)) *trace.Event {
+	e := *source
+	e.ReturnValue = 0
+	a.builder.Reset(a.event.Schema())
+	fill(&a.builder)
+	a.builder.Finish(&e)
+	return &e
+}
+
+// wrong is the error of a source without an argument that it should have.
+func wrong(source *trace.Event, argument string) error {
+	return fmt.Errorf("%s has no argument %s", source.EventName, argument)
+}
