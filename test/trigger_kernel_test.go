@@ -78,7 +78,7 @@ func makeUserNamespaces(a *actor) {
 	pid, reap := a.fork(unix.CLONE_NEWUSER, 0)
 	a.wantUserNamespace(pid, "clone")
 	reap()
-	pid, reap = a.fork(unix.CLONE_NEWPID, 0) // makes none
+	_, reap = a.fork(unix.CLONE_NEWPID, 0) // makes none
 	reap()
 
 	// A process with several threads may not do it, so a copy of this one alone does.

@@ -18,10 +18,10 @@ var errNoRung = errors.New("no rung left to try")
 func (t *Tracer) attach(l *loader) error {
 	table := newSyscallTable(t.config.ExecEnv)
 	t.attachments = make([]Attachment, len(t.config.Events))
+	l.loadAhead(t.likely())
 	for i, e := range t.config.Events {
 		t.attachments[i] = t.climb(l, e, table)
 	}
-	l.loadAhead(t.lastRungs())
 	for i := range t.attachments {
 		if err := t.settle(l, &t.attachments[i], table); err != nil {
 			return err
@@ -165,18 +165,19 @@ func (t *Tracer) giveUp(a *Attachment) error {
 	return nil
 }
 
-// lastRungs names the programs that the events without a rung will need.
-func (t *Tracer) lastRungs() []string {
+// likely names the programs that will be needed if the kernel refuses none: those of the highest rung that it has at all.
+func (t *Tracer) likely() []string {
 	names := map[string]bool{}
-	for _, a := range t.attachments {
-		if a.Event.Syscall {
+	for _, e := range t.config.Events {
+		if e.Syscall {
 			names["sys_exit"] = true
 		}
-		ladder := t.ladder(a.Event)
-		if a.Attached || len(ladder) == 0 {
+		ladder := t.ladder(e)
+		best := slices.IndexFunc(ladder, func(h events.Hook) bool { return t.Lacks(h.Rung) == nil })
+		if best < 0 {
 			continue
 		}
-		hook := ladder[len(ladder)-1]
+		hook := ladder[best]
 		if hook.Program != "" {
 			names[hook.Program] = true
 		}

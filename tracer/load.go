@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -17,19 +20,26 @@ import (
 	"github.com/tracee-go/tracee/events"
 )
 
+// loaded is how the attempt to load a program ended.
+type loaded struct {
+	program *ebpf.Program
+	err     error
+}
+
 // loader loads the maps once, and then each program by itself: one that this kernel refuses costs only what it was for.
 type loader struct {
 	spec      *ebpf.CollectionSpec
 	options   ebpf.CollectionOptions
 	maps      map[string]*ebpf.Map
 	variables map[string]*ebpf.Variable
-	ahead     map[string]*ebpf.Program
+	ahead     map[string]loaded
 	callbacks bool // the kernel calls functions of programs
 }
 
 func newLoader(config Config) (*loader, error) {
 	// Read once and shared: each program that is loaded on its own would read it again.
-	types, err := kernelTypes()
+	cache := btf.NewCache()
+	types, err := kernelTypes(cache)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +49,7 @@ func newLoader(config Config) (*loader, error) {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
 	l := &loader{spec: spec, callbacks: callbacks}
-	l.options.Programs.KernelTypes = types
+	l.options.Programs.KernelTypes, l.options.Cache = types, cache
 	if err := setConstants(spec, config); err != nil {
 		return nil, err
 	}
@@ -83,10 +93,10 @@ func hasHelper(types *btf.Spec, name string) bool {
 }
 
 // kernelTypes reads the kernel's BTF, or the file that stands in for it.
-func kernelTypes() (*btf.Spec, error) {
+func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
 	path := os.Getenv("TRACEE_BTF_FILE")
 	if path == "" {
-		types, err := btf.LoadKernelSpec()
+		types, err := cache.Kernel()
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel's type information: %w", err)
 		}
@@ -106,37 +116,32 @@ func kernelTypes() (*btf.Spec, error) {
 
 // close frees programs that were loaded ahead but not needed in the end.
 func (l *loader) close() {
-	for _, p := range l.ahead {
-		p.Close()
+	for _, each := range l.ahead {
+		each.program.Close()
 	}
 }
 
-// load loads programs with the shared maps, all or none.
-func (l *loader) load(names []string) (map[string]*ebpf.Program, error) {
-	some := &ebpf.CollectionSpec{
+// load loads a program with the shared maps.
+func (l *loader) load(name string) (*ebpf.Program, error) {
+	spec, ok := l.spec.Programs[name]
+	if !ok {
+		return nil, l.noProgram(name)
+	}
+	alone := &ebpf.CollectionSpec{
 		Maps:      l.spec.Maps,
-		Programs:  map[string]*ebpf.ProgramSpec{},
+		Programs:  map[string]*ebpf.ProgramSpec{name: spec},
 		Variables: l.spec.Variables,
 		Types:     l.spec.Types,
 		ByteOrder: l.spec.ByteOrder,
 	}
-	for _, name := range names {
-		spec, ok := l.spec.Programs[name]
-		if !ok {
-			return nil, l.noProgram(name)
-		}
-		some.Programs[name] = spec
-	}
 	options := l.options
 	options.MapReplacements = l.maps
-	collection, err := ebpf.NewCollectionWithOptions(some, options)
+	collection, err := ebpf.NewCollectionWithOptions(alone.Copy(), options)
 	if err != nil {
-		return nil, explain(err)
+		return nil, fmt.Errorf("load program %s: %w", name, explain(err))
 	}
 	defer collection.Close()
-	programs := collection.Programs
-	collection.Programs = nil
-	return programs, nil
+	return collection.DetachProgram(name), nil
 }
 
 // noProgram tells why a program is not there: only the object for newer kernels has all of them, see bpf.Load.
@@ -147,25 +152,41 @@ func (l *loader) noProgram(name string) error {
 	return fmt.Errorf("the BPF object has no program %s", name)
 }
 
-// loadAhead loads many programs at once, because the library reads the kernel's types once for each call. If the kernel
-// refuses one of them, nothing is loaded, and program loads each when its turn comes.
+// loadAhead loads programs on all CPUs at once; nearly all of that time is the kernel's, which verifies them. Those that
+// it refuses say so when their turn comes.
 func (l *loader) loadAhead(names []string) {
-	if programs, err := l.load(names); err == nil {
-		l.ahead = programs
+	if l.ahead == nil {
+		l.ahead = map[string]loaded{}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		_, done := l.ahead[name]
+		return done
+	})
+	results := make([]loaded, len(names))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				results[i].program, results[i].err = l.load(names[i])
+			}
+		})
+	}
+	workers.Wait()
+	for i, name := range names {
+		l.ahead[name] = results[i]
 	}
 }
 
-// program loads one program.
+// program loads one program, unless that has been tried ahead.
 func (l *loader) program(name string) (*ebpf.Program, error) {
-	if p := l.ahead[name]; p != nil {
-		delete(l.ahead, name)
-		return p, nil
+	if tried, ok := l.ahead[name]; ok {
+		if tried.err == nil {
+			delete(l.ahead, name) // it belongs to the caller now
+		}
+		return tried.program, tried.err
 	}
-	programs, err := l.load([]string{name})
-	if err != nil {
-		return nil, fmt.Errorf("load program %s: %w", name, err)
-	}
-	return programs[name], nil
+	return l.load(name)
 }
 
 // explain replaces errors whose text would mislead: a locked-down kernel answers EPERM, which says nothing about memory

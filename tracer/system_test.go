@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf/btf"
 )
 
 // written is the path of a new file with a text.
@@ -62,7 +64,7 @@ func TestBTFFileStandsInForTheKernels(t *testing.T) {
 	if err := checkBTF("/nowhere/vmlinux"); err != nil {
 		t.Errorf("a file that is there: %v", err)
 	}
-	if _, err := kernelTypes(); err == nil || !strings.Contains(err.Error(), "is not a BTF file") {
+	if _, err := kernelTypes(btf.NewCache()); err == nil || !strings.Contains(err.Error(), "is not a BTF file") {
 		t.Errorf("got %v, want that it is not a BTF file", err)
 	}
 	t.Setenv("TRACEE_BTF_FILE", "/nowhere/btf")
