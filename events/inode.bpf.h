@@ -35,7 +35,10 @@ EXIT_TAIL(security_inode_unlink_exit)
 	e = event_begin(EVENT_security_inode_unlink, RUNG_TRACEPOINT);
 	if (!e)
 		return;
-	put_user_str(e, security_inode_unlink_pathname, nr == ID_unlink ? args[0] : args[1]);
+	if (nr == ID_unlink)
+		put_caller_path(e, security_inode_unlink_pathname, AT_FDCWD, args[0]);
+	else
+		put_caller_path(e, security_inode_unlink_pathname, args[0], args[1]);
 	event_submit(e, 0);
 }
 
@@ -71,7 +74,7 @@ EXIT_TAIL(security_inode_mknod_exit)
 	e = event_begin(EVENT_security_inode_mknod, RUNG_TRACEPOINT);
 	if (!e)
 		return;
-	put_user_str(e, security_inode_mknod_file_name, at ? args[1] : args[0]);
+	put_caller_path(e, security_inode_mknod_file_name, at ? args[0] : AT_FDCWD, at ? args[1] : args[0]);
 	security_inode_mknod_mode(e, mode);
 	security_inode_mknod_dev(e, dev);
 	event_submit(e, 0);
@@ -97,7 +100,10 @@ EXIT_TAIL(security_inode_symlink_exit)
 	e = event_begin(EVENT_security_inode_symlink, RUNG_TRACEPOINT);
 	if (!e)
 		return;
-	put_user_str(e, security_inode_symlink_linkpath, nr == ID_symlink ? args[1] : args[2]);
+	if (nr == ID_symlink)
+		put_caller_path(e, security_inode_symlink_linkpath, AT_FDCWD, args[1]);
+	else
+		put_caller_path(e, security_inode_symlink_linkpath, args[1], args[2]);
 	put_user_str(e, security_inode_symlink_target, args[0]);
 	event_submit(e, 0);
 }
@@ -123,8 +129,13 @@ EXIT_TAIL(security_inode_rename_exit)
 	e = event_begin(EVENT_security_inode_rename, RUNG_TRACEPOINT);
 	if (!e)
 		return;
-	put_user_str(e, security_inode_rename_old_path, nr == ID_rename ? args[0] : args[1]);
-	put_user_str(e, security_inode_rename_new_path, nr == ID_rename ? args[1] : args[3]);
+	if (nr == ID_rename) {
+		put_caller_path(e, security_inode_rename_old_path, AT_FDCWD, args[0]);
+		put_caller_path(e, security_inode_rename_new_path, AT_FDCWD, args[1]);
+	} else {
+		put_caller_path(e, security_inode_rename_old_path, args[0], args[1]);
+		put_caller_path(e, security_inode_rename_new_path, args[2], args[3]);
+	}
 	event_submit(e, 0);
 }
 
@@ -154,7 +165,7 @@ EXIT_TAIL(chmod_common_exit)
 	if (file)
 		put_file_path(e, chmod_common_pathname, file);
 	else
-		put_user_str(e, chmod_common_pathname, at ? args[1] : args[0]);
+		put_caller_path(e, chmod_common_pathname, at ? args[0] : AT_FDCWD, at ? args[1] : args[0]);
 	chmod_common_mode(e, at ? args[2] : args[1]);
 	chmod_common_returnValue(e, ret);
 	event_submit(e, ret);
@@ -215,7 +226,7 @@ EXIT_TAIL(do_truncate_exit)
 		do_truncate_inode(e, READ(inode, i_ino));
 		do_truncate_dev(e, READ(sb, s_dev));
 	} else {
-		put_user_str(e, do_truncate_pathname, args[0]);
+		put_caller_path(e, do_truncate_pathname, AT_FDCWD, args[0]);
 	}
 	do_truncate_length(e, !by_path && !by_fd ? 0 : wide ? (u32)args[1] | args[2] << 32 : args[1]);
 	event_submit(e, 0);
@@ -308,7 +319,7 @@ EXIT_TAIL(vfs_utimes_exit)
 	if (file)
 		put_utimes_path(e, &file->f_path, READ(file, f_inode));
 	else
-		put_user_str(e, vfs_utimes_pathname, name);
+		put_caller_path(e, vfs_utimes_pathname, at ? args[0] : AT_FDCWD, name);
 	user_times(&times, nr, compat, at ? args[2] : args[1]);
 	put_file_times(e, &times);
 	event_submit(e, 0);

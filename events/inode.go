@@ -4,7 +4,10 @@ import "github.com/tracee-go/tracee/types/trace"
 
 const (
 	// unseenPath goes with every path that only the arguments of the syscall tell.
-	unseenPath = "Attempts that fail, what io_uring or the kernel does, and where the path leads: it is as the caller gave it."
+	unseenPath = "Attempts that fail, what io_uring or the kernel does, and " + unresolvedPath
+
+	unresolvedPath = "where the path leads: it is as the caller gave it, behind the directory that it is relative to, " +
+		"and marked as truncated."
 
 	pathOfEntry = "resolved by the kernel; through which mount, of several of the file system, is not known"
 )
@@ -66,8 +69,7 @@ var (
 			{Name: "returnValue", Type: Long},
 		},
 		Doc: "The permissions of a file were changed, or an attempt failed after the file was found.",
-		Unseen: "Attempts that fail, and where the path leads unless a descriptor was given: it is as the caller gave it. What " +
-			"io_uring or the kernel does.",
+		Unseen: "Attempts that fail; what io_uring or the kernel does; and unless a descriptor was given, " + unresolvedPath,
 	})
 	DoTruncate = declare(Event{
 		ID: 812, Name: "do_truncate",
@@ -80,8 +82,7 @@ var (
 			{Name: "length", Type: U64, Doc: "the new size"},
 		},
 		Doc: "The size of a file is about to be set, by truncate or by an open with O_TRUNC.",
-		Unseen: "Attempts that fail; what io_uring or the kernel does; and for truncate inode, device and where the path leads: " +
-			"it is as the caller gave it.",
+		Unseen: "Attempts that fail; what io_uring or the kernel does; and for truncate inode, device and " + unresolvedPath,
 	})
 	VFSUtimes = declare(Event{
 		ID: 816, Name: "vfs_utimes",
@@ -95,7 +96,6 @@ var (
 			{Name: "mtime", Type: U64, Doc: "the same of the last modification"},
 		},
 		Doc: "The times of a file are about to be set: a way to hide that it was touched.",
-		Unseen: "Attempts that fail; and unless a descriptor was given, inode, device and where the path leads: it is as the " +
-			"caller gave it.",
+		Unseen: "Attempts that fail; and unless a descriptor was given, inode, device and " + unresolvedPath,
 	})
 )

@@ -37,7 +37,7 @@ EXIT_TAIL(security_sb_mount_exit)
 	if (!e)
 		return;
 	put_user_str(e, security_sb_mount_dev_name, args[0]);
-	put_user_str(e, security_sb_mount_path, args[1]);
+	put_caller_path(e, security_sb_mount_path, AT_FDCWD, args[1]);
 	put_user_str(e, security_sb_mount_type, args[2]);
 	security_sb_mount_flags(e, mount_flags(args[3]));
 	event_submit(e, 0);
@@ -65,7 +65,7 @@ EXIT_TAIL(security_sb_umount_exit)
 
 	if (!e)
 		return;
-	put_user_str(e, security_sb_umount_mountpoint, args[0]);
+	put_caller_path(e, security_sb_umount_mountpoint, AT_FDCWD, args[0]);
 	security_sb_umount_flags(e, nr == ID_umount2 ? args[1] : 0);
 	event_submit(e, 0);
 }
@@ -143,7 +143,7 @@ EXIT_TAIL(security_path_notify_exit)
 		type = watch_type(FSNOTIFY_OBJ_TYPE_VFSMOUNT);
 	else if (!inotify && args[1] & FAN_MARK_FILESYSTEM)
 		type = watch_type(FSNOTIFY_OBJ_TYPE_SB);
-	put_user_str(e, security_path_notify_pathname, name);
+	put_caller_path(e, security_path_notify_pathname, inotify ? AT_FDCWD : compat ? args[4] : args[3], name);
 	security_path_notify_mask(e, mask);
 	security_path_notify_obj_type(e, type);
 	event_submit(e, 0);
@@ -171,6 +171,6 @@ EXIT_TAIL(inotify_watch_exit)
 
 	if (!e)
 		return;
-	put_user_str(e, inotify_watch_pathname, args[1]);
+	put_caller_path(e, inotify_watch_pathname, AT_FDCWD, args[1]);
 	event_submit(e, 0);
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -57,12 +58,25 @@ func ofTestFiles(seen []*trace.Event) []*trace.Event {
 // blind says that an event is observed after the syscall, where the kernel has forgotten most paths.
 func (a *actor) blind(event string) bool { return a.Rungs[event] == trace.Tracepoint }
 
-// given is the path as the caller gives it on the blind rung, and the true one elsewhere.
+// given is the path as the caller gives it on the blind rung, behind its working directory, and the true one elsewhere.
 func (a *actor) given(event, caller, true string) string {
-	if a.blind(event) {
+	if !a.blind(event) {
+		return true
+	}
+	if filepath.IsAbs(caller) {
 		return caller
 	}
-	return true
+	directory, err := os.Getwd()
+	a.check(err)
+	return directory + "/" + caller
+}
+
+// unresolved wants paths to be marked, where they are those of the caller.
+func (a *actor) unresolved(w *want, names ...string) *want {
+	if a.blind(w.Event) {
+		w.Truncated = names
+	}
+	return w
 }
 
 type transfer struct {
@@ -173,7 +187,8 @@ func accountProcess(a *actor) {
 
 func (a *actor) wantUnlink(caller, path string) {
 	if a.blind("security_inode_unlink") {
-		a.want("security_inode_unlink", arguments{"pathname": caller})
+		given := a.given("security_inode_unlink", caller, path)
+		a.unresolved(a.want("security_inode_unlink", arguments{"pathname": given}), "pathname")
 		return
 	}
 	st := a.stat(path)
@@ -216,9 +231,9 @@ func unlinkNames(a *actor) {
 func makeNodes(a *actor) {
 	unix.Umask(0) // where there are ACLs, the hook sees the mode before the umask
 	node := func(name string, mode, dev uint32) string {
-		a.want("security_inode_mknod", arguments{
+		a.unresolved(a.want("security_inode_mknod", arguments{
 			"file_name": a.path(name), "mode": uint16(mode), "dev": dev,
-		})
+		}), "file_name")
 		return a.path(name)
 	}
 	a.check(unix.Mknod(node("pipe", unix.S_IFIFO|0o666, 0), unix.S_IFIFO|0o666, 7))
@@ -230,9 +245,9 @@ func makeNodes(a *actor) {
 
 func makeSymlinks(a *actor) {
 	link := func(target, caller, path string) {
-		a.want("security_inode_symlink", arguments{
+		a.unresolved(a.want("security_inode_symlink", arguments{
 			"linkpath": a.given("security_inode_symlink", caller, path), "target": target,
-		})
+		}), "linkpath")
 	}
 	link("../somewhere", a.path("one"), a.path("one"))
 	a.check(unix.Symlink("../somewhere", a.path("one")))
@@ -246,7 +261,9 @@ func renameFiles(a *actor) {
 	const event = "security_inode_rename"
 	a.check(unix.Chdir(a.Dir))
 	one, two := a.quietly("one"), a.path("two")
-	wanted := func(from, to string) { a.want(event, arguments{"old_path": from, "new_path": to}) }
+	wanted := func(from, to string) {
+		a.unresolved(a.want(event, arguments{"old_path": from, "new_path": to}), "old_path", "new_path")
+	}
 	wanted(one, two)
 	a.check(os.Rename(one, two))
 	wanted(a.given(event, "two", two), a.given(event, "one", one))
@@ -264,12 +281,12 @@ func changeModes(a *actor) {
 	const event = "chmod_common"
 	path := a.quietly("file")
 	a.check(unix.Chdir(a.Dir))
-	changed := func(path string, mode uint16) {
-		a.want(event, arguments{"pathname": path, "mode": mode, "returnValue": int64(0)})
+	changed := func(path string, mode uint16) *want {
+		return a.want(event, arguments{"pathname": path, "mode": mode, "returnValue": int64(0)})
 	}
-	changed(path, 0o4711)
+	a.unresolved(changed(path, 0o4711), "pathname")
 	a.check(unix.Chmod(path, 0o4711))
-	changed(a.given(event, "file", path), 0o600)
+	a.unresolved(changed(a.given(event, "file", path), 0o600), "pathname")
 	a.check(unix.Fchmodat(unix.AT_FDCWD, "file", 0o600, 0))
 	fd := a.must(unix.SYS_OPENAT, atCwd, cString(path), unix.O_RDWR, 0)
 	changed(path, 0o777)
@@ -287,7 +304,8 @@ func truncateFiles(a *actor) {
 		})
 	}
 	if a.blind("do_truncate") {
-		a.want("do_truncate", arguments{"pathname": "./file", "length": uint64(1 << 33)})
+		given := a.given("do_truncate", "./file", path)
+		a.unresolved(a.want("do_truncate", arguments{"pathname": given, "length": uint64(1 << 33)}), "pathname")
 	} else {
 		known(1 << 33)
 	}
@@ -312,7 +330,7 @@ func setFileTimes(a *actor) {
 	byPath := func(times arguments) {
 		if a.blind("vfs_utimes") {
 			times["pathname"] = path
-			a.want("vfs_utimes", times)
+			a.unresolved(a.want("vfs_utimes", times), "pathname")
 			return
 		}
 		known(times)
@@ -343,17 +361,21 @@ func setFileTimes(a *actor) {
 func mountFilesystems(a *actor) {
 	const event = "security_sb_mount"
 	a.check(unix.Unshare(unix.CLONE_NEWNS))
-	a.want(event, arguments{"dev_name": "none", "path": "/", "flags": uint64(unix.MS_REC | unix.MS_PRIVATE)})
+	a.unresolved(a.want(event, arguments{
+		"dev_name": "none", "path": "/", "flags": uint64(unix.MS_REC | unix.MS_PRIVATE),
+	}), "path")
 	a.must(unix.SYS_MOUNT, cString("none"), cString("/"), 0, unix.MS_REC|unix.MS_PRIVATE, 0)
 	a.check(unix.Mkdir(a.path("mount"), 0o755))
 	a.check(unix.Chdir(a.Dir))
-	a.want(event, arguments{
+	a.unresolved(a.want(event, arguments{
 		"dev_name": "test", "path": a.given(event, "./mount", a.path("mount")), "type": "tmpfs",
 		"flags": uint64(unix.MS_NOEXEC),
-	})
+	}), "path")
 	const magic = 0xc0ed0000
 	a.must(unix.SYS_MOUNT, cString("test"), cString("./mount"), cString("tmpfs"), unix.MS_NOEXEC|magic, 0)
-	a.want(event, arguments{"path": a.path("mount"), "flags": uint64(unix.MS_REMOUNT | unix.MS_RDONLY)})
+	a.unresolved(a.want(event, arguments{
+		"path": a.path("mount"), "flags": uint64(unix.MS_REMOUNT | unix.MS_RDONLY),
+	}), "path")
 	a.must(unix.SYS_MOUNT, 0, cString(a.path("mount")), 0, unix.MS_REMOUNT|unix.MS_RDONLY, 0)
 	raw(unix.SYS_MOUNT, cString("x"), cString(a.path("missing")), cString("tmpfs"), 0, 0)
 }
@@ -367,7 +389,7 @@ func unmountFilesystems(a *actor) {
 		if !a.blind(event) {
 			args["type"] = kind
 		}
-		a.want(event, args)
+		a.unresolved(a.want(event, args), "mountpoint")
 	}
 	wanted("proc", path, unix.MNT_DETACH)
 	a.check(unix.Unmount(path, unix.MNT_DETACH))
@@ -403,7 +425,7 @@ func (a *actor) watched(event, caller, path string, more arguments) {
 	for name, value := range more {
 		args[name] = value
 	}
-	a.want(event, args)
+	a.unresolved(a.want(event, args), "pathname")
 }
 
 func watchPaths(a *actor) {

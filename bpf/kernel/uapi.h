@@ -34,7 +34,10 @@
 #define FMODE_CREATED 0x100000
 #define FMODE_STREAM 0x200000
 
+#define AT_FDCWD -100
 #define AT_REMOVEDIR 0x200
+
+#define NAME_MAX 255
 
 #define MS_MGC_MSK 0xffff0000
 #define MS_MGC_VAL 0xc0ed0000

@@ -45,6 +45,7 @@ static __always_inline bool path_prepend(struct event *e, const struct dentry_li
 	u32 len = component->length & 255; /* verifier: NAME_MAX is 255 */
 	u32 at = e->path_at;
 
+	barrier_var(at); /* verifier: clang removes masks where it knows the value */
 	if (at > VALUE_MAX || at < len + 1)
 		return false;
 	at -= len + 1;
@@ -117,14 +118,14 @@ STEP path_step(u32 i, struct path_walk *walk)
 }
 
 /*
- * path_build writes the path to the end of e->path, beginning at e->path_at; e->path_whole tells whether the root was
- * reached. A file that hangs on no mount (memfd, pipe) is its name alone, without a slash: "memfd:name".
+ * path_build_before writes the path in front of what is in e->path already, from e->path_at on; e->path_whole tells
+ * whether the root was reached.
  *
  * The step is a callback, so that it is verified once (bpf_loop, kernel >= 5.17); before that the loop is verified
  * round by round, and shorter.
  */
-static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
-				 struct dentry *dentry)
+static __noinline int path_build_before(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
+					struct dentry *dentry)
 {
 	struct path_walk walk = {
 		.e = e,
@@ -133,7 +134,6 @@ static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struc
 		.mnt = mount_of(vfsmnt),
 	};
 
-	e->path_at = VALUE_MAX;
 	e->path_whole = false;
 	repeat(PATH_STEPS, PATH_STEPS_UNROLLED, path_step, &walk);
 	if (e->path_at == VALUE_MAX && walk.dentry == walk.mnt_root) {
@@ -141,6 +141,17 @@ static __noinline int path_build(struct event *e, struct vfsmount *vfsmnt, struc
 		e->path[VALUE_MAX - 1] = '/';
 	}
 	return 0;
+}
+
+/*
+ * path_build writes the path to the end of e->path. A file that hangs on no mount (memfd, pipe) is its name alone,
+ * without a slash: "memfd:name".
+ */
+static __always_inline void path_build(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
+				       struct dentry *dentry)
+{
+	e->path_at = VALUE_MAX;
+	path_build_before(e, vfsmnt, mnt_root, dentry);
 }
 
 /* A pipe or a socket has no name: its path is empty. */
@@ -183,6 +194,56 @@ static __always_inline void put_mount_path(struct event *e, u32 index, struct vf
 static __always_inline void put_path(struct event *e, u32 index, struct path *path)
 {
 	put_mount_path(e, index, READ(path, mnt), READ(path, dentry));
+}
+
+/* path_caller_directory is what a relative path of the current task begins at; NULL: no such descriptor. */
+static __always_inline struct path *path_caller_directory(s32 dirfd)
+{
+	struct task_struct *task = task_current();
+	struct file *file;
+
+	if (dirfd == AT_FDCWD)
+		return (void *)TASK(task, fs) + bpf_core_field_offset(struct fs_struct, pwd);
+	file = task_file(dirfd);
+	return file ? (void *)file + bpf_core_field_offset(struct file, f_path) : NULL;
+}
+
+/*
+ * put_caller_path stores a path as the caller gave it, behind the directory that it is relative to. It is for after the
+ * call, when nobody knows any more where that led: there may be links in it, and the caller may have written something
+ * else there since. So it is marked.
+ */
+static __noinline int put_caller_path(struct event *e, u32 index, s32 dirfd, u64 str)
+{
+	struct dentry_link given = {};
+	struct path *directory;
+	struct vfsmount *mnt;
+	u8 *text;
+	long n;
+
+	if (!str || tail_full(e, index))
+		return 0;
+	text = &e->body[e->header.size & BODY_MASK];
+	n = user_str_read(text, str);
+	if (n <= 0) {
+		event_count(e->header.event, unreadable);
+		return 0;
+	}
+	mark_truncated(e, index);
+	directory = *text == '/' || n > NAME_MAX + 1 ? NULL : path_caller_directory(dirfd);
+	if (!directory) {
+		slot_tail(e, index, n - 1);
+		return 0;
+	}
+	e->path_at = VALUE_MAX;
+	given.length = n - 1;
+	given.name = text;
+	if (given.length) /* none with AT_EMPTY_PATH */
+		path_prepend(e, &given);
+	mnt = READ(directory, mnt);
+	path_build_before(e, mnt, READ(mnt, mnt_root), READ(directory, dentry));
+	put_built_path(e, index);
+	return 0;
 }
 
 #define MOUNTS 4096
