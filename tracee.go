@@ -76,7 +76,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 
 	story := stream.Chain(t.Events(ctx),
-		derive.New(c.Events, c.Log).Stage,
+		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
 		stream.Each(r.detect),

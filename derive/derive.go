@@ -2,9 +2,10 @@
 // table of syscalls, those that do not lie in the kernel.
 //
 // Start from New and Stage. A derived event follows the event it was made of, with that one's context: time, process,
-// container. What can not be made is logged, never delays the stream, and stops nothing. The package keeps no goroutine
-// and no file open between events; its caches are bounded. Which events a derived one needs is said by its declaration
-// in the catalogue (Event.From); package tracer selects them.
+// container. What can not be made is counted and logged, once a second for each event; it stops nothing, and delays the
+// stream by library.Patience at most. The package keeps no file open between events, and no goroutine but the few that a
+// file system without an answer holds; its caches are bounded. Which events a derived one needs is said by its
+// declaration in the catalogue (Event.From); package tracer selects them.
 package derive
 
 import (
@@ -12,8 +13,11 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -27,14 +31,20 @@ type emitter func(fill func(*trace.Builder)) bool
 // A derivation is how one event is made. start is called once for each stream, so that makers can have state.
 type derivation struct {
 	event *events.Event
-	start func() maker
+	start func(*settings) maker
+}
+
+// settings is what the derivations of one stream share.
+type settings struct {
+	filter    *filter.Filter // nil: everything is wanted
+	libraries *library.Store
 }
 
 // derivations in the order of their files.
 var derivations []derivation
 
 // derived declares how an event of the catalogue is made.
-func derived(event *events.Event, start func() maker) struct{} {
+func derived(event *events.Event, start func(*settings) maker) struct{} {
 	derivations = append(derivations, derivation{event, start})
 	return struct{}{}
 }
@@ -49,17 +59,20 @@ type active struct {
 	event   *events.Event
 	make    maker
 	builder trace.Builder
+	failed  failures
 }
 
-// New starts the derivations of the selected events.
-func New(selection []*events.Event, log *slog.Logger) *Deriver {
+// New starts the derivations of the selected events. Makers leave to the filter what it decides later, but need not
+// make what it would drop.
+func New(selection []*events.Event, f *filter.Filter, log *slog.Logger) *Deriver {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	d := &Deriver{log: log}
+	s := &settings{filter: f, libraries: library.NewStore()}
 	for _, each := range derivations {
 		if slices.Contains(selection, each.event) {
-			d.active = append(d.active, active{event: each.event, make: each.start()})
+			d.active = append(d.active, active{event: each.event, make: each.start(s)})
 		}
 	}
 	return d
@@ -77,6 +90,7 @@ func (d *Deriver) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
 		}
 	}
 	return func(yield func(*trace.Event) bool) {
+		defer d.report()
 		for e := range source {
 			makers := bySource[e.EventID]
 			if len(makers) == 0 {
@@ -108,13 +122,40 @@ func (d *Deriver) derive(e *trace.Event, makers []*active, yield func(*trace.Eve
 			return wanted
 		})
 		if err != nil {
-			d.log.Warn("event not derived", "event", m.event.Name, "error", err)
+			m.failed.add(err)
+			m.report(d.log, time.Second)
 		}
 		if !wanted {
 			return false
 		}
 	}
 	return true
+}
+
+// failures are what could not be made since it was last reported.
+type failures struct {
+	count    int
+	last     error
+	reported time.Time
+}
+
+func (f *failures) add(err error) { f.count, f.last = f.count+1, err }
+
+// report logs failures, unless the last report was just now.
+func (a *active) report(log *slog.Logger, pause time.Duration) {
+	f := &a.failed
+	if f.count == 0 || time.Since(f.reported) < pause {
+		return
+	}
+	log.Warn("event not derived", "event", a.event.Name, "times", f.count, "error", f.last)
+	*f = failures{reported: time.Now()}
+}
+
+// report logs what is left at the end of the stream.
+func (d *Deriver) report() {
+	for i := range d.active {
+		d.active[i].report(d.log, 0)
+	}
 }
 
 // build is an event with the context of its source. It is valid until the next one of the same derivation.

@@ -56,7 +56,9 @@ var (
 	DNSResponses    = &trace.Type{Name: "[]trace.DnsResponseData", Kind: trace.Document}
 	HookedSymbolMap = &trace.Type{Name: "map[string]trace.HookedSymbolData", Kind: trace.Document}
 	HookedSymbols   = &trace.Type{Name: "[]trace.HookedSymbolData", Kind: trace.Document}
+	LibraryPath     = &trace.Type{Name: "const char*", Kind: trace.String} // has filters of its own
 	PktMeta         = &trace.Type{Name: "trace.PktMeta", Kind: trace.Document}
+	Symbols         = &trace.Type{Name: "const char*const*", Kind: trace.Strings} // filters look at each
 	ULongs          = &trace.Type{Name: "unsigned long[]", Kind: trace.Document}
 )
 

@@ -119,7 +119,7 @@ func (r *argumentRule) addValue(op operator, value string, form form, bits int) 
 	var err error
 	switch form {
 	case asText:
-		r.texts = append(r.texts, term[pattern]{op, newPattern(value)})
+		r.texts = append(r.texts, term[pattern]{op, r.pattern(value)})
 		return nil
 	case asBool:
 		b, err := strconv.ParseBool(value)

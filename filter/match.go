@@ -3,6 +3,7 @@ package filter
 import (
 	"strconv"
 
+	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -48,6 +49,8 @@ func (r *argumentRule) condition() condition {
 func (r *argumentRule) judge() func(trace.Arg) bool {
 	form, _ := formOf(r.t)
 	switch {
+	case r.t == events.Symbols:
+		return r.judgeElements
 	case r.t.Kind == trace.String:
 		return func(a trace.Arg) bool { return r.judgeText(a.Text()) }
 	case form == asBool:

@@ -1,10 +1,15 @@
 package filter
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tracee-go/tracee/internal/library"
+)
 
 // pattern is a text in which * stands for any text.
 type pattern struct {
-	parts []string // what lies between the stars; one part: no star
+	parts   []string // what lies between the stars; one part: no star
+	library bool     // the text says which libraries are meant, see library.Matches
 }
 
 func newPattern(s string) pattern { return pattern{parts: strings.Split(s, "*")} }
@@ -28,6 +33,9 @@ func (p *pattern) length() int {
 // never leaves more room for the next.
 func (p *pattern) match(s string) bool {
 	first, last := p.parts[0], p.parts[len(p.parts)-1]
+	if p.library {
+		return library.Matches(first, s)
+	}
 	if p.exact() {
 		return s == first
 	}

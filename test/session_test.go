@@ -65,7 +65,7 @@ func startWith(t *testing.T, config tracer.Config, each func(*trace.Event), flag
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	s := &session{t: t, tracer: running, filter: f, derived: derive.New(config.Events, nil), stop: stop, done: make(chan struct{})}
+	s := &session{t: t, tracer: running, filter: f, derived: derive.New(config.Events, f, nil), stop: stop, done: make(chan struct{})}
 	s.grown = sync.NewCond(&s.mu)
 	go s.collect(ctx, each)
 	t.Cleanup(s.close)

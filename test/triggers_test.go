@@ -155,7 +155,7 @@ func rawStreams(e *events.Event) bool { return e == events.SysEnter || e == even
 func triggered(keep func(*events.Event) bool) []*events.Event {
 	var kept []*events.Event
 	for _, e := range events.All() {
-		if !e.Syscall && len(e.Hooks) > 0 && keep(e) {
+		if !e.Syscall && (len(e.Hooks) > 0 || len(e.From) > 0) && keep(e) {
 			kept = append(kept, e)
 		}
 	}

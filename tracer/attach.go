@@ -43,8 +43,8 @@ func (t *Tracer) attach(l *loader) error {
 	return t.inherit()
 }
 
-// inherit gives derived events the rung of the event they are made of, or what it lacks. A source may be derived itself;
-// it is declared before.
+// inherit gives derived events the rung of the event they are made of, the first of those they need, or what one of them
+// lacks. A source may be derived itself; it is declared before.
 func (t *Tracer) inherit() error {
 	sources := map[*events.Event]*Attachment{}
 	for i := range t.attachments {
@@ -55,9 +55,10 @@ func (t *Tracer) inherit() error {
 		if a == nil || len(e.From) == 0 {
 			continue
 		}
+		a.Rung = sources[e.From[0]].Rung
 		for _, from := range e.From {
 			source := sources[from]
-			a.Rung, a.Err = source.Rung, errors.Join(a.Err, source.Err)
+			a.Err = errors.Join(a.Err, source.Err)
 			a.Attached = a.Attached && source.Attached
 		}
 		if !a.Attached {

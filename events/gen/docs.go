@@ -39,6 +39,9 @@ func eventsPage() []byte {
 		if rungs := rungNames(e); rungs != "" {
 			fmt.Fprintf(&b, ", hooks: %s", rungs)
 		}
+		if len(e.From) > 0 {
+			fmt.Fprintf(&b, ", made in user space of %s", joinNames(e.From))
+		}
 		b.WriteString(".\n")
 		if len(e.Args) > 0 {
 			b.WriteString("\n| argument | type | |\n|---|---|---|\n")
@@ -86,6 +89,14 @@ func rungNames(e *events.Event) string {
 		if h.Rung.String() != "" {
 			names = append(names, h.Rung.String())
 		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func joinNames(sources []*events.Event) string {
+	names := make([]string, len(sources))
+	for i, e := range sources {
+		names[i] = e.Name
 	}
 	return strings.Join(names, ", ")
 }

@@ -1,0 +1,226 @@
+package library
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Key is what the kernel said of a file when it was mapped.
+type Key struct {
+	Dev   uint32 // as the kernel numbers devices: major << 20 | minor
+	Inode uint64
+	Ctime uint64 // last change of the inode, ns since the epoch
+}
+
+// A Mapping is where to look for a file: a task that mapped it, and the path by which the kernel knows it there.
+type Mapping struct {
+	Key
+	Path           string
+	Task           int // the thread that made the mapping
+	MountNamespace int
+}
+
+// errReplaced is another file under the same name.
+var errReplaced = errors.New("another file has taken its place")
+
+// open finds the file, wherever it can still be reached: by its path where the task is, through the mapping itself, by
+// its path where another task of the same mount namespace is, or by its path where we are. What is opened is the file
+// that was mapped, or nothing. exact says that it has not changed since.
+func (m *Mapping) open(others []int) (file *os.File, exact bool, err error) {
+	proc := "/proc/" + strconv.Itoa(m.Task)
+	if file, err = m.openIn(proc); err == nil {
+		return file, true, nil
+	}
+	err = fmt.Errorf("by its path: %w", err)
+	file, exact, mapErr := m.openMapping(proc)
+	if mapErr == nil {
+		return file, exact, nil
+	}
+	err = errors.Join(err, fmt.Errorf("by the mapping: %w", mapErr))
+	for _, task := range others {
+		if file, err := m.openIn("/proc/" + strconv.Itoa(task)); err == nil {
+			return file, true, nil
+		}
+	}
+	if file, err := m.openIn("/proc/self"); err == nil {
+		return file, true, nil
+	}
+	return nil, false, err
+}
+
+// openIn opens the path under the root of a task. The kernel's path has no links, so none is followed: a task can not
+// lead us anywhere else.
+func (m *Mapping) openIn(proc string) (*os.File, error) {
+	if !strings.HasPrefix(m.Path, "/") {
+		return nil, fmt.Errorf("%q is no path", m.Path)
+	}
+	root, err := unix.Open(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s/root: %w", proc, err)
+	}
+	defer unix.Close(root)
+	found, err := unix.Openat2(root, m.Path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(found)
+	exact, err := m.is(found, proc)
+	switch {
+	case err != nil:
+		return nil, err
+	case !exact:
+		return nil, errReplaced // the inode may be another file's by now
+	default:
+		return reopen(found)
+	}
+}
+
+// reopen opens for reading what was only found. What is not known to be a regular file must never get here: to open a
+// device can do harm, to open a pipe can take forever.
+func reopen(found int) (*os.File, error) {
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(found),
+		unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open for reading: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "library"), nil
+}
+
+// most of the mappings of a task that are looked through; the kernel allows 65530 by default.
+const maxMappings = 1 << 17
+
+// openMapping opens what a task has mapped, which works for files without a name too. As long as it is mapped, its inode
+// is no other file's, so a change of the inode does not matter here.
+func (m *Mapping) openMapping(proc string) (*os.File, bool, error) {
+	maps, err := os.Open(proc + "/maps")
+	if err != nil {
+		return nil, false, err
+	}
+	defer maps.Close()
+	lines := bufio.NewReader(maps)
+	last := fmt.Errorf("not in %s/maps", proc)
+	for range maxMappings {
+		line, err := lines.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) { // a long path
+			_, err = lines.ReadSlice('\n')
+		}
+		if err != nil {
+			break
+		}
+		name, ok := m.in(line)
+		if !ok {
+			continue
+		}
+		file, exact, err := m.openMapped(proc, name)
+		if err == nil {
+			return file, exact, nil
+		}
+		last = err
+	}
+	return nil, false, last
+}
+
+// in says that a line of maps is about the file, and names the mapping in map_files:
+// 7f1c-7f2d r-xp 00001000 fe:00 1234 /usr/lib/x.so. On stacked file systems, it tells the numbers of the file below.
+func (m *Mapping) in(line []byte) (name string, ok bool) {
+	fields := bytes.Fields(line)
+	if len(fields) < 6 {
+		return "", false
+	}
+	inode, err := strconv.ParseUint(string(fields[4]), 10, 64)
+	if err != nil || inode == 0 {
+		return "", false
+	}
+	from, to, ok := strings.Cut(string(fields[0]), "-")
+	if !ok || inode != m.Inode && string(fields[5]) != m.Path {
+		return "", false
+	}
+	// maps pads addresses with zeros, map_files does not.
+	return strings.TrimLeft(from, "0") + "-" + strings.TrimLeft(to, "0"), true
+}
+
+func (m *Mapping) openMapped(proc, name string) (*os.File, bool, error) {
+	found, err := unix.Open(proc+"/map_files/"+name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, false, fmt.Errorf("open %s/map_files/%s: %w", proc, name, err)
+	}
+	defer unix.Close(found)
+	exact, err := m.is(found, proc)
+	if err != nil {
+		return nil, false, err
+	}
+	file, err := reopen(found)
+	return file, exact, err
+}
+
+// is compares an open file with what the kernel said.
+func (m *Mapping) is(fd int, proc string) (exact bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false, errors.New("not a regular file")
+	}
+	if st.Ino != m.Inode {
+		return false, errReplaced
+	}
+	if kernelDev(uint64(st.Dev)) != m.Dev {
+		// btrfs and overlayfs make up devices for stat.
+		if dev, err := superblock(fd, proc); err != nil || dev != m.Dev {
+			return false, errReplaced
+		}
+	}
+	return uint64(st.Ctim.Nano()) == m.Ctime, nil
+}
+
+// unchanged compares only the time.
+func (m *Mapping) unchanged(file *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(file.Fd()), &st) == nil && uint64(st.Ctim.Nano()) == m.Ctime
+}
+
+// kernelDev turns a device as stat tells it into the kernel's own number.
+func kernelDev(dev uint64) uint32 { return unix.Major(dev)<<20 | unix.Minor(dev) }
+
+// superblock is the device of the file system as the kernel numbers it, by the mount that the file was opened on.
+func superblock(fd int, proc string) (uint32, error) {
+	text, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return 0, err
+	}
+	_, id, ok := strings.Cut(string(text), "mnt_id:")
+	if !ok {
+		return 0, errors.New("fdinfo without mnt_id")
+	}
+	id, _, _ = strings.Cut(strings.TrimSpace(id), "\n")
+	mounts, err := os.Open(proc + "/mountinfo")
+	if err != nil {
+		return 0, err
+	}
+	defer mounts.Close()
+	scanner := bufio.NewScanner(io.LimitReader(mounts, maxTable))
+	for scanner.Scan() {
+		fields := strings.Fields(scanner.Text())
+		if len(fields) < 3 || fields[0] != id {
+			continue
+		}
+		var major, minor uint32
+		if _, err := fmt.Sscanf(fields[2], "%d:%d", &major, &minor); err != nil {
+			return 0, err
+		}
+		return major<<20 | minor, nil
+	}
+	return 0, errors.New("mount not listed")
+}
