@@ -94,10 +94,12 @@ EXIT_TAIL(set_fs_pwd_exit)
 {
 	struct task_struct *task = task_current();
 	struct fs_struct *fs = TASK(task, fs);
+	u64 chosen = nr == ID_chdir ? args[0] : 0, given;
 
+	/* verifier: of 6.1, which takes a spilled value for the 0 that it may be, and removes what is for others */
+	bpf_probe_read_kernel(&given, sizeof(given), &chosen);
 	if (ret == 0)
-		working_directory(RUNG_TRACEPOINT, (void *)fs + bpf_core_field_offset(struct fs_struct, pwd),
-				  nr == ID_chdir ? args[0] : 0);
+		working_directory(RUNG_TRACEPOINT, (void *)fs + bpf_core_field_offset(struct fs_struct, pwd), given);
 }
 
 static __always_inline struct inode *path_inode(struct path *path)
@@ -132,18 +134,23 @@ EXIT_TAIL(security_path_notify_exit)
 	u64 name = inotify ? args[1] : compat ? args[5] : args[4];
 	u64 mask = inotify ? args[2] & IN_ALL_EVENTS : args[2];
 	u32 type = 0;
+	s32 directory = inotify ? AT_FDCWD : compat ? args[4] : args[3];
 	struct event *e;
 
 	if (ret < 0 || !name || (!inotify && !(args[1] & FAN_MARK_ADD)))
-		return;
-	e = event_begin(EVENT_security_path_notify, RUNG_TRACEPOINT);
-	if (!e)
 		return;
 	if (!inotify && args[1] & FAN_MARK_MOUNT)
 		type = watch_type(FSNOTIFY_OBJ_TYPE_VFSMOUNT);
 	else if (!inotify && args[1] & FAN_MARK_FILESYSTEM)
 		type = watch_type(FSNOTIFY_OBJ_TYPE_SB);
-	put_caller_path(e, security_path_notify_pathname, inotify ? AT_FDCWD : compat ? args[4] : args[3], name);
+	/* verifier: of 6.1, which loses track of a spilled bool and removes the branch on it */
+	barrier_var(type);
+	barrier_var(directory);
+	barrier_var(mask);
+	e = event_begin(EVENT_security_path_notify, RUNG_TRACEPOINT);
+	if (!e)
+		return;
+	put_caller_path(e, security_path_notify_pathname, directory, name);
 	security_path_notify_mask(e, mask);
 	security_path_notify_obj_type(e, type);
 	event_submit(e, 0);
