@@ -23,6 +23,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/tracee-go/tracee/bpf/packed"
 	"github.com/tracee-go/tracee/events"
 )
 
@@ -468,16 +469,13 @@ func compareTrees(t *testing.T, fresh, committed string) {
 var dispatchers = []string{"sys_enter", "sys_exit"}
 
 func TestCatalogue(t *testing.T) {
-	objects, err := filepath.Glob("bpf/tracee_*_bpfel.o")
+	objects, err := filepath.Glob("bpf/tracee_*_bpfel.o" + packed.Suffix)
 	if err != nil || len(objects) == 0 {
 		t.Fatalf("no BPF objects: %v", err)
 	}
 	declared := declaredPrograms(t)
 	for _, object := range objects {
-		spec, err := ebpf.LoadCollectionSpec(object)
-		if err != nil {
-			t.Fatal(err)
-		}
+		spec := readObject(t, object)
 		for name, by := range declared {
 			program := spec.Programs[name]
 			if program == nil {
@@ -493,6 +491,23 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
+}
+
+func readObject(t *testing.T, path string) *ebpf.CollectionSpec {
+	t.Helper()
+	object, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := packed.Reader(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := ebpf.LoadCollectionSpecFromReader(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }
 
 // A declaredProgram is one that a hook of an event names.

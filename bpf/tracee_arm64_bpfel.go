@@ -4,13 +4,14 @@
 package bpf
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"io"
 	"structs"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/tracee-go/tracee/bpf/packed"
 )
 
 type TraceeEventCounters struct {
@@ -295,7 +296,10 @@ const (
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
 func LoadTracee() (*ebpf.CollectionSpec, error) {
-	reader := bytes.NewReader(_TraceeBytes)
+	reader, err := packed.Reader(_TraceeBytes)
+	if err != nil {
+		return nil, err
+	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(reader)
 	if err != nil {
 		return nil, fmt.Errorf("can't load Tracee: %w", err)
@@ -1069,5 +1073,5 @@ func _TraceeClose(closers ...io.Closer) error {
 
 // Do not access this directly.
 //
-//go:embed tracee_arm64_bpfel.o
+//go:embed tracee_arm64_bpfel.o.gz
 var _TraceeBytes []byte

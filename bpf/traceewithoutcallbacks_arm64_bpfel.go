@@ -4,12 +4,13 @@
 package bpf
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"io"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/tracee-go/tracee/bpf/packed"
 )
 
 // Names of all BPF objects in the ELF.
@@ -244,7 +245,10 @@ const (
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
 func LoadTraceeWithoutCallbacks() (*ebpf.CollectionSpec, error) {
-	reader := bytes.NewReader(_TraceeWithoutCallbacksBytes)
+	reader, err := packed.Reader(_TraceeWithoutCallbacksBytes)
+	if err != nil {
+		return nil, err
+	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(reader)
 	if err != nil {
 		return nil, fmt.Errorf("can't load TraceeWithoutCallbacks: %w", err)
@@ -1012,5 +1016,5 @@ func _TraceeWithoutCallbacksClose(closers ...io.Closer) error {
 
 // Do not access this directly.
 //
-//go:embed traceewithoutcallbacks_arm64_bpfel.o
+//go:embed traceewithoutcallbacks_arm64_bpfel.o.gz
 var _TraceeWithoutCallbacksBytes []byte

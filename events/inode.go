@@ -68,7 +68,7 @@ var (
 			{Name: "mode", Type: InodeModeU, Doc: "as asked for"},
 			{Name: "returnValue", Type: Long},
 		},
-		Doc: "The permissions of a file were changed, or an attempt failed after the file was found.",
+		Doc:    "The permissions of a file were changed, or an attempt failed after the file was found.",
 		Unseen: "Attempts that fail; what io_uring or the kernel does; and unless a descriptor was given, " + unresolvedPath,
 	})
 	DoTruncate = declare(Event{
@@ -81,7 +81,7 @@ var (
 			{Name: "dev", Type: DevT},
 			{Name: "length", Type: U64, Doc: "the new size"},
 		},
-		Doc: "The size of a file is about to be set, by truncate or by an open with O_TRUNC.",
+		Doc:    "The size of a file is about to be set, by truncate or by an open with O_TRUNC.",
 		Unseen: "Attempts that fail; what io_uring or the kernel does; and for truncate inode, device and " + unresolvedPath,
 	})
 	VFSUtimes = declare(Event{
@@ -95,7 +95,7 @@ var (
 			{Name: "atime", Type: U64, Doc: "ns since the epoch; absent if it is to be the present time, or to stay"},
 			{Name: "mtime", Type: U64, Doc: "the same of the last modification"},
 		},
-		Doc: "The times of a file are about to be set: a way to hide that it was touched.",
+		Doc:    "The times of a file are about to be set: a way to hide that it was touched.",
 		Unseen: "Attempts that fail; and unless a descriptor was given, inode, device and " + unresolvedPath,
 	})
 )
