@@ -2,7 +2,8 @@
 # make build      the three commands, into dist/
 # make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-strip-16
 # make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
-# make test-kernels   the tests in test/, on real kernels in QEMU; see KERNELS
+# make test-kernels   the tests in test/, on this kernel and on real ones in QEMU, two guests at once; see KERNELS
+# make kernels-table  the same, and write its results into docs/kernels.md
 # make bench, make bench-counted   costs: on this kernel; by counting instructions in a guest
 # make lint       formatting, vet, staticcheck
 
@@ -10,12 +11,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
 
-KERNELS ?= 6.1,6.12
+# Those that take longest first. The list of all that are known: go run ./test/kernels -help
+KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: all build generate test race test-kernels bench bench-counted lint clean
+.PHONY: all build generate test race test-kernels kernels-table bench bench-counted lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -59,7 +61,10 @@ race:
 	fi
 
 test-kernels:
-	go run ./test/kernels -kernels $(KERNELS)
+	go run ./test/kernels -host -kernels $(KERNELS)
+
+kernels-table:
+	go run ./test/kernels -host -kernels $(KERNELS) -output docs/kernels.md
 
 bench:
 	go run ./test/bench

@@ -34,17 +34,11 @@ func once(dir string, fill func(fresh string) error) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	lock, err := os.Create(dir + ".lock")
+	lock, err := lockFile(dir + ".lock")
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -59,16 +53,38 @@ func once(dir string, fill func(fresh string) error) error {
 	return os.Rename(fresh, dir)
 }
 
+// lockFile waits until no other process holds the lock at path; closing it gives it back.
+func lockFile(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return lock, nil
+}
+
+// An aptPackage is a package of a suite, for an architecture that need not be the host's.
+type aptPackage struct {
+	suite, name string
+	arch        Arch
+}
+
 // aptOptions makes apt use lists of its own in dir, with the given suites and no other, so that the host's apt never
-// hears of them.
-func aptOptions(dir string, suites ...string) ([]string, error) {
+// hears of them, nor of their architecture.
+func aptOptions(dir string, arch Arch, suites ...string) ([]string, error) {
 	var sources strings.Builder
 	for _, suite := range suites {
 		from := mirror
 		if strings.HasSuffix(suite, "-security") {
 			from = securityMirror
 		}
-		fmt.Fprintf(&sources, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, from, suite)
+		fmt.Fprintf(&sources, "deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, from, suite)
 	}
 	list := filepath.Join(dir, "sources.list")
 	err := errors.Join(
@@ -78,6 +94,8 @@ func aptOptions(dir string, suites ...string) ([]string, error) {
 	)
 	return []string{
 		"-qq",
+		"-o", "APT::Architecture=" + string(arch),
+		"-o", "APT::Architectures=" + string(arch),
 		"-o", "Dir::State::lists=" + filepath.Join(dir, "lists"),
 		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
 		"-o", "Dir::Etc::sourcelist=" + list,
@@ -91,17 +109,17 @@ func aptOptions(dir string, suites ...string) ([]string, error) {
 
 // unpackPackage downloads a package of a suite, or for a kernel the packages it consists of, and unpacks them into
 // dir. It needs no root, only dpkg-deb and apt-get.
-func unpackPackage(ctx context.Context, suite, name, dir string) error {
+func unpackPackage(ctx context.Context, p aptPackage, dir string) error {
 	root, err := os.MkdirTemp("", "tracee-apt-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	suites := []string{suite}
-	if suite != "sid" { // what is fixed there is fixed by a new version
-		suites = append(suites, suite+"-security")
+	suites := []string{p.suite}
+	if p.suite != "sid" { // what is fixed there is fixed by a new version
+		suites = append(suites, p.suite+"-security")
 	}
-	options, err := aptOptions(root, suites...)
+	options, err := aptOptions(root, p.arch, suites...)
 	if err != nil {
 		return err
 	}
@@ -114,7 +132,7 @@ func unpackPackage(ctx context.Context, suite, name, dir string) error {
 	if err := run(ctx, "apt-get", append(options, "update")...); err != nil {
 		return err
 	}
-	names, err := kernelParts(ctx, options, name)
+	names, err := kernelParts(ctx, options, p.name)
 	if err != nil {
 		return err
 	}

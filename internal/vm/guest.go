@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +21,7 @@ import (
 
 // commandLine of every guest. Debian 5.10 does not list bpf among its LSMs, so all name them. An oops panics and a
 // panic ends QEMU (-no-reboot), so that a broken kernel is noticed at once and not by a timeout.
-const commandLine = "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on " +
+const commandLine = "loglevel=5 panic=-1 oops=panic random.trust_cpu=on " +
 	"lsm=landlock,lockdown,yama,apparmor,bpf"
 
 // A guest is one run of QEMU.
@@ -38,7 +39,7 @@ func (g *guest) build(ctx context.Context, dir string) error {
 	binary := filepath.Join(dir, "init")
 	const source = "github.com/tracee-go/tracee/internal/vm/init"
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, source)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+string(g.cfg.arch()))
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build init: %w\n%s", err, output)
 	}
@@ -60,21 +61,25 @@ func (g *guest) build(ctx context.Context, dir string) error {
 }
 
 // arguments of QEMU. The first serial line is the console and goes to a file, the second carries the frames and is
-// QEMU's standard output. Both are ISA ports, which need no module.
+// QEMU's standard output.
 func (g *guest) arguments() []string {
-	accel, cpus, line := "tcg,thread=multi", "2", commandLine
+	m := machines[g.cfg.arch()]
+	accel, cpus, line := "tcg,thread=multi", "2", "console="+m.console+" "+commandLine
+	if more := g.cfg.Kernel.Parameters; more != "" {
+		line += " " + more
+	}
 	var counted []string
 	if g.cfg.Counted {
 		accel, cpus, line = "tcg,thread=single", "1", line+" init_on_alloc=0"
 		counted = []string{"-icount", "shift=3,sleep=off"}
 	}
-	return append([]string{
-		"-accel", accel, "-cpu", "max", "-smp", cpus, "-m", "1024",
+	return slices.Concat(m.arguments, []string{
+		"-accel", accel, "-smp", cpus, "-m", "1024",
 		"-kernel", g.cfg.Image, "-initrd", g.initrd, "-append", line,
 		"-no-reboot", "-nodefaults", "-display", "none",
 		"-chardev", "file,id=console,path=" + g.console, "-serial", "chardev:console",
 		"-chardev", "stdio,id=frames,signal=off", "-serial", "chardev:frames",
-	}, counted...)
+	}, counted)
 }
 
 // run boots the guest and reads what it says until QEMU ends.

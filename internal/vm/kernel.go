@@ -10,19 +10,24 @@ import (
 
 // A Kernel is one that can be booted: a package of a Debian suite.
 type Kernel struct {
-	Name    string // what people call it, and its directory in the cache
-	Suite   string
-	Package string // the meta package; the newest kernel it stands for is taken
+	Name       string // what people call it, and its directory in the cache
+	Suite      string
+	Package    string // the meta package; the newest kernel it stands for is taken
+	Arch       Arch
+	Parameters string // of its command line, beside those of every guest
+	Tests      string // regexp of the tests that this kernel is there for; empty: all
 }
 
-// Kernels lists the known ones, oldest first. They are Debian's "cloud" builds: a third of the size of the general
-// ones, with BTF, BPF LSM, kprobes and 32-bit emulation, but without the x32 ABI. 6.1 and 5.10 have no fprobe
-// (kprobe.multi).
+// Kernels lists the known ones. They are Debian's "cloud" builds: a third of the size of the general ones, with BTF,
+// BPF LSM, kprobes and 32-bit emulation. Only the general ones have the x32 ABI, and only if they are asked for it.
+// 6.1 and 5.10 have no fprobe (kprobe.multi).
 var Kernels = []Kernel{
-	{Name: "5.10", Suite: "bullseye", Package: "linux-image-cloud-amd64"},
-	{Name: "6.1", Suite: "bookworm", Package: "linux-image-cloud-amd64"},
-	{Name: "6.12", Suite: "trixie", Package: "linux-image-cloud-amd64"},
-	{Name: "sid", Suite: "sid", Package: "linux-image-cloud-amd64"},
+	{Name: "5.10", Suite: "bullseye", Package: "linux-image-cloud-amd64", Arch: AMD64},
+	{Name: "6.1", Suite: "bookworm", Package: "linux-image-cloud-amd64", Arch: AMD64},
+	{Name: "6.1-x32", Suite: "bookworm", Package: "linux-image-amd64", Arch: AMD64, Parameters: "syscall.x32=y", Tests: "X32"},
+	{Name: "6.12", Suite: "trixie", Package: "linux-image-cloud-amd64", Arch: AMD64},
+	{Name: "6.12-arm64", Suite: "trixie", Package: "linux-image-cloud-arm64", Arch: ARM64},
+	{Name: "sid", Suite: "sid", Package: "linux-image-cloud-amd64", Arch: AMD64},
 }
 
 // LookupKernel finds a known kernel by its name.
@@ -60,7 +65,7 @@ func fetchKernel(ctx context.Context, kernel Kernel, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(unpacked)
-	if err := unpackPackage(ctx, kernel.Suite, kernel.Package, unpacked); err != nil {
+	if err := unpackPackage(ctx, aptPackage{kernel.Suite, kernel.Package, kernel.Arch}, unpacked); err != nil {
 		return err
 	}
 	for _, name := range []string{imageName, configName, moduleName} {

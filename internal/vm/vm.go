@@ -36,7 +36,8 @@ type Job = wire.Job
 
 // Config says what to boot and what to run there. The zero values of the optional fields are useful.
 type Config struct {
-	Image   string        // the kernel, from Fetch
+	Kernel  Kernel        // its architecture and parameters; zero: amd64, none
+	Image   string        // of the kernel, from Fetch
 	Files   []File        // beside /init and the jobs
 	Jobs    []Job         // run one after the other
 	Timeout time.Duration // of the whole guest; zero: two minutes and the jobs' timeouts
@@ -46,6 +47,13 @@ type Config struct {
 	// the same loop takes the same time within 0.1 %, in every guest. Warm up first: 6.12 is busy with itself for the
 	// first seconds after boot, and what is measured then takes nearly twice as long.
 	Counted bool
+}
+
+func (c Config) arch() Arch {
+	if c.Kernel.Arch == "" {
+		return AMD64
+	}
+	return c.Kernel.Arch
 }
 
 // A State is what became of a job.
@@ -96,7 +104,7 @@ type Result struct {
 
 // Run boots a guest, runs the jobs and waits for it to power off. It kills the guest when ctx ends or its time is over.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	qemu, err := EnsureQEMU(ctx)
+	qemu, err := EnsureQEMU(ctx, cfg.arch())
 	if err != nil {
 		return Result{}, err
 	}

@@ -101,7 +101,7 @@ func TestGuestBoots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := Busybox(t.Context())
+	files, err := Busybox(t.Context(), kernel.Arch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestGuestBoots(t *testing.T) {
 			Dir: "/tmp", Env: []string{"WORD=here"}, Timeout: timeout,
 		}
 	}
-	result, err := Run(t.Context(), Config{Image: image, Files: files, Jobs: []Job{
+	result, err := Run(t.Context(), Config{Kernel: kernel, Image: image, Files: files, Jobs: []Job{
 		shell("works", "echo $WORD in $PWD; cat /sys/kernel/security/lsm; ls -l /sys/kernel/btf/vmlinux", time.Minute),
 		shell("fails", "exit 7", time.Minute),
 		shell("dies", "kill -SEGV $$", time.Minute),

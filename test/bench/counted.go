@@ -50,7 +50,7 @@ func measureCounted(ctx context.Context, o options, r *report) error {
 func runGuest(ctx context.Context, kernel vm.Kernel, dir string) (vm.Result, error) {
 	binary := filepath.Join(dir, "bench")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/tracee-go/tracee/test/bench")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+string(kernel.Arch))
 	if output, err := build.CombinedOutput(); err != nil {
 		return vm.Result{}, fmt.Errorf("build the benchmark: %w\n%s", err, output)
 	}
@@ -58,11 +58,12 @@ func runGuest(ctx context.Context, kernel vm.Kernel, dir string) (vm.Result, err
 	if err != nil {
 		return vm.Result{}, err
 	}
-	files, err := vm.Busybox(ctx)
+	files, err := vm.Busybox(ctx, kernel.Arch)
 	if err != nil {
 		return vm.Result{}, err
 	}
 	return vm.Run(ctx, vm.Config{
+		Kernel:  kernel,
 		Image:   image,
 		Files:   append(files, vm.File{Path: "/bench", Mode: 0o755, Source: binary}),
 		Jobs:    []vm.Job{{Name: "bench", Args: []string{"/bench", "guest"}}},

@@ -1,17 +1,18 @@
 // Command kernels runs the tests of packages on real kernels and says what works where:
 //
-//	go run ./test/kernels                              ./test on 6.1 and 6.12
+//	go run ./test/kernels                              ./test on all known kernels
 //	go run ./test/kernels -kernels 6.1 -run Open -v
 //	go run ./test/kernels -host -output docs/kernels.md
 //
-// It builds static test binaries, runs them in a guest for each kernel (package vm), one guest at a time, and collects
-// the lines the tests print:
+// It builds static test binaries, runs them in a guest for each kernel (package vm), as many guests at once as -guests
+// says, and collects the lines the tests print:
 //
 //	RESULT event=<name> rung=<rung> result=<pass|fail|skip> detail=<rest of the line>
 //
 // A test binary starts in a directory that holds its package's testdata, as under go test, and finds a busybox in /bin
-// and a kernel module that it may load in /lib/modules/dummy.ko. The exit status is 1 if a test failed, a guest died,
-// or a kernel gave no result at all.
+// and a kernel module that it may load in /lib/modules/dummy.ko. What did not pass is run once more, in a fresh guest:
+// what passes then is called flaky. The exit status is 1 if a test failed twice, a guest died twice, or nothing passed
+// on a kernel.
 package main
 
 import (
@@ -21,6 +22,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +35,7 @@ type options struct {
 	packages []string
 	run      string
 	timeout  time.Duration
+	guests   int
 	output   string
 	host     bool
 	verbose  bool
@@ -58,10 +62,11 @@ func parse(arguments []string) (options, error) {
 	var o options
 	var kernels, packages string
 	flags := flag.NewFlagSet("kernels", flag.ExitOnError)
-	flags.StringVar(&kernels, "kernels", "6.1,6.12", "kernels to boot, separated by commas; empty: none")
+	flags.StringVar(&kernels, "kernels", strings.Join(kernelNames(), ","), "kernels to boot, separated by commas; empty: none")
 	flags.StringVar(&packages, "packages", "./test", "packages to test, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run only the tests that match this `regexp`")
-	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time a package has on one kernel")
+	flags.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time a package has on one kernel")
+	flags.IntVar(&o.guests, "guests", min(2, runtime.NumCPU()), "guests that run at once")
 	flags.StringVar(&o.output, "output", "", "write the table to this `file` too, as markdown")
 	flags.BoolVar(&o.host, "host", false, "run the tests on this host first")
 	flags.BoolVar(&o.verbose, "v", false, "show what the tests write while they run")
@@ -71,10 +76,13 @@ func parse(arguments []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if o.guests < 1 {
+		return o, fmt.Errorf("-guests is %d: there must be one", o.guests)
+	}
 	for _, name := range split(kernels) {
 		kernel, ok := vm.LookupKernel(name)
 		if !ok {
-			return o, fmt.Errorf("unknown kernel %q (known: %s)", name, knownKernels())
+			return o, fmt.Errorf("unknown kernel %q (known: %s)", name, strings.Join(kernelNames(), ", "))
 		}
 		o.kernels = append(o.kernels, kernel)
 	}
@@ -86,12 +94,25 @@ func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }
 
-func knownKernels() string {
+func kernelNames() []string {
 	var names []string
 	for _, kernel := range vm.Kernels {
 		names = append(names, kernel.Name)
 	}
-	return strings.Join(names, ", ")
+	return names
+}
+
+// archs lists the architectures that tests are needed for.
+func (o options) archs() []vm.Arch {
+	var archs []vm.Arch
+	if o.host {
+		archs = append(archs, vm.Arch(runtime.GOARCH))
+	}
+	for _, kernel := range o.kernels {
+		archs = append(archs, kernel.Arch)
+	}
+	slices.Sort(archs)
+	return slices.Compact(archs)
 }
 
 // run tests everywhere and reports whether all went well. What the tests write goes to progress.
@@ -101,27 +122,14 @@ func run(ctx context.Context, o options, table, progress io.Writer) (bool, error
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	binaries, err := buildTests(ctx, o.packages, dir)
+	binaries, err := buildTests(ctx, o.packages, o.archs(), dir)
 	if err != nil {
 		return false, err
 	}
-	var log io.Writer
-	if o.verbose {
-		log = progress
-	}
-	var runs []testRun
-	if o.host {
-		fmt.Fprintln(progress, "running on this host")
-		runs = append(runs, runOnHost(ctx, o, binaries, log))
-	}
-	for _, kernel := range o.kernels {
-		fmt.Fprintln(progress, "running on", kernel.Name)
-		runs = append(runs, runOnKernel(ctx, o, kernel, binaries, log))
-	}
+	runs := (&matrix{options: o, binaries: binaries, progress: progress}).run(ctx)
 	passed := true
 	for _, r := range runs {
 		passed = r.passed() && passed
-		r.explain(progress)
 	}
 	writeText(table, runs)
 	if o.output == "" {

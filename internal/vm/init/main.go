@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,7 @@ func main() {
 
 func run() error {
 	prepare()
-	port, err := os.OpenFile(wire.Port, os.O_WRONLY|unix.O_NOCTTY, 0)
+	port, err := os.OpenFile(wire.Ports[runtime.GOARCH], os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		return fmt.Errorf("open the line to the host: %w", err)
 	}

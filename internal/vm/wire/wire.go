@@ -27,8 +27,8 @@ import (
 // JobsPath is where the guest finds its jobs, a JSON array of Job.
 const JobsPath = "/jobs.json"
 
-// Port is the serial line of the guest that carries frames; the console is the one before it.
-const Port = "/dev/ttyS1"
+// Ports are the serial line of the guest that carries frames, by architecture; the console is the one before it.
+var Ports = map[string]string{"amd64": "/dev/ttyS1", "arm64": "/dev/ttyAMA1"}
 
 // A Job is one command to run in the guest.
 type Job struct {
