@@ -22,32 +22,34 @@ type TraceeEventCounters struct {
 }
 
 type TraceeEventHeader struct {
-	_         structs.HostLayout
-	Timestamp uint64
-	StartTime uint64
-	CgroupId  uint64
-	Sequence  uint64
-	Retval    int64
-	Present   uint64
-	Truncated uint64
-	Pid       uint32
-	Tid       uint32
-	Ppid      uint32
-	HostPid   uint32
-	HostTid   uint32
-	HostPpid  uint32
-	Uid       uint32
-	MntNs     uint32
-	PidNs     uint32
-	Event     uint16
-	Cpu       uint16
-	Rung      uint8
-	Flags     uint8
-	Lane      uint8
-	Ring      uint8
-	Size      uint32
-	Comm      [16]int8
-	Uts       [16]int8
+	_                structs.HostLayout
+	Timestamp        uint64
+	StartTime        uint64
+	ProcessStartTime uint64
+	ParentStartTime  uint64
+	CgroupId         uint64
+	Sequence         uint64
+	Retval           int64
+	Present          uint64
+	Truncated        uint64
+	Pid              uint32
+	Tid              uint32
+	Ppid             uint32
+	HostPid          uint32
+	HostTid          uint32
+	HostPpid         uint32
+	Uid              uint32
+	MntNs            uint32
+	PidNs            uint32
+	Event            uint16
+	Cpu              uint16
+	Rung             uint8
+	Flags            uint8
+	Lane             uint8
+	Ring             uint8
+	Size             uint32
+	Comm             [16]int8
+	Uts              [16]int8
 }
 
 type TraceeSyscallSpec struct {

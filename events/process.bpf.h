@@ -24,6 +24,8 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 	sched_process_fork_child_pid(e, child->tgid);
 	sched_process_fork_child_ns_pid(e, task_pid_in_own_namespace(child->group_leader));
 	sched_process_fork_start_time(e, child->start_boottime);
+	sched_process_fork_child_thread_entity_id(e, entity_id(child->pid, child->start_boottime));
+	sched_process_fork_child_process_entity_id(e, entity_id(child->tgid, child->group_leader->start_boottime));
 	return event_submit(e, 0);
 }
 

@@ -49,6 +49,8 @@ var (
 			{Name: "child_pid", Type: Int},
 			{Name: "child_ns_pid", Type: Int},
 			{Name: "start_time", Type: ULong, Doc: "of the child, ns since boot"},
+			{Name: "child_thread_entity_id", Type: U64, Doc: "what the child's events have as threadEntityId"},
+			{Name: "child_process_entity_id", Type: U64, Doc: "what the child's events have as processEntityId"},
 		},
 		Doc: "A process or thread was created. The context is the parent's.",
 	})

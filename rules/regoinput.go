@@ -36,6 +36,16 @@ func number(name string, get func(e *trace.Event) int) *inputField {
 	return field(name, func(_ *regoInput, e *trace.Event) *ast.Term { return ast.IntNumberTerm(get(e)) })
 }
 
+func entity(name string, get func(e *trace.Event) uint64) *inputField {
+	return field(name, func(_ *regoInput, e *trace.Event) *ast.Term {
+		id := get(e)
+		if id == 0 {
+			return nil
+		}
+		return ast.UIntNumberTerm(id)
+	})
+}
+
 func text(name string, get func(e *trace.Event) string) *inputField {
 	f := field(name, func(_ *regoInput, e *trace.Event) *ast.Term { return ast.StringTerm(get(e)) })
 	f.text = get
@@ -59,17 +69,20 @@ var inputFields = []*inputField{
 	number("hostProcessId", func(e *trace.Event) int { return e.HostProcessID }),
 	number("hostThreadId", func(e *trace.Event) int { return e.HostThreadID }),
 	number("mountNamespace", func(e *trace.Event) int { return e.MountNS }),
+	entity("parentEntityId", func(e *trace.Event) uint64 { return e.ParentEntityID }),
 	number("parentProcessId", func(e *trace.Event) int { return e.ParentProcessID }),
 	number("pidNamespace", func(e *trace.Event) int { return e.PIDNS }),
 	text("podName", func(e *trace.Event) string { return e.PodName }),
 	text("podNamespace", func(e *trace.Event) string { return e.PodNamespace }),
 	text("podUID", func(e *trace.Event) string { return e.PodUID }),
+	entity("processEntityId", func(e *trace.Event) uint64 { return e.ProcessEntityID }),
 	number("processId", func(e *trace.Event) int { return e.ProcessID }),
 	text("processName", func(e *trace.Event) string { return e.ProcessName }),
 	number("processorId", func(e *trace.Event) int { return e.ProcessorID }),
 	number("returnValue", func(e *trace.Event) int { return e.ReturnValue }),
 	field("rung", rungTerm),
 	field("stackAddresses", stackTerm),
+	entity("threadEntityId", func(e *trace.Event) uint64 { return e.ThreadEntityID }),
 	number("threadId", func(e *trace.Event) int { return e.ThreadID }),
 	number("threadStartTime", func(e *trace.Event) int { return e.ThreadStartTime }),
 	number("timestamp", func(e *trace.Event) int { return e.Timestamp }),

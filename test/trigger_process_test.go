@@ -93,7 +93,8 @@ func (a *actor) wantFork(flags uintptr, inNamespace func(pid int) int) {
 		"parent_tid": self, "parent_ns_tid": self, "parent_pid": self, "parent_ns_pid": self,
 		"child_tid": int32(pid), "child_ns_tid": int32(inNamespace(pid)),
 		"child_pid": int32(pid), "child_ns_pid": int32(inNamespace(pid)),
-		"start_time": ticks(statField(a, pid, 22)),
+		"start_time":             ticks(statField(a, pid, 22)),
+		"child_thread_entity_id": anything{}, "child_process_entity_id": anything{}, // see TestWhoIsWho
 	})
 	w.Comm = comm()
 	reap()

@@ -77,6 +77,7 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 		Compat:              h.Flags&events.RecordCompat != 0,
 		ContextFlags:        trace.ContextFlags{ContainerStarted: h.Flags&events.RecordContainerStarted != 0},
 	}
+	identify(e, h)
 	event := d.catalogue[h.Event]
 	body = body[:h.Size]
 	present, truncated := h.Present, h.Truncated
@@ -88,6 +89,16 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 	}
 	e.SetRecord(event.Schema(), present, truncated, body)
 	return true
+}
+
+// identify tells the event whom it is about.
+func identify(e *trace.Event, h *bpf.TraceeEventHeader) {
+	e.ProcessEntityID = trace.EntityID(h.HostPid, h.ProcessStartTime)
+	e.ParentEntityID = trace.EntityID(h.HostPpid, h.ParentStartTime)
+	e.ThreadEntityID = e.ProcessEntityID
+	if h.HostTid != h.HostPid {
+		e.ThreadEntityID = trace.EntityID(h.HostTid, h.StartTime)
+	}
 }
 
 // spellAddress replaces the bytes of an address by its text, which goes to the end of the record.

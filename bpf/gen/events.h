@@ -816,7 +816,7 @@
 #define EVENT_sys_exit 386
 #define EVENT_sys_exit_ARGS 1
 #define EVENT_sched_process_fork 387
-#define EVENT_sched_process_fork_ARGS 9
+#define EVENT_sched_process_fork_ARGS 11
 #define EVENT_sched_process_exec 388
 #define EVENT_sched_process_exec_ARGS 15
 #define EVENT_sched_process_exit 389
@@ -1730,6 +1730,14 @@ static __always_inline void sched_process_fork_child_ns_pid(struct event *e, s32
 static __always_inline void sched_process_fork_start_time(struct event *e, u64 value)
 {
 	put_u64(e, 8, value);
+}
+static __always_inline void sched_process_fork_child_thread_entity_id(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void sched_process_fork_child_process_entity_id(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
 }
 
 /* sched_process_exec */

@@ -153,6 +153,7 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 
 	e->header.timestamp = bpf_ktime_get_boot_ns();
 	e->header.start_time = TASK(task, start_boottime);
+	e->header.process_start_time = e->header.host_tid == pid ? e->header.start_time : process_start_time(task);
 	cgroups = TASK(task, cgroups);
 	cgroup = TASK(cgroups, dfl_cgrp);
 	node = TASK(cgroup, kn);

@@ -5,6 +5,8 @@
 struct event_header {
 	u64 timestamp;  /* CLOCK_BOOTTIME, ns */
 	u64 start_time; /* of the thread, CLOCK_BOOTTIME, ns */
+	u64 process_start_time; /* of its thread group's leader */
+	u64 parent_start_time;  /* of the leader of the parent */
 	u64 cgroup_id;
 	u64 sequence;   /* counts the records of this ring, CPU and lane */
 	s64 retval;

@@ -66,6 +66,27 @@ static __always_inline u32 task_pid_in_own_namespace(struct task_struct *task)
 	return level ? pid_in_namespace(pid, level, NULL) : BPF_CORE_READ(task, pid);
 }
 
+/* process_start_time returns when a thread's process began: with its leader, as whom a thread that execs goes on. */
+static __always_inline u64 process_start_time(struct task_struct *task)
+{
+	struct task_struct *leader = TASK(task, group_leader);
+
+	return TASK(leader, start_boottime);
+}
+
+/* entity_id is trace.EntityID: who a thread or process is, for those that an event names. */
+static __always_inline u64 entity_id(u32 pid, u64 start)
+{
+	u64 z = start + pid * 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	z ^= z >> 31;
+	if (!pid)
+		return 0;
+	return z ? z : 1;
+}
+
 /* header_namespaces fills what needs the task's namespaces. Tasks outside of any pid namespace skip most of it. */
 static __always_inline void header_namespaces(struct event_header *h, struct task_struct *task)
 {
@@ -78,6 +99,7 @@ static __always_inline void header_namespaces(struct event_header *h, struct tas
 	u32 level = TASK(pid, level);
 
 	h->host_ppid = TASK(parent, tgid);
+	h->parent_start_time = process_start_time(parent);
 	h->mnt_ns = TASK(mnt, ns.inum);
 	if (typed_tasks())
 		text16_copy(h->uts, uts->name.nodename);
@@ -166,7 +188,7 @@ struct task_state {
 #define STATE_EXECVEAT 8
 #define STATE_EXECVE 32
 #define STATE_COMPAT 16 /* the exec that STATE_COMM is about came through the 32-bit ABI */
-#define STATE_SIGNAL 32
+#define STATE_SIGNAL 64
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -32,6 +32,9 @@ type plainEvent struct {
 	StackAddresses      []uint64           `json:"stackAddresses"`
 	ContextFlags        trace.ContextFlags `json:"contextFlags"`
 	Args                []trace.Argument   `json:"args"`
+	ThreadEntityID      uint64             `json:"threadEntityId"`
+	ProcessEntityID     uint64             `json:"processEntityId"`
+	ParentEntityID      uint64             `json:"parentEntityId"`
 }
 
 func newPlainEvent(e *trace.Event) plainEvent {
@@ -42,5 +45,6 @@ func newPlainEvent(e *trace.Event) plainEvent {
 		MountNS: e.MountNS, PIDNS: e.PIDNS, ProcessName: e.ProcessName, HostName: e.HostName,
 		EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: e.Args(),
+		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 	}
 }

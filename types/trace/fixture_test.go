@@ -39,6 +39,9 @@ type plainEvent struct {
 	StackAddresses      []uint64        `json:"stackAddresses"`
 	ContextFlags        ContextFlags    `json:"contextFlags"`
 	Args                []plainArgument `json:"args"`
+	ThreadEntityID      uint64          `json:"threadEntityId,omitempty"`
+	ProcessEntityID     uint64          `json:"processEntityId,omitempty"`
+	ParentEntityID      uint64          `json:"parentEntityId,omitempty"`
 	Rung                string          `json:"rung,omitempty"`
 	Compat              bool            `json:"compat,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
@@ -59,6 +62,7 @@ func plain(e *Event) plainEvent {
 		ContainerImage: e.ContainerImage, ContainerName: e.ContainerName, PodName: e.PodName, PodNamespace: e.PodNamespace,
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
+		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 		Rung: e.Rung.String(), Compat: e.Compat,
 	}
 	for a := range e.All() {
@@ -249,6 +253,11 @@ func drawArgs(t *rapid.T, e *Event) {
 	b.Finish(e)
 }
 
+// drawEntity draws an id of a thread or process, which an event need not have.
+func drawEntity(t *rapid.T, label string) uint64 {
+	return rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64()).Draw(t, label)
+}
+
 func drawEvent(t *rapid.T) *Event {
 	number := func(label string) int { return rapid.Int().Draw(t, label) }
 	e := &Event{
@@ -259,8 +268,9 @@ func drawEvent(t *rapid.T) *Event {
 		ProcessName: drawText(t, "comm"), HostName: drawText(t, "uts"), ContainerID: drawText(t, "container"),
 		ContainerImage: drawText(t, "image"), ContainerName: drawText(t, "name"), PodName: drawText(t, "pod"),
 		PodNamespace: drawText(t, "pod namespace"), PodUID: drawText(t, "pod uid"), ReturnValue: number("ret"),
-		ContextFlags: ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
-		Rung:         Rung(rapid.IntRange(0, 4).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
+		ContextFlags:   ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
+		ThreadEntityID: drawEntity(t, "thread"), ProcessEntityID: drawEntity(t, "process"), ParentEntityID: drawEntity(t, "parent"),
+		Rung: Rung(rapid.IntRange(0, 4).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
 		ParseArguments: rapid.Bool().Draw(t, "parse"),
 	}
 	if rapid.Bool().Draw(t, "has stack") {

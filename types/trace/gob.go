@@ -7,8 +7,8 @@ import (
 	"math/bits"
 )
 
-// The structs of v0.8's gob stream. Gob matches fields by name; the last three of gobEvent are not v0.8's, whose
-// decoder ignores them.
+// The structs of v0.8's gob stream. Gob matches fields by name; what comes after Args is not v0.8's, whose
+// decoder ignores it.
 type gobEvent struct {
 	Timestamp           int
 	ThreadStartTime     int
@@ -38,6 +38,9 @@ type gobEvent struct {
 	StackAddresses      []uint64
 	ContextFlags        ContextFlags
 	Args                []Argument
+	ThreadEntityID      uint64
+	ProcessEntityID     uint64
+	ParentEntityID      uint64
 	Rung                string
 	Compat              bool
 	Truncated           []string
@@ -85,6 +88,7 @@ func (w *GobWriter) Write(e *Event) error {
 		ContainerImage: e.ContainerImage, ContainerName: e.ContainerName, PodName: e.PodName, PodNamespace: e.PodNamespace,
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
+		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 		Args: w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Truncated: w.event.Truncated[:0],
 	}
 	for a := range e.All() {

@@ -172,6 +172,8 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 			*f.event.number(e) = w.intOf(t)
 		case f.event.text != nil:
 			*f.event.text(e) = r.names.get(w.textOf(t))
+		case f.event.entity != nil:
+			*f.event.entity(e) = w.uintOf(t)
 		default:
 			gobSpecial[f.name](r, e, t)
 		}

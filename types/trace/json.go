@@ -7,8 +7,8 @@ import (
 )
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
-// newline. After "args" come the fields that v0.8 does not have, each only when it says something: "rung", "compat" and
-// "truncated", the names of the arguments that the kernel cut short. It does not allocate when b has room.
+// newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
+// "processEntityId", "parentEntityId", "rung", "compat" and "truncated", the names of the arguments that the kernel cut short. It does not allocate when b has room.
 func (e *Event) AppendJSON(b []byte) []byte {
 	b = e.appendIDs(b)
 	b = e.appendNames(b)
@@ -90,6 +90,9 @@ func (e *Event) appendArgs(b []byte) []byte {
 }
 
 func (e *Event) appendAdditions(b []byte) []byte {
+	b = appendEntity(b, `,"threadEntityId":`, e.ThreadEntityID)
+	b = appendEntity(b, `,"processEntityId":`, e.ProcessEntityID)
+	b = appendEntity(b, `,"parentEntityId":`, e.ParentEntityID)
 	if e.Rung != NoRung {
 		b = appendJSONString(append(b, `,"rung":`...), e.Rung.String())
 	}
@@ -106,6 +109,13 @@ func (e *Event) appendAdditions(b []byte) []byte {
 		b = append(b, ']')
 	}
 	return b
+}
+
+func appendEntity(b []byte, prefix string, id uint64) []byte {
+	if id == 0 {
+		return b
+	}
+	return appendUint(append(b, prefix...), id)
 }
 
 // jsonPrefix is what comes before the value of an argument: its name and its type.

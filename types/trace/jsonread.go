@@ -178,6 +178,8 @@ func (r *JSONReader) readField(e *Event, f *eventField) (err error) {
 		err = r.readInt(f.number(e))
 	case f.text != nil:
 		err = r.readString(f.text(e))
+	case f.entity != nil:
+		err = r.readUint(f.entity(e))
 	default:
 		err = jsonSpecial[f.json](r, e)
 	}

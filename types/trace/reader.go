@@ -56,6 +56,7 @@ type eventField struct {
 	json, gob string
 	number    func(*Event) *int
 	text      func(*Event) *string
+	entity    func(*Event) *uint64
 }
 
 // eventFields are all fields, in the order of JSON.
@@ -88,6 +89,9 @@ var eventFields = [...]eventField{
 	{json: "stackAddresses", gob: "StackAddresses"},
 	{json: "contextFlags", gob: "ContextFlags"},
 	{json: "args", gob: "Args"},
+	{json: "threadEntityId", gob: "ThreadEntityID", entity: func(e *Event) *uint64 { return &e.ThreadEntityID }},
+	{json: "processEntityId", gob: "ProcessEntityID", entity: func(e *Event) *uint64 { return &e.ProcessEntityID }},
+	{json: "parentEntityId", gob: "ParentEntityID", entity: func(e *Event) *uint64 { return &e.ParentEntityID }},
 	{json: "rung", gob: "Rung"},
 	{json: "compat", gob: "Compat"},
 	{json: "truncated", gob: "Truncated"},
