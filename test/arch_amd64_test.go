@@ -8,6 +8,10 @@ const (
 	sysOpen  = unix.SYS_OPEN
 	sysCreat = unix.SYS_CREAT
 	sysDup2  = unix.SYS_DUP2
+
+	sysUtime     = unix.SYS_UTIME
+	sysUtimes    = unix.SYS_UTIMES
+	sysFutimesat = unix.SYS_FUTIMESAT
 )
 
 const map32Bit = unix.MAP_32BIT // below 4 GiB

@@ -6,6 +6,10 @@ const (
 	sysOpen  = 1 << 20
 	sysCreat = 1 << 20
 	sysDup2  = 1 << 20
+
+	sysUtime     = 1 << 20
+	sysUtimes    = 1 << 20
+	sysFutimesat = 1 << 20
 )
 
 const map32Bit = 0 // there is no 32-bit ABI to need it

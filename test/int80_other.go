@@ -8,8 +8,6 @@ func int80(uintptr, *[6]uintptr) uintptr { return missing() }
 
 func int80Fork(uintptr, *[6]uintptr) uintptr { return missing() }
 
-func syscallFork(uintptr, *[6]uintptr) uintptr { return missing() }
-
 // missing is what the kernel returns for a call that it does not have.
 func missing() uintptr {
 	enosys := int(unix.ENOSYS)

@@ -83,7 +83,7 @@ type mapped struct {
 func (a *actor) fileToMap() mapped {
 	m := mapped{path: a.path("mapped")}
 	a.check(os.WriteFile(m.path, make([]byte, 1<<16), 0o700))
-	m.fd = a.must(unix.SYS_OPEN, cString(m.path), unix.O_RDWR)
+	m.fd = a.must(unix.SYS_OPENAT, atCwd, cString(m.path), unix.O_RDWR)
 	a.check(unix.Fstat(m.fd, &m.Stat_t))
 	return m
 }

@@ -173,6 +173,7 @@ struct signal_action {
 
 /* What a task was before the operation it is in; valid flags say which part was taken. */
 struct task_state {
+	u64 start_time; /* of the task; only where it is found by address */
 	u32 valid;
 	u32 memory_alert;
 	char comm[16];
@@ -199,9 +200,12 @@ struct {
 
 const struct task_state no_task_state = {};
 
-/* In place of task storage before 5.11; sized by user space, and a task that finds it full goes without. */
+/*
+ * In place of task storage before 5.11, sized by user space. Nobody removes from it: what was not used for longest is
+ * forgotten, and an address that another task had before is known by that one's start.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
 	__type(key, u64);
 	__type(value, struct task_state);
@@ -210,37 +214,36 @@ struct {
 /* task_state_lookup returns the state of the current task, NULL if it has none. */
 static __always_inline struct task_state *task_state_lookup(void)
 {
-	u64 task;
+	struct task_struct *task = task_current();
+	struct task_state *state;
+	u64 address = (u64)task;
 
 	if (have_helper(task_storage_get))
-		return bpf_task_storage_get(&task_states, task_current(), 0, 0);
-	task = bpf_get_current_task();
-	return bpf_map_lookup_elem(&task_states_by_address, &task);
+		return bpf_task_storage_get(&task_states, task, 0, 0);
+	state = bpf_map_lookup_elem(&task_states_by_address, &address);
+	if (!state)
+		return NULL;
+	/* A thread that executes a program takes over the start of its leader, which was before its own. */
+	return TASK(task, start_boottime) <= state->start_time ? state : NULL;
 }
 
 /* task_state returns the state of the current task, making it if there is none; NULL only when memory is short. */
 static __always_inline struct task_state *task_state(void)
 {
+	struct task_struct *task = task_current();
 	struct task_state *state;
-	u64 task;
+	u64 address = (u64)task;
 
 	if (have_helper(task_storage_get))
-		return bpf_task_storage_get(&task_states, task_current(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		return bpf_task_storage_get(&task_states, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	state = task_state_lookup();
 	if (state)
 		return state;
-	task = bpf_get_current_task();
-	bpf_map_update_elem(&task_states_by_address, &task, &no_task_state, BPF_ANY);
-	return bpf_map_lookup_elem(&task_states_by_address, &task);
-}
-
-/* task_state_free forgets the state of a task that ends; task storage does so by itself. */
-static __always_inline void task_state_free(struct task_struct *task)
-{
-	u64 address = (u64)task;
-
-	if (!have_helper(task_storage_get))
-		bpf_map_delete_elem(&task_states_by_address, &address);
+	bpf_map_update_elem(&task_states_by_address, &address, &no_task_state, BPF_ANY);
+	state = bpf_map_lookup_elem(&task_states_by_address, &address);
+	if (state)
+		state->start_time = TASK(task, start_boottime);
+	return state;
 }
 
 /* task_state_take returns the state if the part is valid, and marks that part as used. */
