@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,9 +81,8 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the command even if nobody takes its output
 	selection := scope.Selection(events.Default)
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,

@@ -156,8 +156,12 @@ func newStoppable(file *os.File) (*stoppable, error) {
 		case <-signals:
 		case <-s.done:
 		}
-		signal.Stop(signals)
 		waker.Close()
+		select {
+		case <-time.After(twice):
+		case <-s.done:
+		}
+		signal.Stop(signals)
 	}()
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -130,9 +129,8 @@ func traceeHelp(flags *pflag.FlagSet) string {
 
 // watch detects until a signal comes, and then says what it has seen.
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, scope *filter.Filter) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the command even if nobody takes its findings
 	var broken error
 	engine := shared.engine(loaded, func(f detect.Finding) {
 		if broken != nil {

@@ -39,7 +39,7 @@ var (
 		Hooks: lsmHook("file_open",
 			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at")),
 		Args: []trace.Field{
-			{Name: "pathname", Type: Str, Doc: "resolved by the kernel, to the root of the mount namespace"},
+			{Name: "pathname", Type: Str, Doc: "resolved by the kernel, to the root of the mount namespace; marked as truncated if the file was deleted, or its mount is not of that namespace"},
 			{Name: "flags", Type: OpenFlags, Doc: "of the open file, with those of its creation"},
 			{Name: "dev", Type: DevT},
 			{Name: "inode", Type: ULong},

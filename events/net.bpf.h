@@ -134,6 +134,13 @@ LSM_HOOK4(socket_create, socket_create, int, family, int, type, int, protocol, i
 	return event_submit(e, 0);
 }
 
+/* put_caller_address stores an address as the caller gave it, and marks it: another may be in its place by now. */
+static __always_inline void put_caller_address(struct event *e, u32 index, u64 address, u64 length)
+{
+	put_user_sockaddr(e, index, address, length & 0xffffffff);
+	mark_truncated(e, index);
+}
+
 /* The LSM hook is not reached when the call fails before it: not a descriptor, not a socket, address unreadable. */
 static __always_inline bool failed_before_hook(long ret)
 {
@@ -154,7 +161,7 @@ EXIT_TAIL(security_socket_connect_exit)
 	/* A socket that failed to connect has forgotten its peer; then only the caller still has the address. */
 	if ((ret != 0 && ret != -EINPROGRESS) ||
 	    !put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
-		put_user_sockaddr(e, security_socket_connect_remote_addr, args[1], args[2] & 0xffffffff);
+		put_caller_address(e, security_socket_connect_remote_addr, args[1], args[2]);
 	event_submit(e, ret);
 }
 
@@ -215,7 +222,7 @@ EXIT_TAIL(security_socket_bind_exit)
 	if (ret == 0)
 		put_local_address(e, security_socket_bind_local_addr, BPF_CORE_READ(socket, sk));
 	else
-		put_user_sockaddr(e, security_socket_bind_local_addr, args[1], args[2] & 0xffffffff);
+		put_caller_address(e, security_socket_bind_local_addr, args[1], args[2]);
 	event_submit(e, ret);
 }
 

@@ -40,7 +40,7 @@ var (
 		Hooks: lsmHook("socket_connect", sysExit("security_socket_connect_exit", "connect")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
-			{Name: "remote_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory"},
+			{Name: "remote_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory, and marked as truncated"},
 		},
 		Doc:    "A socket is connected." + attempt + "On a tracepoint it is the syscall's: a connection under way is -EINPROGRESS.",
 		Unseen: socketUnseen,
@@ -62,7 +62,7 @@ var (
 		Hooks: lsmHook("socket_bind", sysExit("security_socket_bind_exit", "bind")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
-			{Name: "local_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory"},
+			{Name: "local_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory, and marked as truncated"},
 		},
 		Doc:    "A socket is bound to an address." + attempt,
 		Unseen: socketUnseen,

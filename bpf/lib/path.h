@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Paths from the kernel's own objects: whole up to VALUE_MAX, resolved to the root of the mount namespace (a chroot
- * does not shorten them, as d_path() would), and marked when cut or when the walk ended away from that root.
+ * does not shorten them, as d_path() would), and marked when they are cut, and when they do not lead this task to the
+ * file: it was deleted, or its mount is another namespace's, a file system's own, or gone.
  */
 #pragma once
 
@@ -97,7 +98,9 @@ STEP path_step(u32 i, struct path_walk *walk)
 		mount_link_read(&up, mnt);
 		above = up.parent;
 		if (above == mnt) {
-			e->path_whole = true;
+			struct mnt_namespace *ns = READ(mnt, mnt_ns);
+
+			e->path_whole = READ(ns, ns.inum) == e->header.mnt_ns;
 			return 1;
 		}
 		walk->dentry = up.mountpoint;
@@ -109,7 +112,9 @@ STEP path_step(u32 i, struct path_walk *walk)
 	if (dentry == link.parent) {
 		if (e->path_at == VALUE_MAX && path_prepend(e, &link)) {
 			e->path_at++; /* no slash */
-			e->path_whole = true;
+			e->path_whole = e->path[e->path_at & PATH_MASK] != '/';
+			if (!e->path_whole) /* d_alloc_anon(): no name at all, such as /proc/self/ns/net has */
+				e->path_at = VALUE_MAX;
 		}
 		return 1;
 	}
@@ -168,12 +173,21 @@ static __always_inline void put_built_path(struct event *e, u32 index)
 	slot_tail(e, index, length);
 }
 
+/* dentry_deleted is the kernel's d_unlinked(): no name leads there any more. What never had one is not deleted. */
+static __always_inline bool dentry_deleted(struct dentry *dentry)
+{
+	return !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry;
+}
+
 /* put_path_of stores the path of an open file, whose type the verifier knows, or does not. */
 static __always_inline void put_path_of(struct event *e, u32 index, bool known, struct file *file)
 {
 	struct vfsmount *mnt = READ_AS(known, file, f_path.mnt);
+	struct dentry *dentry = READ_AS(known, file, f_path.dentry);
 
-	path_build(e, mnt, READ_AS(known, mnt, mnt_root), READ_AS(known, file, f_path.dentry));
+	path_build(e, mnt, READ_AS(known, mnt, mnt_root), dentry);
+	if (dentry_deleted(dentry))
+		e->path_whole = false;
 	put_built_path(e, index);
 }
 

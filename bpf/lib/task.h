@@ -187,8 +187,8 @@ struct task_state {
 #define STATE_IDENTITY 2
 #define STATE_MEMORY 4
 #define STATE_EXECVEAT 8
-#define STATE_EXECVE 32
 #define STATE_COMPAT 16 /* the exec that STATE_COMM is about came through the 32-bit ABI */
+#define STATE_EXECVE 32
 #define STATE_SIGNAL 64
 
 struct {

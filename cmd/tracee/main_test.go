@@ -292,6 +292,22 @@ func TestSignalsEndTraceeWithASummary(t *testing.T) {
 	}
 }
 
+// timeout(1) signals its child, and then the group in which it is.
+func TestTwoSignalsAtOnceAreOne(t *testing.T) {
+	needRoot(t)
+	p := start(t, "tracee")
+	p.awaitStderr(ready)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		if err := p.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.exit(0, soon)
+	if got := p.stderr.String(); !strings.Contains(got, " lost") {
+		t.Errorf("stderr: got %q, want the summary in it", got)
+	}
+}
+
 func TestTwoCapabilitiesAreEnough(t *testing.T) {
 	needRoot(t)
 	p := start(t, "restrained", "two-capabilities", "tracee", "--output", "json")

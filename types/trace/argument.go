@@ -81,7 +81,7 @@ func (a Arg) Name() string { return a.event.schema.Fields[a.index].Name }
 // Type returns the declared type.
 func (a Arg) Type() *Type { return a.event.schema.Fields[a.index].Type }
 
-// Truncated reports whether the kernel kept only the beginning of the value.
+// Truncated reports whether the value is not whole: it was cut, or only the caller says so, or the path leads nowhere.
 func (a Arg) Truncated() bool { return a.event.truncated&(1<<a.index) != 0 }
 
 // parsed reports whether the argument is shown in its textual form.

@@ -79,7 +79,7 @@ type Event struct {
 	schema    *Schema
 	body      []byte // slots, then the tail; offsets count from its start
 	present   uint64 // bit i: argument i was captured
-	truncated uint64 // bit i: argument i was longer than what was kept
+	truncated uint64 // bit i: argument i is not whole, see Arg.Truncated
 }
 
 // Origin of an event as signature selectors name it.
