@@ -48,9 +48,12 @@ struct {
 
 static __always_inline const struct syscall_spec *syscall_spec_of(u64 nr, bool compat)
 {
+	u64 at = (compat ? SYSCALLS : 0) + nr;
+
 	if (nr >= SYSCALLS)
 		return NULL;
-	return &syscall_specs[((compat ? SYSCALLS : 0) + nr) & (ABIS * SYSCALLS - 1)];
+	barrier_var(at); /* verifier: clang removes masks where it knows the value, and compat may come from memory */
+	return &syscall_specs[at & (ABIS * SYSCALLS - 1)];
 }
 
 static __always_inline const struct syscall_spec *syscall_spec(const struct pt_regs *regs, bool compat)

@@ -2,7 +2,6 @@ package test
 
 import (
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -156,33 +155,25 @@ func protectMemory(a *actor) {
 	anonymous := a.mmap(readWrite)
 	a.must(unix.SYS_PKEY_MPROTECT, anonymous, 1<<16, unix.PROT_READ, ^uintptr(0))
 	a.want("security_file_mprotect", arguments{"pathname": "", "prot": int32(unix.PROT_READ), "ctime": uint64(0)})
-	raw(unix.SYS_MPROTECT, 0x10000, 1<<16, readExec) // nothing is there
+	nothing := a.mmap(readWrite)
+	a.must(unix.SYS_MUNMAP, nothing, 1<<16)
+	raw(unix.SYS_MPROTECT, nothing, 1<<16, readExec)
 }
 
 // execute runs machine code from memory that is no file's.
 func (a *actor) execute(code string) (start uintptr) {
-	if runtime.GOARCH != "amd64" {
-		a.skip("the machine code is for amd64")
-	}
-	start = a.mmap(allAccess)
+	start = a.mmap(readWrite)
 	copy(unsafe.Slice(*(**byte)(unsafe.Pointer(&start)), 1<<16), code)
+	a.must(unix.SYS_MPROTECT, start, 1<<16, allAccess) // which also makes arm64 look at what was written
 	function := &start
 	pointer := unsafe.Pointer(&function)
 	(*(*func())(pointer))()
 	return start
 }
 
-// socketCall is socket(1, 1, 0): mov eax, 41; mov edi, 1; mov esi, 1; xor edx, edx; syscall.
-const socketCall = "\xb8\x29\x00\x00\x00\xbf\x01\x00\x00\x00\xbe\x01\x00\x00\x00\x31\xd2\x0f\x05"
-
-// falseStack is mov rbx, rsp; lea rsp, [rip+0x800]; and its undoing mov rsp, rbx.
-const falseStack, trueStack = "\x48\x89\xe3\x48\x8d\x25\x00\x08\x00\x00", "\x48\x89\xdc"
-
-const ret = "\xc3"
-
 func (a *actor) wantSource(event, pointer string, start uintptr, at int) {
 	a.want(event, arguments{
-		"syscall": int32(unix.SYS_SOCKET), pointer: start + uintptr(at), "vma_type": "anonymous", "vma_start": start,
+		"syscall": int32(lookup("socket").ID), pointer: start + uintptr(at), "vma_type": "anonymous", "vma_start": start,
 		"vma_size": uint64(1 << 16), "vma_flags": lowBits(allAccess),
 	})
 }
@@ -220,9 +211,6 @@ func changeSignals(a *actor) {
 }
 
 func setLimits(a *actor) {
-	if runtime.GOARCH != "amd64" {
-		a.skip("setrlimit is another call")
-	}
 	for i, call := range []func(*unix.Rlimit){
 		func(l *unix.Rlimit) { a.must(unix.SYS_SETRLIMIT, unix.RLIMIT_CORE, keep(l)) },
 		func(l *unix.Rlimit) { a.must(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, keep(l), 0) },
