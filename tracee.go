@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"sync"
 
 	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
@@ -74,6 +76,10 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	if c.Ready != nil {
 		c.Ready(t)
 	}
+	// To load took several times the memory that is needed from here on. Meanwhile the reader reads.
+	var release sync.WaitGroup
+	release.Go(debug.FreeOSMemory)
+	defer release.Wait()
 
 	story := stream.Chain(t.Events(ctx),
 		derive.New(c.Events, c.Filter, c.Log).Stage,

@@ -180,6 +180,8 @@ func openInOtherNamespaces(a *actor) {
 	before := a.must(unix.SYS_OPENAT, atCwd, cString(a.Dir), unix.O_PATH|unix.O_DIRECTORY, 0)
 	pid, reap := a.fork(unix.CLONE_NEWNS, 0)
 	defer reap()
+	_, reapOther := a.fork(0, 0) // keeps the mounts of this process when it leaves them
+	defer reapOther()
 	a.openThrough("/proc/"+itoa(pid)+"/root"+file, file, true)
 
 	mount := a.directory("mount")

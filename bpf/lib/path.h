@@ -112,7 +112,7 @@ STEP path_step(u32 i, struct path_walk *walk)
 	if (dentry == link.parent) {
 		if (e->path_at == VALUE_MAX && path_prepend(e, &link)) {
 			e->path_at++; /* no slash */
-			e->path_whole = e->path[e->path_at & PATH_MASK] != '/';
+			e->path_whole = !link.length || e->path[e->path_at & PATH_MASK] != '/';
 			if (!e->path_whole) /* d_alloc_anon(): no name at all, such as /proc/self/ns/net has */
 				e->path_at = VALUE_MAX;
 		}

@@ -308,6 +308,35 @@ func TestTwoSignalsAtOnceAreOne(t *testing.T) {
 	}
 }
 
+// What it takes to load is several times as much.
+func TestMemoryIsGivenBackWhenReady(t *testing.T) {
+	needRoot(t)
+	const limit = 25 << 10 // KiB
+	p := start(t, "tracee")
+	p.awaitStderr(ready)
+	own := 0
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if own = p.status("RssAnon"); own < limit {
+			return
+		}
+	}
+	t.Errorf("memory of its own: got %d KiB, want less than %d", own, limit)
+}
+
+// status reads a number of /proc/<pid>/status.
+func (p *process) status(field string) (n int) {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), field+":")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		p.t.Fatalf("%s: %v", field, err)
+	}
+	return n
+}
+
 func TestTwoCapabilitiesAreEnough(t *testing.T) {
 	needRoot(t)
 	p := start(t, "restrained", "two-capabilities", "tracee", "--output", "json")

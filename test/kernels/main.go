@@ -1,6 +1,6 @@
 // Command kernels runs the tests of packages on real kernels and says what works where:
 //
-//	go run ./test/kernels                              ./test on all known kernels
+//	go run ./test/kernels                              ./test and ./test/lockdown on all known kernels
 //	go run ./test/kernels -kernels 6.1 -run Open -v
 //	go run ./test/kernels -host -output docs/kernels.md
 //
@@ -63,7 +63,7 @@ func parse(arguments []string) (options, error) {
 	var kernels, packages string
 	flags := flag.NewFlagSet("kernels", flag.ExitOnError)
 	flags.StringVar(&kernels, "kernels", strings.Join(kernelNames(), ","), "kernels to boot, separated by commas; empty: none")
-	flags.StringVar(&packages, "packages", "./test", "packages to test, separated by commas")
+	flags.StringVar(&packages, "packages", "./test,./test/lockdown", "packages to test, separated by commas, in this order")
 	flags.StringVar(&o.run, "run", "", "run only the tests that match this `regexp`")
 	flags.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time a package has on one kernel")
 	flags.IntVar(&o.guests, "guests", min(2, runtime.NumCPU()), "guests that run at once")

@@ -188,7 +188,9 @@ func (m *matrix) configure(ctx context.Context, kernel vm.Kernel, tests []select
 			return vm.Config{}, err
 		}
 		files = append(files, own...)
-		jobs = append(jobs, b.job(tests[i], b.guestDir(), path.Join(b.guestDir(), "package.test")))
+		job := b.job(tests[i], b.guestDir(), path.Join(b.guestDir(), "package.test"))
+		job.Env = append(job.Env, "TRACEE_TEST_GUEST=1") // a machine that tests may spoil
+		jobs = append(jobs, job)
 	}
 	return vm.Config{Kernel: kernel, Image: image, Files: files, Jobs: jobs}, nil
 }
