@@ -25,6 +25,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../filter/filter.bpf.h"
 #include "lib/task.h"
 #include "lib/event.h"
+#include "lib/block.h"
 #include "lib/repeat.h"
 #include "lib/path.h"
 #include "lib/hook.h"

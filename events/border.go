@@ -16,6 +16,7 @@ const (
 	// Flags of a record.
 	RecordCompat           = 1 // made through the 32-bit ABI
 	RecordContainerStarted = 2
+	RecordChunk            = 128 // more bytes of an argument of the event that comes after it
 
 	// Tables of syscalls.
 	ABINative      = 0
@@ -64,6 +65,7 @@ func Border() []Constant {
 		{"EVENT_CRITICAL", FlagCritical},
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
+		{"FLAG_CHUNK", RecordChunk},
 		{"RUNG_NONE", int(trace.NoRung)},
 		{"RUNG_LSM", int(trace.LSM)},
 		{"RUNG_FENTRY", int(trace.Fentry)},

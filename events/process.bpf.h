@@ -102,36 +102,6 @@ int BPF_PROG(task_rename, struct task_struct *task, const char *comm)
 	return event_submit(e, 0);
 }
 
-/* put_user_block copies a run of NUL-terminated strings from the current memory image, as much as fits. */
-static __noinline void put_user_block(struct event *e, u32 index, u64 from, u64 to)
-{
-	u32 begin = e->header.size;
-
-	if (tail_full(e, index))
-		return;
-	if (to < from)
-		to = from;
-	for (int i = 0; i < (BODY_MASK + 1) / VALUE_MAX; i++) {
-		u64 left = to - from;
-		u32 n = left > VALUE_MAX ? VALUE_MAX : left;
-
-		if (!left)
-			goto done;
-		if (e->header.size > BODY_MASK)
-			break;
-		if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)from)) {
-			event_count(e->header.event, unreadable);
-			break;
-		}
-		e->header.size += n;
-		from += n;
-	}
-	if (to != from)
-		mark_truncated(e, index);
-done:
-	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
-}
-
 static __always_inline void put_argv(struct event *e, u32 index, struct mm_struct *mm)
 {
 	put_user_block(e, index, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
@@ -196,6 +166,8 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	if (stdin)
 		sched_process_exec_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);
 	sched_process_exec_inode_mode(e, BPF_CORE_READ(inode, i_mode));
+	sched_process_exec_argc(e, bprm->argc);
+	sched_process_exec_envc(e, bprm->envc);
 	put_str(e, sched_process_exec_interp, bprm->interp);
 #ifndef WITHOUT_CALLBACKS
 	put_interpreter(e, task_current());

@@ -61,8 +61,8 @@ var (
 		Args: []trace.Field{
 			{Name: "cmdpath", Type: Str, Doc: "the path as the caller gave it"},
 			{Name: "pathname", Type: Str, Doc: "the file that runs, resolved by the kernel; memfd:name for a file in memory"},
-			{Name: "argv", Type: StrVec, Doc: "from the new memory image"},
-			{Name: "env", Type: StrVec, Doc: "from the new memory image; only with option:exec-env"},
+			{Name: "argv", Type: StrVec, Doc: "from the new memory image; the first 128 KiB"},
+			{Name: "env", Type: StrVec, Doc: "from the new memory image; the first 128 KiB; only with option:exec-env"},
 			{Name: "dev", Type: DevT},
 			{Name: "inode", Type: ULong},
 			{Name: "invoked_from_kernel", Type: Int, Doc: "1 when a kernel thread started it (user mode helper)"},
@@ -74,6 +74,8 @@ var (
 			{Name: "interpreter_dev", Type: DevT},
 			{Name: "interpreter_inode", Type: ULong},
 			{Name: "interpreter_ctime", Type: ULong},
+			{Name: "argc", Type: Int, Doc: "how many strings argv has in truth"},
+			{Name: "envc", Type: Int, Doc: "how many strings the environment has, whether or not it is kept"},
 		},
 		Doc: "A program was executed, with success. Everything in it comes from the kernel's own objects.",
 	})

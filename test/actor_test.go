@@ -68,7 +68,7 @@ type actor struct {
 var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
-		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(),
+		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -136,6 +136,7 @@ func (a *actor) wantExec(cmdpath, file, interp string, argv, env []string) *want
 		"cmdpath": cmdpath, "pathname": file, "argv": argv, "env": env,
 		"dev": kernelDev(st.Dev), "inode": st.Ino, "ctime": ctime(st), "inode_mode": uint16(st.Mode),
 		"invoked_from_kernel": int32(0), "stdin_type": fileType(0), "interp": interp,
+		"argc": int32(len(argv)), "envc": int32(len(env)),
 	}
 	if linker := elfInterpreter(a, file); linker != "" {
 		st := a.stat(linker)
@@ -210,22 +211,6 @@ func execMemory(a *actor) {
 	w.Arguments["pathname"] = "memfd:ghost"
 	w.Comm = shortName(itoa(fd))
 	a.exec(self, []string{"true"}, []string{"C=3"})
-}
-
-// execLong has more argument text than a record holds: what is there is a beginning, and marked. All else is whole.
-func execLong(a *actor) {
-	file := program(a)
-	long := strings.Repeat("x", 4095)
-	argv := []string{"true"}
-	for len(argv) < 40 {
-		argv = append(argv, long)
-	}
-	w := a.wantExec(file, file, file, argv, []string{"D=4"})
-	w.Truncated = []string{"argv", "env"}
-	for _, name := range w.Truncated {
-		w.Arguments[name] = beginningOf{w.Arguments[name]}
-	}
-	a.exec(file, argv, []string{"D=4"})
 }
 
 // wantExit asks for the exit of another process, and of that only.

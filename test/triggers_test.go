@@ -30,7 +30,6 @@ var triggers = []trigger{
 	{"sched_process_exec", "program", execProgram},
 	{"sched_process_exec", "script", execScript},
 	{"sched_process_exec", "file in memory", execMemory},
-	{"sched_process_exec", "many arguments", execLong},
 	{"sched_process_exec", "flipped path", execFlipped},
 	{"sched_process_exec", "other names", execByOtherNames},
 	{"sched_process_exec", "overlay", execOnOverlay},

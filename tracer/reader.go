@@ -31,6 +31,7 @@ type reader struct {
 	poll    int // epoll descriptor of both rings
 	buffer  []byte
 	decode  decoder
+	chunks  chunks
 	losses  *losses
 	event   trace.Event
 	record  func([]byte)
@@ -161,13 +162,21 @@ func (r *reader) deliver(from *ring, yield func(*trace.Event) bool) bool {
 		return false
 	}
 	r.buffer = from.take(r.buffer)
+	if r.chunks.add(headerOf(r.buffer), r.buffer[headerSize:]) {
+		return true
+	}
+	r.buffer = r.chunks.join(r.buffer)
 	if r.record != nil {
 		r.record(r.buffer)
 	}
-	header := (*bpf.TraceeEventHeader)(unsafe.Pointer(unsafe.SliceData(r.buffer)))
-	if !r.decode.event(&r.event, header, r.buffer[headerSize:]) {
+	if !r.decode.event(&r.event, headerOf(r.buffer), r.buffer[headerSize:]) {
 		return true
 	}
 	r.losses.delivered++
 	return yield(&r.event)
+}
+
+// headerOf views the header of a record.
+func headerOf(record []byte) *bpf.TraceeEventHeader {
+	return (*bpf.TraceeEventHeader)(unsafe.Pointer(unsafe.SliceData(record)))
 }

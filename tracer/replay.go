@@ -1,11 +1,6 @@
 package tracer
 
-import (
-	"unsafe"
-
-	"github.com/tracee-go/tracee/bpf"
-	"github.com/tracee-go/tracee/types/trace"
-)
+import "github.com/tracee-go/tracee/types/trace"
 
 // Decoder decodes records that Config.Record was given, without a kernel: for tests and measurements. A record is only
 // good for the build that made it, because it names its event by its place in the catalogue.
@@ -20,5 +15,5 @@ func (d *Decoder) Decode(e *trace.Event, record []byte) bool {
 	if len(record) < headerSize {
 		return false
 	}
-	return d.event(e, (*bpf.TraceeEventHeader)(unsafe.Pointer(unsafe.SliceData(record))), record[headerSize:])
+	return d.event(e, headerOf(record), record[headerSize:])
 }

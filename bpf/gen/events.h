@@ -10,6 +10,7 @@
 #define EVENT_CRITICAL 2
 #define FLAG_COMPAT 1
 #define FLAG_CONTAINER_STARTED 2
+#define FLAG_CHUNK 128
 #define RUNG_NONE 0
 #define RUNG_LSM 1
 #define RUNG_FENTRY 2
@@ -818,7 +819,7 @@
 #define EVENT_sched_process_fork 387
 #define EVENT_sched_process_fork_ARGS 11
 #define EVENT_sched_process_exec 388
-#define EVENT_sched_process_exec_ARGS 15
+#define EVENT_sched_process_exec_ARGS 17
 #define EVENT_sched_process_exit 389
 #define EVENT_sched_process_exit_ARGS 2
 #define EVENT_sched_switch 390
@@ -1782,6 +1783,14 @@ static __always_inline void sched_process_exec_interpreter_inode(struct event *e
 static __always_inline void sched_process_exec_interpreter_ctime(struct event *e, u64 value)
 {
 	put_u64(e, 14, value);
+}
+static __always_inline void sched_process_exec_argc(struct event *e, s32 value)
+{
+	put_u64(e, 15, value);
+}
+static __always_inline void sched_process_exec_envc(struct event *e, s32 value)
+{
+	put_u64(e, 16, value);
 }
 
 /* sched_process_exit */
