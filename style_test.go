@@ -465,8 +465,8 @@ func compareTrees(t *testing.T, fresh, committed string) {
 	}
 }
 
-// dispatchers belong to all syscalls, so no declaration names them.
-var dispatchers = []string{"sys_enter", "sys_exit"}
+// dispatchers belong to all syscalls or operations of io_uring, so no declaration names them.
+var dispatchers = []string{"sys_enter", "sys_exit", "io_uring_complete"}
 
 func TestCatalogue(t *testing.T) {
 	objects, err := filepath.Glob("bpf/tracee_*_bpfel.o" + packed.Suffix)
@@ -529,6 +529,13 @@ func declaredPrograms(t *testing.T) map[string]declaredProgram {
 				declared[tail.Program] = declaredProgram{e.Name, "sys_enter"}
 				checkSyscalls(t, e, tail.Syscalls)
 			}
+			for _, tail := range hook.Uring {
+				declared[tail.Program] = declaredProgram{e.Name, "io_uring_complete"}
+				if tail.Unanswered != "" {
+					declared[tail.Unanswered] = declaredProgram{e.Name, "io_uring_submit_req"}
+				}
+				checkOperations(t, e, tail.Operations)
+			}
 			checkSyscalls(t, e, hook.Exit)
 			switch {
 			case hook.Program == "":
@@ -542,6 +549,15 @@ func declaredPrograms(t *testing.T) map[string]declaredProgram {
 		}
 	}
 	return declared
+}
+
+func checkOperations(t *testing.T, by *events.Event, names []string) {
+	t.Helper()
+	for _, name := range names {
+		if !slices.Contains(events.OperationsOfUring(), name) {
+			t.Errorf("%s hooks operation %s, which io_uring does not have", by.Name, name)
+		}
+	}
 }
 
 func checkSyscalls(t *testing.T, by *events.Event, names []string) {

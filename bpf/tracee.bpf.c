@@ -32,6 +32,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 
 /* events, each beside its declaration */
 #include "../events/syscall.bpf.h"
+#include "../events/uring.bpf.h"
 #include "../events/process.bpf.h"
 #include "../events/cgroup.bpf.h"
 #include "../events/file.bpf.h"
@@ -47,5 +48,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/kernel.bpf.h"
 #include "../events/bpf.bpf.h"
 #include "../events/netfilter.bpf.h"
+#include "../events/uring_operations.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -12,10 +12,12 @@ const (
 	// Flags of an event, set before loading.
 	FlagSelected = 1
 	FlagCritical = 2
+	FlagOfThread = 4 // about the thread itself, or the call that it makes
 
 	// Flags of a record.
 	RecordCompat           = 1 // made through the 32-bit ABI
 	RecordContainerStarted = 2
+	RecordIOUring          = 4   // submitted through an io_uring
 	RecordChunk            = 128 // more bytes of an argument of the event that comes after it
 
 	// Tables of syscalls.
@@ -25,6 +27,21 @@ const (
 	SyscallTails   = 8
 	EnterTails     = 4
 	Multiplexed    = 32 // calls behind one number
+
+	// Tables of operations of io_uring.
+	UringOperations = 128 // a power of two for the verifier
+	UringTails      = 4
+
+	// What is kept of an operation from its submission to its answer.
+	UringActive = 1 // somebody needs it
+	UringNames  = 2
+	UringFD     = 4
+
+	// How the kernel tells of an answer: by request and result; by request and a struct that holds the result; by what
+	// the caller knows the request by, and result.
+	UringByRequest  = 0
+	UringByStruct   = 1
+	UringByUserData = 2
 
 	// How the argument in a register is kept.
 	KindSlot     = 0
@@ -63,9 +80,11 @@ func Border() []Constant {
 		{"RING_BULK", RingBulk},
 		{"EVENT_SELECTED", FlagSelected},
 		{"EVENT_CRITICAL", FlagCritical},
+		{"EVENT_OF_THREAD", FlagOfThread},
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
 		{"FLAG_CHUNK", RecordChunk},
+		{"FLAG_IO_URING", RecordIOUring},
 		{"RUNG_NONE", int(trace.NoRung)},
 		{"RUNG_LSM", int(trace.LSM)},
 		{"RUNG_FENTRY", int(trace.Fentry)},
@@ -77,6 +96,14 @@ func Border() []Constant {
 		{"SYSCALL_TAILS", SyscallTails},
 		{"ENTER_TAILS", EnterTails},
 		{"MULTIPLEXED", Multiplexed},
+		{"URING_OPERATIONS", UringOperations},
+		{"URING_TAILS", UringTails},
+		{"URING_ACTIVE", UringActive},
+		{"URING_NAMES", UringNames},
+		{"URING_FD", UringFD},
+		{"URING_BY_REQUEST", UringByRequest},
+		{"URING_BY_STRUCT", UringByStruct},
+		{"URING_BY_USER_DATA", UringByUserData},
 		{"KIND_SLOT", KindSlot},
 		{"KIND_LONG", KindLong},
 		{"KIND_STR", KindStr},

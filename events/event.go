@@ -24,6 +24,7 @@ type Event struct {
 	Syscall  bool
 	Internal bool // never selectable by users
 	Critical bool // travels in the critical ring, which a flood of other events can not fill
+	OfThread bool // about a thread itself or the call that it makes, and so never what an io_uring does
 	Sets     []Set
 	Args     []trace.Field
 	Hooks    Ladder
@@ -68,6 +69,17 @@ type Hook struct {
 	Enter []Tail
 	// With names further programs that the event needs, which attach by themselves.
 	With []string
+	// Uring are programs that see the same done through an io_uring, where the hook does not: tails of the programs that
+	// see the answers of operations. Where the kernel does not have them, the event goes without.
+	Uring []UringTail
+}
+
+// UringTail is a program that runs after some operations of io_uring.
+type UringTail struct {
+	Program    string
+	Operations []string // as the kernel calls them, without IORING_OP_
+	// Unanswered, if there is one, runs instead when a request that is to have no answer is submitted.
+	Unanswered string
 }
 
 // Tail is a program that runs around some syscalls.
@@ -105,6 +117,27 @@ func tracepoint(program string) Hook { return Hook{Rung: trace.Tracepoint, Progr
 // sysExit is a program that runs after the syscalls listed.
 func sysExit(program string, syscalls ...string) Hook {
 	return Hook{Rung: trace.Tracepoint, Program: program, Exit: syscalls}
+}
+
+// byUring adds to a hook what sees the same done through an io_uring.
+func (h Hook) byUring(program string, operations ...string) Hook {
+	h.Uring = append(slices.Clone(h.Uring), UringTail{Program: program, Operations: operations})
+	return h
+}
+
+// byUringUnanswered is byUring for operations of which something is known already when they are submitted.
+func (h Hook) byUringUnanswered(program string, operations ...string) Hook {
+	h = h.byUring(program, operations...)
+	h.Uring[len(h.Uring)-1].Unanswered = program + "_unanswered"
+	return h
+}
+
+// byUring adds to every hook of a ladder what sees the same done through an io_uring.
+func (l Ladder) byUring(program string, operations ...string) Ladder {
+	for i := range l {
+		l[i] = l[i].byUring(program, operations...)
+	}
+	return l
 }
 
 var (
@@ -195,7 +228,7 @@ func WithSources(selection []*Event) []*Event {
 	return whole
 }
 
-// Tails returns the names of the programs that run as tails of sys_enter and sys_exit, sorted.
+// Tails returns the names of the programs that run as tails of sys_enter, sys_exit and of io_uring's answers, sorted.
 func Tails() []string {
 	seen := map[string]bool{}
 	for _, e := range all {
@@ -205,6 +238,12 @@ func Tails() []string {
 			}
 			for _, t := range h.Enter {
 				seen[t.Program] = true
+			}
+			for _, t := range h.Uring {
+				seen[t.Program] = true
+				if t.Unanswered != "" {
+					seen[t.Unanswered] = true
+				}
 			}
 		}
 	}

@@ -9,7 +9,7 @@ var (
 		Hooks: Ladder{
 			{Rung: trace.Fentry, Program: "magic_write_fexit", With: []string{"magic_writev_fexit"}},
 			sysExit("magic_write", "write", "writev", "pwrite64", "pwritev", "pwritev2"),
-		},
+		}.byUring("magic_write_uring", "WRITE", "WRITE_FIXED", "WRITEV"),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str},
 			{Name: "bytes", Type: BytesT, Doc: "the first bytes, 32 at most, from the memory of the writer"},
@@ -18,7 +18,7 @@ var (
 		},
 		Doc: "A write to the beginning of a regular file: what kind of file is being made. " +
 			"The return value is the number of bytes written.",
-		Unseen: "Writes that no write call makes (mmap, splice, sendfile, io_uring), and bytes that another thread " +
+		Unseen: "Writes that no write call makes (mmap, splice, sendfile), and bytes that another thread " +
 			"changes while they are written.",
 	})
 	SecurityBprmCheck = declare(Event{
@@ -37,7 +37,8 @@ var (
 		ID: 722, Name: "security_file_open",
 		Sets: []Set{Default, LSMHooks, FS, FSFileOps},
 		Hooks: lsmHook("file_open",
-			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at")),
+			sysExit("security_file_open_exit", "open", "openat", "openat2", "creat", "open_by_handle_at").
+				byUringUnanswered("security_file_open_uring", uringOpens...)),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str, Doc: "resolved by the kernel, to the root of the mount namespace; marked as truncated if the file was deleted, or its mount is not of that namespace"},
 			{Name: "flags", Type: OpenFlags, Doc: "of the open file, with those of its creation"},
@@ -48,7 +49,7 @@ var (
 			{Name: "syscall", Type: SyscallNumber, Doc: "only with option:detect-syscall"},
 		},
 		Doc: "A file is opened, as the kernel resolved it: free of the races of the open syscalls.",
-		Unseen: "Opens that are denied or fail, files that the kernel opens for itself (exec, core dumps), opens " +
-			"by io_uring, and a descriptor that another thread replaces before the call returns.",
+		Unseen: "Opens that are denied or fail, files that the kernel opens for itself (exec, core dumps), and a " +
+			"descriptor that another thread replaces before the call returns. " + uringUnanswered,
 	})
 )

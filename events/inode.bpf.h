@@ -190,13 +190,13 @@ HOOK3(do_truncate, u64, first, u64, second, u64, third)
 	return event_submit(e, 0);
 }
 
-/* open_truncated says that an open emptied a file: not one that it made. */
-static __always_inline bool open_truncated(u32 id, const u64 args[6], struct file *file)
+/* file_was_emptied says that an open with these flags emptied a file: not one that it made. */
+static __always_inline bool file_was_emptied(struct file *file, u32 flags)
 {
 	struct inode *inode = READ(file, f_inode);
 
-	return open_creation_flags(id, args) & O_TRUNC && !(READ(file, f_mode) & FMODE_CREATED) &&
-	       !(READ(file, f_flags) & O_PATH) && (READ(inode, i_mode) & S_IFMT) == S_IFREG;
+	return flags & O_TRUNC && !(READ(file, f_mode) & FMODE_CREATED) && !(READ(file, f_flags) & O_PATH) &&
+	       (READ(inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
 EXIT_TAIL(do_truncate_exit)
@@ -212,7 +212,7 @@ EXIT_TAIL(do_truncate_exit)
 		file = task_file(args[0]);
 	else if (!by_path && !by_fd && ret >= 0)
 		file = task_file(ret);
-	if (by_path ? ret != 0 : !file || (!by_fd && !open_truncated(nr, args, file)))
+	if (by_path ? ret != 0 : !file || (!by_fd && !file_was_emptied(file, open_creation_flags(nr, args))))
 		return;
 	e = event_begin(EVENT_do_truncate, RUNG_TRACEPOINT);
 	if (!e)

@@ -4,10 +4,14 @@ import "github.com/tracee-go/tracee/types/trace"
 
 const (
 	// unseenPath goes with every path that only the arguments of the syscall tell.
-	unseenPath = "Attempts that fail, what io_uring or the kernel does, and " + unresolvedPath
+	unseenPath = "Attempts that fail, what the kernel does, and " + unresolvedPath + " " + uringUnanswered
 
 	unresolvedPath = "where the path leads: it is as the caller gave it, behind the directory that it is relative to, " +
 		"and marked as truncated."
+
+	// uringUnanswered goes with what is seen when an operation of io_uring is answered.
+	uringUnanswered = "By io_uring, operations whose answer the ring has no room for; one that is to have no answer is told " +
+		"of as it was submitted, whatever came of it."
 
 	pathOfEntry = "resolved by the kernel; through which mount, of several of the file system, is not known"
 )
@@ -16,8 +20,9 @@ const (
 var (
 	SecurityInodeUnlink = declare(Event{
 		ID: 723, Name: "security_inode_unlink",
-		Sets:  []Set{Default, LSMHooks, FS, FSFileOps},
-		Hooks: lsmHook("inode_unlink", sysExit("security_inode_unlink_exit", "unlink", "unlinkat")),
+		Sets: []Set{Default, LSMHooks, FS, FSFileOps},
+		Hooks: lsmHook("inode_unlink", sysExit("security_inode_unlink_exit", "unlink", "unlinkat").
+			byUringUnanswered("security_inode_unlink_uring", "UNLINKAT")),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str, Doc: pathOfEntry},
 			{Name: "inode", Type: ULong},
@@ -41,8 +46,9 @@ var (
 	})
 	SecurityInodeSymlink = declare(Event{
 		ID: 736, Name: "security_inode_symlink",
-		Sets:  []Set{LSMHooks, FS, FSFileOps},
-		Hooks: lsmHook("inode_symlink", sysExit("security_inode_symlink_exit", "symlink", "symlinkat")),
+		Sets: []Set{LSMHooks, FS, FSFileOps},
+		Hooks: lsmHook("inode_symlink", sysExit("security_inode_symlink_exit", "symlink", "symlinkat").
+			byUringUnanswered("security_inode_symlink_uring", "SYMLINKAT")),
 		Args: []trace.Field{
 			{Name: "linkpath", Type: Str, Doc: pathOfEntry},
 			{Name: "target", Type: Str, Doc: "as the caller gave it"},
@@ -52,7 +58,8 @@ var (
 	})
 	SecurityInodeRename = declare(Event{
 		ID: 759, Name: "security_inode_rename",
-		Hooks: lsmHook("inode_rename", sysExit("security_inode_rename_exit", "rename", "renameat", "renameat2")),
+		Hooks: lsmHook("inode_rename", sysExit("security_inode_rename_exit", "rename", "renameat", "renameat2").
+			byUringUnanswered("security_inode_rename_uring", "RENAMEAT")),
 		Args: []trace.Field{
 			{Name: "old_path", Type: Str, Doc: pathOfEntry},
 			{Name: "new_path", Type: Str, Doc: pathOfEntry},
@@ -69,12 +76,13 @@ var (
 			{Name: "returnValue", Type: Long},
 		},
 		Doc:    "The permissions of a file were changed, or an attempt failed after the file was found.",
-		Unseen: "Attempts that fail; what io_uring or the kernel does; and unless a descriptor was given, " + unresolvedPath,
+		Unseen: "Attempts that fail; what the kernel does; and unless a descriptor was given, " + unresolvedPath,
 	})
 	DoTruncate = declare(Event{
 		ID: 812, Name: "do_truncate",
 		Hooks: function("do_truncate", sysExit("do_truncate_exit",
-			"truncate", "ftruncate", "truncate64", "ftruncate64", "open", "openat", "openat2", "creat")),
+			"truncate", "ftruncate", "truncate64", "ftruncate64", "open", "openat", "openat2", "creat").
+			byUring("do_truncate_uring", "OPENAT", "OPENAT2", "FTRUNCATE")),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str, Doc: pathOfEntry},
 			{Name: "inode", Type: ULong},
@@ -82,7 +90,7 @@ var (
 			{Name: "length", Type: U64, Doc: "the new size"},
 		},
 		Doc:    "The size of a file is about to be set, by truncate or by an open with O_TRUNC.",
-		Unseen: "Attempts that fail; what io_uring or the kernel does; and for truncate inode, device and " + unresolvedPath,
+		Unseen: "Attempts that fail; what the kernel does; and for truncate inode, device and " + unresolvedPath,
 	})
 	VFSUtimes = declare(Event{
 		ID: 816, Name: "vfs_utimes",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel makes for its users, and rootkits for theirs: entries in /proc and debugfs, devices, programs that it
- * starts by itself, and io_uring contexts.
+ * What the kernel makes for its users, and rootkits for theirs: entries in /proc and debugfs, devices, and programs
+ * that it starts by itself.
  *
  * Kernel >= 5.10.
  */
@@ -194,19 +194,5 @@ int BPF_PROG(call_usermodehelper_started, struct task_struct *task, int old_pid,
 	put_str(e, call_usermodehelper_pathname, bprm->filename);
 	put_user_block(e, call_usermodehelper_argv, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
 	put_user_block(e, call_usermodehelper_envp, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end));
-	return event_submit(e, 0);
-}
-
-SEC("tp_btf/io_uring_create")
-int BPF_PROG(io_uring_create, int fd, void *ring, u32 sq_entries, u32 cq_entries, u32 flags)
-{
-	struct event *e = event_begin(EVENT_io_uring_create, RUNG_TRACEPOINT);
-
-	if (!e)
-		return 0;
-	io_uring_create_fd(e, fd);
-	io_uring_create_sq_entries(e, sq_entries);
-	io_uring_create_cq_entries(e, cq_entries);
-	io_uring_create_flags(e, flags);
 	return event_submit(e, 0);
 }

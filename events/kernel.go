@@ -69,16 +69,4 @@ var (
 		},
 		Doc: "A driver of character devices was registered, or on the rung kprobe is about to be.",
 	})
-	IoUringCreate = declare(Event{
-		ID: 832, Name: "io_uring_create",
-		Sets:  []Set{FS, FSAsyncIO},
-		Hooks: Ladder{tracepoint("io_uring_create")},
-		Args: []trace.Field{
-			{Name: "fd", Type: Int, Doc: "of the new ring"},
-			{Name: "sq_entries", Type: U32, Doc: "requests that fit, rounded up to a power of two"},
-			{Name: "cq_entries", Type: U32, Doc: "answers that fit"},
-			{Name: "flags", Type: U32, Doc: "IORING_SETUP_*"},
-		},
-		Doc: "A process made an io_uring, through which it can open, read, write, send and receive without syscalls.",
-	})
 )

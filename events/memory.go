@@ -53,7 +53,7 @@ var (
 			"protection of the first; before Linux 5.17 all but mmap.",
 	})
 	SuspiciousSyscallSource = declare(Event{
-		ID: 824, Name: "suspicious_syscall_source",
+		ID: 824, Name: "suspicious_syscall_source", OfThread: true,
 		Hooks: Ladder{sourceHook},
 		Args:  sourceArgs("ip", "the instruction after the call"),
 		Doc: "A syscall is made by code that comes from no file: injected, unpacked, or compiled just in time. " +
@@ -61,7 +61,7 @@ var (
 		Unseen: "Other syscalls than those, what io_uring does, and code while another thread changes the mappings.",
 	})
 	StackPivot = declare(Event{
-		ID: 825, Name: "stack_pivot",
+		ID: 825, Name: "stack_pivot", OfThread: true,
 		Hooks: Ladder{sourceHook},
 		Args:  sourceArgs("sp", "the stack pointer"),
 		Doc: "A syscall is made while the stack pointer is in memory that is no stack, as return-oriented code does. " +

@@ -22,14 +22,20 @@ struct sockaddr_in6 {
 	u32 scope_id;
 };
 
+/* file_socket returns the socket that an open file stands for, NULL if it is none. */
+static __always_inline struct socket *file_socket(struct file *file)
+{
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
 /* task_socket returns the socket behind a descriptor of the current task, NULL if it is none. */
 static __always_inline struct socket *task_socket(u32 fd)
 {
 	struct file *file = task_file(fd);
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return BPF_CORE_READ(file, private_data);
+	return file ? file_socket(file) : NULL;
 }
 
 static __always_inline void put_unix_address(struct event *e, u32 index, struct sock *sk)

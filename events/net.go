@@ -2,8 +2,8 @@ package events
 
 import "github.com/tracee-go/tracee/types/trace"
 
-const socketUnseen = "What io_uring does, a descriptor that another thread replaces before the call returns, and the address as " +
-	"it was asked for where the kernel completed it."
+const socketUnseen = "A descriptor that another thread replaces before the call returns, and the address as it was asked for where " +
+	"the kernel completed it. " + uringUnanswered
 
 const attempt = " On a hook it is an attempt, whose outcome is not known yet: the return value is 0. "
 
@@ -12,7 +12,8 @@ var (
 	SecuritySocketCreate = declare(Event{
 		ID: 724, Name: "security_socket_create",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: lsmHook("socket_create", sysExit("security_socket_create_exit", "socket", "socketpair")),
+		Hooks: lsmHook("socket_create", sysExit("security_socket_create_exit", "socket", "socketpair").
+			byUring("security_socket_create_uring", "SOCKET")),
 		Args: []trace.Field{
 			{Name: "family", Type: SocketDomain},
 			{Name: "type", Type: SocketType},
@@ -25,7 +26,8 @@ var (
 	SecuritySocketListen = declare(Event{
 		ID: 725, Name: "security_socket_listen",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: lsmHook("socket_listen", sysExit("security_socket_listen_exit", "listen")),
+		Hooks: lsmHook("socket_listen", sysExit("security_socket_listen_exit", "listen").
+			byUring("security_socket_listen_uring", "LISTEN")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
 			{Name: "local_addr", Type: SockaddrPtr},
@@ -37,7 +39,8 @@ var (
 	SecuritySocketConnect = declare(Event{
 		ID: 726, Name: "security_socket_connect", Critical: true,
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: lsmHook("socket_connect", sysExit("security_socket_connect_exit", "connect")),
+		Hooks: lsmHook("socket_connect", sysExit("security_socket_connect_exit", "connect").
+			byUringUnanswered("security_socket_connect_uring", "CONNECT")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
 			{Name: "remote_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory, and marked as truncated"},
@@ -48,7 +51,8 @@ var (
 	SecuritySocketAccept = declare(Event{
 		ID: 727, Name: "security_socket_accept",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: lsmHook("socket_accept", sysExit("security_socket_accept_exit", "accept", "accept4")),
+		Hooks: lsmHook("socket_accept", sysExit("security_socket_accept_exit", "accept", "accept4").
+			byUring("security_socket_accept_uring", "ACCEPT")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int, Doc: "the listening socket"},
 			{Name: "local_addr", Type: SockaddrPtr},
@@ -59,7 +63,8 @@ var (
 	SecuritySocketBind = declare(Event{
 		ID: 728, Name: "security_socket_bind",
 		Sets:  []Set{Default, LSMHooks, Net, NetSock},
-		Hooks: lsmHook("socket_bind", sysExit("security_socket_bind_exit", "bind")),
+		Hooks: lsmHook("socket_bind", sysExit("security_socket_bind_exit", "bind").
+			byUring("security_socket_bind_uring", "BIND")),
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int},
 			{Name: "local_addr", Type: SockaddrPtr, Doc: "the kernel's copy of the caller's; on a tracepoint from the socket, after a failure from the caller's memory, and marked as truncated"},
@@ -78,7 +83,7 @@ var (
 			{Name: "local_addr", Type: SockaddrPtr},
 		},
 		Doc:    "An option of a socket is set." + attempt,
-		Unseen: socketUnseen,
+		Unseen: "Options that are set by io_uring, and a descriptor that another thread replaces before the call returns.",
 	})
 	SocketDup = declare(Event{
 		ID: 739, Name: "socket_dup", Critical: true,
@@ -93,7 +98,7 @@ var (
 	})
 	SocketAccept = declare(Event{
 		ID: 753, Name: "socket_accept",
-		Hooks: Ladder{sysExit("socket_accept", "accept", "accept4")},
+		Hooks: Ladder{sysExit("socket_accept", "accept", "accept4").byUring("socket_accept_uring", "ACCEPT")},
 		Args: []trace.Field{
 			{Name: "sockfd", Type: Int, Doc: "the listening socket"},
 			{Name: "local_addr", Type: SockaddrPtr, Doc: "of the connection"},

@@ -21,13 +21,13 @@ var namespaceCalls = []string{"unshare", "setns"}
 // The raw stream of syscalls.
 var (
 	SysEnter = declare(Event{
-		ID: 704, Name: "sys_enter",
+		ID: 704, Name: "sys_enter", OfThread: true,
 		Hooks: Ladder{{Rung: trace.Tracepoint}},
 		Args:  []trace.Field{{Name: "syscall", Type: SyscallNumber, Doc: "id of the syscall"}},
 		Doc:   "A syscall begins. Only its number; no arguments.",
 	})
 	SysExit = declare(Event{
-		ID: 705, Name: "sys_exit",
+		ID: 705, Name: "sys_exit", OfThread: true,
 		Hooks: Ladder{{Rung: trace.Tracepoint}},
 		Args:  []trace.Field{{Name: "syscall", Type: SyscallNumber, Doc: "id of the syscall"}},
 		Doc:   "A syscall returned. The return value is the syscall's.",
@@ -37,7 +37,7 @@ var (
 // Processes and threads.
 var (
 	SchedProcessFork = declare(Event{
-		ID: 706, Name: "sched_process_fork", Critical: true,
+		ID: 706, Name: "sched_process_fork", Critical: true, OfThread: true,
 		Hooks: Ladder{tracepoint("sched_process_fork")},
 		Args: []trace.Field{
 			{Name: "parent_tid", Type: Int},
@@ -80,7 +80,7 @@ var (
 		Doc: "A program was executed, with success. Everything in it comes from the kernel's own objects.",
 	})
 	SchedProcessExit = declare(Event{
-		ID: 708, Name: "sched_process_exit", Critical: true,
+		ID: 708, Name: "sched_process_exit", Critical: true, OfThread: true,
 		Sets:  []Set{Default, Proc, ProcLife},
 		Hooks: Ladder{tracepoint("sched_process_exit")},
 		Args: []trace.Field{
@@ -90,7 +90,7 @@ var (
 		Doc: "A thread ended.",
 	})
 	TaskRename = declare(Event{
-		ID: 757, Name: "task_rename",
+		ID: 757, Name: "task_rename", OfThread: true,
 		Sets:  []Set{Proc},
 		Hooks: Ladder{tracepoint("task_rename")},
 		Args: []trace.Field{

@@ -27,7 +27,7 @@ var (
 var (
 	VFSWrite = declare(Event{
 		ID: 712, Name: "vfs_write",
-		Hooks: returned("vfs_write", sysExit("vfs_write_exit", "write", "pwrite64")),
+		Hooks: returned("vfs_write", sysExit("vfs_write_exit", "write", "pwrite64")).byUring("vfs_write_uring", uringWrites...),
 		Args:  transferArgs(byteCount),
 		Doc:   "A file was written to, or an attempt failed. The return value is the number of bytes written.",
 		Unseen: "Writes that no write call makes (the kernel for itself); a position that another thread moves meanwhile; " +
@@ -35,7 +35,7 @@ var (
 	})
 	VFSWritev = declare(Event{
 		ID: 713, Name: "vfs_writev",
-		Hooks: returned("vfs_writev", sysExit("vfs_writev_exit", "writev", "pwritev", "pwritev2")),
+		Hooks: returned("vfs_writev", sysExit("vfs_writev_exit", "writev", "pwritev", "pwritev2")).byUring("vfs_writev_uring", "WRITEV"),
 		Args:  transferArgs(vectorCount),
 		Doc: "A file was written to from several buffers, or an attempt failed. The return value is the number of bytes " +
 			"written.",
@@ -50,7 +50,7 @@ var (
 	})
 	VFSRead = declare(Event{
 		ID: 814, Name: "vfs_read",
-		Hooks: returned("vfs_read", sysExit("vfs_read_exit", "read", "pread64")),
+		Hooks: returned("vfs_read", sysExit("vfs_read_exit", "read", "pread64")).byUring("vfs_read_uring", uringReads...),
 		Args:  readArgs(byteCount),
 		Doc:   "A file was read, or an attempt failed. The return value is the number of bytes read.",
 		Unseen: "Reads that no read call makes (the kernel for itself); a position that another thread moves meanwhile; and a " +
@@ -58,7 +58,7 @@ var (
 	})
 	VFSReadv = declare(Event{
 		ID: 815, Name: "vfs_readv",
-		Hooks: returned("vfs_readv", sysExit("vfs_readv_exit", "readv", "preadv", "preadv2")),
+		Hooks: returned("vfs_readv", sysExit("vfs_readv_exit", "readv", "preadv", "preadv2")).byUring("vfs_readv_uring", "READV"),
 		Args:  readArgs(vectorCount),
 		Doc:   "A file was read into several buffers, or an attempt failed. The return value is the number of bytes read.",
 		Unseen: "Reads that no read call makes (splice on old kernels); a position that another thread moves meanwhile; and a " +

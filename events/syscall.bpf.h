@@ -92,7 +92,7 @@ static __noinline int call_current(struct call *call)
 
 	call->compat = task_in_compat_syscall(task);
 	spec = syscall_spec_of(task_syscall_number(regs), call->compat);
-	if (!spec) {
+	if (!spec || task_is_io_worker(task)) { /* whose registers are those of the task that made it */
 		call->id = -1;
 		return 0;
 	}
@@ -114,7 +114,7 @@ static __always_inline s32 current_syscall_id(void)
 	const struct syscall_spec *spec;
 
 	spec = syscall_spec_of(task_syscall_number(task_registers(task)), task_in_compat_syscall(task));
-	return spec ? event_ids[spec->event & EVENTS_MASK] : -1;
+	return spec && !task_is_io_worker(task) ? event_ids[spec->event & EVENTS_MASK] : -1;
 }
 
 /* put_syscall stores the argument "syscall" of an event that is not one; only with option:detect-syscall. */

@@ -5,7 +5,7 @@ import "github.com/tracee-go/tracee/types/trace"
 // What the kernel does for and with a task.
 var (
 	SchedSwitch = declare(Event{
-		ID: 709, Name: "sched_switch",
+		ID: 709, Name: "sched_switch", OfThread: true,
 		Hooks: Ladder{tracepoint("sched_switch")},
 		Args: []trace.Field{
 			{Name: "cpu", Type: Int},
@@ -17,7 +17,7 @@ var (
 		Doc: "A CPU switches from one thread to another. The context is that of the thread that leaves.",
 	})
 	DoExit = declare(Event{
-		ID: 710, Name: "do_exit",
+		ID: 710, Name: "do_exit", OfThread: true,
 		Sets:   []Set{Proc, ProcLife},
 		Hooks:  function("do_exit", tracepoint("do_exit_tracepoint")),
 		Doc:    "A thread begins to end. The return value is its exit code: status << 8 | signal.",

@@ -93,6 +93,7 @@ var (
 	SockoptLevel   = text(Int, sockoptLevelText)
 	SockoptName    = text(Int, setSockoptText)
 	SyscallNumber  = keepName(text(Int, syscallText))
+	UringOperation = text(Int, uringOperationText)
 )
 
 // text is a plain type whose values parse-arguments turns into strings.

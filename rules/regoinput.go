@@ -87,6 +87,7 @@ var inputFields = []*inputField{
 	number("threadStartTime", func(e *trace.Event) int { return e.ThreadStartTime }),
 	number("timestamp", func(e *trace.Event) int { return e.Timestamp }),
 	number("userId", func(e *trace.Event) int { return e.UserID }),
+	field("via", viaTerm),
 }
 
 var (
@@ -214,6 +215,13 @@ func compatTerm(_ *regoInput, e *trace.Event) *ast.Term {
 		return nil
 	}
 	return ast.BooleanTerm(true)
+}
+
+func viaTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if e.Via == "" {
+		return nil
+	}
+	return ast.StringTerm(e.Via)
 }
 
 func rungTerm(_ *regoInput, e *trace.Event) *ast.Term {

@@ -46,6 +46,7 @@ type want struct {
 	UID       int    // if it is not root
 	Comm      string // if it is not the child's
 	Compat    bool
+	Via       string
 }
 
 // findings are what a child says about what it did.
@@ -69,6 +70,7 @@ var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
 		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
+		uringActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -64,6 +64,7 @@ func (c *child) compare(w *want, e *trace.Event) error {
 	}
 	differ("return value", e.ReturnValue, w.Return)
 	differ("compat", e.Compat, w.Compat)
+	differ("via", e.Via, w.Via)
 	differ("host pid", e.HostProcessID, cmp.Or(w.Pid, c.pid))
 	differ("uid", e.UserID, w.UID)
 	differ("comm", e.ProcessName, cmp.Or(w.Comm, c.comm))

@@ -110,6 +110,7 @@ var triggers = []trigger{
 	{"device_add", "loopback", addDevice},
 	{"call_usermodehelper", "modprobe", callHelper},
 	{"io_uring_create", "ring", createRing},
+	{"io_uring_submit", "operations", submitOperations},
 	{"bpf_attach", "socket and tracepoint", attachPrograms},
 	{"netfilter_change", "nf_tables", changeFilter},
 }

@@ -30,6 +30,12 @@ func (t *Tracer) attach(l *loader) error {
 	if err := table.install(t.variables); err != nil {
 		return err
 	}
+	for i := range t.attachments {
+		t.attachUring(l, &t.attachments[i])
+	}
+	if err := t.uring.install(t.variables); err != nil {
+		return err
+	}
 	if table.enter {
 		if err := t.dispatch(l, "sys_enter", needsEnter); err != nil {
 			return err
@@ -190,6 +196,12 @@ func (t *Tracer) likely() []string {
 		}
 		if hook.Exit != nil {
 			names["sys_exit"] = true
+		}
+		for _, tail := range hook.Uring {
+			names[tail.Program], names[submitProgram], names[answerProgram] = true, true, true
+			if tail.Unanswered != "" {
+				names[tail.Unanswered] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))

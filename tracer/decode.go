@@ -75,6 +75,7 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 		ReturnValue:         int(h.Retval),
 		Rung:                trace.Rung(h.Rung),
 		Compat:              h.Flags&events.RecordCompat != 0,
+		Via:                 via(h.Flags),
 		ContextFlags:        trace.ContextFlags{ContainerStarted: h.Flags&events.RecordContainerStarted != 0},
 	}
 	identify(e, h)
@@ -99,6 +100,14 @@ func identify(e *trace.Event, h *bpf.TraceeEventHeader) {
 	if h.HostTid != h.HostPid {
 		e.ThreadEntityID = trace.EntityID(h.HostTid, h.StartTime)
 	}
+}
+
+// via tells the way on which a task did what the record is about.
+func via(flags uint8) string {
+	if flags&events.RecordIOUring != 0 {
+		return trace.ViaIOUring
+	}
+	return ""
 }
 
 // spellAddress replaces the bytes of an address by its text, which goes to the end of the record.

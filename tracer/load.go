@@ -34,6 +34,7 @@ type loader struct {
 	variables map[string]*ebpf.Variable
 	ahead     map[string]loaded
 	callbacks bool // the kernel calls functions of programs
+	uring     uringLayout
 }
 
 func newLoader(config Config) (*loader, error) {
@@ -48,12 +49,15 @@ func newLoader(config Config) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
-	l := &loader{spec: spec, callbacks: callbacks}
+	l := &loader{spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
 	l.options.Programs.KernelTypes, l.options.Cache = types, cache
 	if err := setConstants(spec, config); err != nil {
 		return nil, err
 	}
 	if err := sizeMaps(spec, config); err != nil {
+		return nil, err
+	}
+	if err := l.uring.prepare(spec, config.Events); err != nil {
 		return nil, err
 	}
 	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
@@ -123,6 +127,9 @@ func (l *loader) close() {
 
 // load loads a program with the shared maps.
 func (l *loader) load(name string) (*ebpf.Program, error) {
+	if err := l.uring.lacks(name); err != nil {
+		return nil, err
+	}
 	spec, ok := l.spec.Programs[name]
 	if !ok {
 		return nil, l.noProgram(name)
@@ -207,6 +214,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 		ids[e.Index] = uint16(e.ID)
 		if e.Critical {
 			flags[e.Index] |= events.FlagCritical
+		}
+		if e.OfThread {
+			flags[e.Index] |= events.FlagOfThread
 		}
 	}
 	for _, e := range config.Events {

@@ -72,6 +72,7 @@ type Tracer struct {
 	closers     []io.Closer
 	attachments []Attachment
 	rungErrors  map[trace.Rung]error
+	uring       uringTable
 	reader      *reader
 	readErr     error
 }

@@ -307,6 +307,7 @@ struct task_struct {
 	struct sighand_struct *sighand;
 	unsigned long sas_ss_sp;
 	unsigned long sas_ss_size;
+	void *io_uring;
 };
 
 struct linux_binprm {
@@ -491,6 +492,84 @@ struct trace_kprobe {
 	struct kretprobe rp;
 	const char *symbol;
 	struct trace_probe tp;
+};
+
+struct filename {
+	const char *name;
+};
+
+struct io_uring_cqe {
+	u64 user_data;
+	s32 res;
+};
+
+/* A request of io_uring begins with the arguments of its operation, in a struct of their own. */
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	u32 flags;
+	struct io_ring_ctx *ctx;
+};
+
+struct open_how {
+	u64 flags;
+};
+
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct kiocb {
+	s64 ki_pos;
+};
+
+struct io_rw {
+	struct kiocb kiocb;
+	u64 addr;
+	u32 len;
+};
+
+struct io_connect {
+	void *addr;
+	int addr_len;
+};
+
+struct io_accept {
+	u32 file_slot;
+};
+
+struct io_listen {
+	int backlog;
+};
+
+struct io_socket {
+	int protocol;
+	u32 file_slot;
+};
+
+struct io_unlink {
+	int dfd;
+	int flags;
+	struct filename *filename;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_mkdir {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_ftrunc {
+	s64 len;
 };
 
 #if defined(__TARGET_ARCH_x86)

@@ -16,6 +16,8 @@
 
 #define RINGS 2
 
+#define BY_IO_URING 0x80 /* beside a rung: what is seen was done through an io_uring */
+
 struct event {
 	u32 users; /* 0: free. Only ever changed by atomic addition, see event_buffer() */
 	u32 pad;
@@ -115,21 +117,27 @@ static __always_inline void event_drop(struct event *e)
 
 /*
  * event_start_as takes a buffer for an event that is known to be selected; NULL: filtered out, or counted as lost.
- * The event is attributed to the name comm, or to the task's present one if that is NULL.
+ * The event is attributed to the name comm, or to the task's present one if that is NULL. Threads that the kernel made
+ * for io_uring have names of their own, which no filter asks for: what they do is attributed to that of their process.
  */
 static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
 {
-	struct task_struct *task = task_current();
+	struct task_struct *task = task_current(), *named = task;
 	u32 pid = TASK(task, tgid);
 	struct kernfs_node *node;
 	struct css_set *cgroups;
 	struct cgroup *cgroup;
 	struct cred *cred;
 	struct event *e;
-	u8 lane;
+	u8 lane, flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
 
 	if (pid == own_pid)
 		return NULL;
+	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
+		flags = FLAG_IO_URING;
+		if (task_is_io_worker(task))
+			named = TASK(task, group_leader);
+	}
 	e = event_buffer(&lane);
 	if (!e) {
 		event_count(index, lost_no_buffer);
@@ -142,9 +150,9 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 	if (comm) /* verifier: a load must not be of two kinds of memory */
 		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), comm);
 	else if (typed_tasks())
-		text16_copy(e->header.comm, task->comm);
+		text16_copy(e->header.comm, named->comm);
 	else
-		bpf_get_current_comm(e->header.comm, sizeof(e->header.comm));
+		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), named->comm);
 	if (!scope_passes_early(&e->header))
 		goto reject;
 	header_namespaces(&e->header, task);
@@ -162,8 +170,8 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 	e->header.truncated = 0;
 	e->header.event = index;
 	e->header.cpu = bpf_get_smp_processor_id();
-	e->header.rung = rung;
-	e->header.flags = 0;
+	e->header.rung = rung & ~BY_IO_URING;
+	e->header.flags = flags;
 	e->header.lane = lane;
 	e->header.size = args * sizeof(u64);
 	return e;

@@ -223,22 +223,17 @@ static __always_inline struct path *path_caller_directory(s32 dirfd)
 }
 
 /*
- * put_caller_path stores a path as the caller gave it, behind the directory that it is relative to. It is for after the
- * call, when nobody knows any more where that led: there may be links in it, and the caller may have written something
- * else there since. So it is marked.
+ * put_path_behind stores a path of n bytes, its NUL included, that lies at the end of the record, behind the directory
+ * that it is relative to. It is as the caller gave it, and nobody knows where that leads: there may be links in it. So
+ * it is marked.
  */
-static __noinline int put_caller_path(struct event *e, u32 index, s32 dirfd, u64 str)
+static __noinline int put_path_behind(struct event *e, u32 index, s32 dirfd, long n)
 {
+	u8 *text = &e->body[e->header.size & BODY_MASK];
 	struct dentry_link given = {};
 	struct path *directory;
 	struct vfsmount *mnt;
-	u8 *text;
-	long n;
 
-	if (!str || tail_full(e, index))
-		return 0;
-	text = &e->body[e->header.size & BODY_MASK];
-	n = user_str_read(text, str);
 	if (n <= 0) {
 		event_count(e->header.event, unreadable);
 		return 0;
@@ -258,6 +253,26 @@ static __noinline int put_caller_path(struct event *e, u32 index, s32 dirfd, u64
 	path_build_before(e, mnt, READ(mnt, mnt_root), READ(directory, dentry));
 	put_built_path(e, index);
 	return 0;
+}
+
+/*
+ * put_caller_path is for after the call, when only the caller still has its path; it may have written something else
+ * there since.
+ */
+static __noinline int put_caller_path(struct event *e, u32 index, s32 dirfd, u64 str)
+{
+	if (!str || tail_full(e, index))
+		return 0;
+	return put_path_behind(e, index, dirfd, user_str_read(&e->body[e->header.size & BODY_MASK], str));
+}
+
+/* put_given_path is put_caller_path for a path of which the kernel took a copy. */
+static __noinline int put_given_path(struct event *e, u32 index, s32 dirfd, const char *str)
+{
+	if (!str || tail_full(e, index))
+		return 0;
+	return put_path_behind(e, index, dirfd,
+			       bpf_probe_read_kernel_str(&e->body[e->header.size & BODY_MASK], VALUE_MAX, str));
 }
 
 #define MOUNTS 4096

@@ -31,6 +31,25 @@ static __always_inline struct pt_regs *task_registers(struct task_struct *task)
 	return BPF_CORE_READ(task, stack) + STACK_SIZE - bpf_core_type_size(struct pt_regs);
 }
 
+/* task_is_io_worker says that the kernel made the thread to do what its process submits to an io_uring. */
+static __always_inline bool task_is_io_worker(struct task_struct *task)
+{
+	return TASK(task, flags) & PF_IO_WORKER;
+}
+
+/*
+ * task_by_io_uring says that what the current task does was submitted through an io_uring: by a thread that the kernel
+ * made for that, or in the call by which requests are submitted. What waited, and is done before the task returns from
+ * another call, can not be told from that call.
+ */
+static __always_inline bool task_by_io_uring(struct task_struct *task)
+{
+	if (task_is_io_worker(task))
+		return true;
+	/* The number is the same in all ABIs. */
+	return TASK(task, io_uring) && task_syscall_number(task_registers(task)) == ID_io_uring_enter;
+}
+
 /* pid_in_namespace returns the number that ns, at the given level, has for pid; 0 when pid is outside of ns. */
 static __always_inline u32 pid_in_namespace(struct pid *pid, u32 level, struct pid_namespace *ns)
 {

@@ -73,6 +73,9 @@ type Event struct {
 	Rung Rung
 	// Compat says that the syscall came through the 32-bit ABI. JSON shows it as "compat" when it is set.
 	Compat bool
+	// Via is the way on which something was done that is usually done by a syscall: ViaIOUring, or empty. JSON shows it as
+	// "via" when it is set.
+	Via string
 	// ParseArguments makes Args, Lookup's Value and the encoders show arguments as option:parse-arguments does.
 	ParseArguments bool
 
@@ -81,6 +84,9 @@ type Event struct {
 	present   uint64 // bit i: argument i was captured
 	truncated uint64 // bit i: argument i is not whole, see Arg.Truncated
 }
+
+// ViaIOUring is the Via of what was submitted through an io_uring.
+const ViaIOUring = "io_uring"
 
 // Origin of an event as signature selectors name it.
 const (

@@ -44,6 +44,7 @@ type plainEvent struct {
 	ParentEntityID      uint64          `json:"parentEntityId,omitempty"`
 	Rung                string          `json:"rung,omitempty"`
 	Compat              bool            `json:"compat,omitempty"`
+	Via                 string          `json:"via,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
 }
 
@@ -63,7 +64,7 @@ func plain(e *Event) plainEvent {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Rung: e.Rung.String(), Compat: e.Compat,
+		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via,
 	}
 	for a := range e.All() {
 		value := a.Value()
@@ -271,6 +272,7 @@ func drawEvent(t *rapid.T) *Event {
 		ContextFlags:   ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
 		ThreadEntityID: drawEntity(t, "thread"), ProcessEntityID: drawEntity(t, "process"), ParentEntityID: drawEntity(t, "parent"),
 		Rung: Rung(rapid.IntRange(0, 4).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
+		Via:            rapid.SampledFrom([]string{"", ViaIOUring}).Draw(t, "via"),
 		ParseArguments: rapid.Bool().Draw(t, "parse"),
 	}
 	if rapid.Bool().Draw(t, "has stack") {

@@ -43,6 +43,7 @@ type gobEvent struct {
 	ParentEntityID      uint64
 	Rung                string
 	Compat              bool
+	Via                 string
 	Truncated           []string
 }
 
@@ -89,7 +90,7 @@ func (w *GobWriter) Write(e *Event) error {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Args: w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Truncated: w.event.Truncated[:0],
+		Args: w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Truncated: w.event.Truncated[:0],
 	}
 	for a := range e.All() {
 		if value := gobValue(a); value != nil {

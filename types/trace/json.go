@@ -8,8 +8,8 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "rung", "compat" and "truncated", the names of the arguments that are not whole. It
-// does not allocate when b has room.
+// "processEntityId", "parentEntityId", "rung", "compat", "via" and "truncated", the names of the arguments that are not
+// whole. It does not allocate when b has room.
 func (e *Event) AppendJSON(b []byte) []byte {
 	b = e.appendIDs(b)
 	b = e.appendNames(b)
@@ -99,6 +99,9 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	}
 	if e.Compat {
 		b = append(b, `,"compat":true`...)
+	}
+	if e.Via != "" {
+		b = appendJSONString(append(b, `,"via":`...), e.Via)
 	}
 	separator := `,"truncated":[`
 	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {

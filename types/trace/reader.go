@@ -94,6 +94,7 @@ var eventFields = [...]eventField{
 	{json: "parentEntityId", gob: "ParentEntityID", entity: func(e *Event) *uint64 { return &e.ParentEntityID }},
 	{json: "rung", gob: "Rung"},
 	{json: "compat", gob: "Compat"},
+	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},
 	{json: "truncated", gob: "Truncated"},
 }
 
