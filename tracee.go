@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -82,6 +83,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 
 	story := stream.Chain(t.Events(ctx),
+		container.New(container.Config{Events: c.Events, Filter: c.Filter, Log: c.Log}).Stage,
 		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
@@ -113,6 +115,7 @@ func (r *run) tracerConfig() tracer.Config {
 		Events:        r.Events,
 		Required:      r.Required,
 		Filter:        r.Filter,
+		Containers:    true,
 		DetectSyscall: r.DetectSyscall,
 		ExecEnv:       r.ExecEnv,
 		RelativeTime:  r.RelativeTime,

@@ -6,7 +6,7 @@
 package bpf
 
 //go:generate go run ../events/gen ..
-//go:generate go tool bpf2go -cc clang-16 -strip llvm-strip-16 -target amd64,arm64 -no-global-types -type event_header -type event_counters -type syscall_spec -type uring_spec Tracee tracee.bpf.c -- -O2 -g -Wall -Werror -mcpu=v3 -I. -Iinclude
+//go:generate go tool bpf2go -cc clang-16 -strip llvm-strip-16 -target amd64,arm64 -no-global-types -type event_header -type event_counters -type syscall_spec -type uring_spec -type container_group Tracee tracee.bpf.c -- -O2 -g -Wall -Werror -mcpu=v3 -I. -Iinclude
 //go:generate go tool bpf2go -cc clang-16 -strip llvm-strip-16 -target amd64,arm64 -no-global-types TraceeWithoutCallbacks tracee.bpf.c -- -O2 -g -Wall -Werror -mcpu=v3 -I. -Iinclude -DWITHOUT_CALLBACKS
 //go:generate go run ./pack
 

@@ -73,10 +73,11 @@ func (c *ebpfCommand) trace() (err error) {
 		log.Warn(warning)
 	}
 	printer, err := output.New(c.output.format, output.Config{
-		Out:          out,
-		Stdout:       c.stdout,
-		RelativeTime: c.output.relativeTime,
-		TemplatePath: c.output.template,
+		Out:           out,
+		Stdout:        c.stdout,
+		ContainerMode: scope.ShowsContainers(),
+		RelativeTime:  c.output.relativeTime,
+		TemplatePath:  c.output.template,
 	})
 	if err != nil {
 		return err

@@ -10,15 +10,21 @@ const (
 	RingBulk     = 1
 
 	// Flags of an event, set before loading.
-	FlagSelected = 1
-	FlagCritical = 2
-	FlagOfThread = 4 // about the thread itself, or the call that it makes
+	FlagSelected   = 1
+	FlagCritical   = 2
+	FlagOfThread   = 4 // about the thread itself, or the call that it makes
+	FlagUnfiltered = 8
 
 	// Flags of a record.
 	RecordCompat           = 1 // made through the 32-bit ABI
 	RecordContainerStarted = 2
 	RecordIOUring          = 4   // submitted through an io_uring
 	RecordChunk            = 128 // more bytes of an argument of the event that comes after it
+
+	// What a container is, as the kernel side keeps it.
+	ContainerExisted = 1  // when tracing began
+	ContainerStarted = 2  // its own program has been executed
+	ContainerDress   = 16 // bytes before an id that tell the runtime
 
 	// Tables of syscalls.
 	ABINative      = 0
@@ -81,10 +87,14 @@ func Border() []Constant {
 		{"EVENT_SELECTED", FlagSelected},
 		{"EVENT_CRITICAL", FlagCritical},
 		{"EVENT_OF_THREAD", FlagOfThread},
+		{"EVENT_UNFILTERED", FlagUnfiltered},
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
 		{"FLAG_CHUNK", RecordChunk},
 		{"FLAG_IO_URING", RecordIOUring},
+		{"CONTAINER_EXISTED", ContainerExisted},
+		{"CONTAINER_STARTED", ContainerStarted},
+		{"CONTAINER_DRESS", ContainerDress},
 		{"RUNG_NONE", int(trace.NoRung)},
 		{"RUNG_LSM", int(trace.LSM)},
 		{"RUNG_FENTRY", int(trace.Fentry)},

@@ -25,13 +25,15 @@ type Event struct {
 	Internal bool // never selectable by users
 	Critical bool // travels in the critical ring, which a flood of other events can not fill
 	OfThread bool // about a thread itself or the call that it makes, and so never what an io_uring does
-	Sets     []Set
-	Args     []trace.Field
-	Hooks    Ladder
-	From     []*Event // those that user space makes this one of, see package derive
-	Doc      string   // what it means, one or two sentences
-	Unseen   string   // what the tracepoint rung cannot see; empty when it sees everything
-	Numbers  Numbers
+	// Unfiltered events pass the filters of tasks, and are seen of the tracer itself too: they keep the books.
+	Unfiltered bool
+	Sets       []Set
+	Args       []trace.Field
+	Hooks      Ladder
+	From       []*Event // those that user space makes this one of, see package derive
+	Doc        string   // what it means, one or two sentences
+	Unseen     string   // what the tracepoint rung cannot see; empty when it sees everything
+	Numbers    Numbers
 
 	// Index is the position in All: the dense number that the kernel side counts and selects by. It is not stable
 	// between builds.

@@ -38,6 +38,7 @@ type Filter struct {
 	Warnings []string
 
 	scope      [len(fields)]rule
+	container  containerRule
 	undecided  []int // scope fields that the kernel side has no room for
 	events     selection
 	arguments  []*argumentRule

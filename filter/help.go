@@ -15,6 +15,10 @@ var examples = []example{
 	{"pid>0 --trace pid<1000", "events of processes 1 to 999"},
 	{"uid>0 --trace uid!=1000", "events of users other than 0 and 1000"},
 	{"comm=kworker*", "events of threads whose name begins with kworker"},
+	{"container", "events of containers"},
+	{"!container", "events of the host"},
+	{"container=new", "events of containers that started after tracing did"},
+	{"container=ab356bc4dd554", "events of that container"},
 	{"event=execve,open", "execve and open"},
 	{"event=open*", "events whose name begins with open"},
 	{"event!=open*,dup*", "the default set without those that begin with open or dup"},
@@ -43,6 +47,15 @@ Names may be shortened where a short form is listed.
 `
 
 const helpEvents = `
+Containers:
+  container, c  events of containers that have started; !container, !c: all others, the set-up of containers included
+  container=new, container!=new
+                those that started after tracing did; those that were there before
+  container=started, container!=started
+                the same as container and !container, for lists
+  container=id, container!=id
+                the container with that id, or with an id that begins so, from its beginning on; it need not exist yet
+
 Events:
   event, e      events by name; a name given in full is never taken away by !=
   set, s        predefined sets of events, see --list

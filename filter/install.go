@@ -28,7 +28,7 @@ func (f *Filter) Configure(spec *ebpf.CollectionSpec) error {
 		}
 		m.MaxEntries = uint32(max(1, entries))
 	}
-	return nil
+	return f.configureContainers(spec)
 }
 
 // The maps of listed values, see filter.bpf.h.
@@ -51,7 +51,7 @@ func (f *Filter) Install(loaded map[string]*ebpf.Map) error {
 			return err
 		}
 	}
-	return nil
+	return f.installContainers(loaded)
 }
 
 func put(loaded map[string]*ebpf.Map, name string, key any, verdict uint8) error {

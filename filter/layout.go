@@ -57,9 +57,30 @@ type filterTextKey struct {
 	Pad   uint32
 }
 
+// filterContainerRule is what is said of containers. The verifier knows it as constant.
+type filterContainerRule struct {
+	Active     uint8 // there is a rule
+	Running    uint8 // only containers that have started
+	Old        uint8 // only containers that were there when tracing began
+	NotStarted uint8 // only what has not started, and the host
+	Fresh      uint8 // containers that started since are in
+	Started    uint8 // containers that have started are in
+	Listed     uint8 // there are ids
+	Unlisted   uint8 // verdict on everything else
+}
+
+// filterContainerKey is the beginning of a container's id, as the kernel looks for the longest one.
+type filterContainerKey struct {
+	PrefixLength uint32 // in bits
+	Text         [containerIDSize]uint8
+}
+
+// containerIDSize is the length of the id of a container.
+const containerIDSize = 64
+
 // Layout returns the structs and constants that the kernel side shares, for filter/gen.
 func Layout() (structs []any, constants map[string]int) {
-	structs = []any{filterRule{}, filterPatterns{}, filterNumberKey{}, filterTextKey{}}
+	structs = []any{filterRule{}, filterPatterns{}, filterNumberKey{}, filterTextKey{}, filterContainerRule{}, filterContainerKey{}}
 	constants = map[string]int{
 		"FILTER_IN":            verdictIn,
 		"FILTER_OUT":           verdictOut,

@@ -19,8 +19,6 @@ var unavailable = []struct {
 	value       string // only with this value
 	doc         string
 }{
-	{"container", "c", "", "events of containers, of new ones, or of one"},
-	{"!container", "!c", "", "events of the host"},
 	{"follow", "f", "", "descendants of whatever matched"},
 	{"net", "net", "", "network interface"},
 	{"pid", "p", "new", "processes that started after tracing did"},
@@ -94,6 +92,8 @@ func (f *Filter) parse(x expression) error {
 		}
 	}
 	switch {
+	case x.is("container", "c"), x.is("!container", "!c"):
+		return f.parseContainer(x)
 	case x.is("event", "e"):
 		return f.parseEvent(x)
 	case x.is("set", "s"):
@@ -210,7 +210,7 @@ func badNumber(value, expected string, err error) error {
 
 // names are what a flag can begin with.
 func names() []string {
-	names := []string{"event", "set"}
+	names := []string{"container", "event", "set"}
 	for i := range fields {
 		names = append(names, fields[i].Name)
 	}

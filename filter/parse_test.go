@@ -154,7 +154,8 @@ func TestParseErrors(t *testing.T) {
 		"openat.dirfd=4294967296", "openat.dirfd<A", "openat.flags<O_CREAT", "openat.flags=1O",
 		"close.fd>1*", "bpf.attr=x",
 		".retval=0", "open.retvall=0", "open.retval", "open.retval=x", "open.retval=1*", "blabla.retval=0",
-		"container", "c", "co=new", "container=ab356bc4dd554", "!container", "!c", "follow", "f", "net=docker0",
+		"container=", "container=nginx", "container>1", "!container=new", "!containers", "container=" + strings.Repeat("a", 65),
+		"follow", "f", "net=docker0",
 		"net=eth0.1", "pid=new", "p!=new", "tree=476165",
 	} {
 		f, err := Parse(flagsOf(line))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -30,6 +31,7 @@ type session struct {
 	t       *testing.T
 	tracer  *tracer.Tracer
 	filter  *filter.Filter
+	known   *container.Tracker
 	derived *derive.Deriver
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -65,7 +67,11 @@ func startWith(t *testing.T, config tracer.Config, each func(*trace.Event), flag
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	s := &session{t: t, tracer: running, filter: f, derived: derive.New(config.Events, f, nil), stop: stop, done: make(chan struct{})}
+	s := &session{
+		t: t, tracer: running, filter: f, stop: stop, done: make(chan struct{}),
+		known:   container.New(container.Config{Events: config.Events, Filter: f}),
+		derived: derive.New(config.Events, f, nil),
+	}
 	s.grown = sync.NewCond(&s.mu)
 	go s.collect(ctx, each)
 	t.Cleanup(s.close)
@@ -83,7 +89,7 @@ func lookup(name string) *events.Event {
 // collect reads events as the pipeline does: what the kernel could not decide is filtered here.
 func (s *session) collect(ctx context.Context, each func(*trace.Event)) {
 	defer close(s.done)
-	for e := range s.derived.Stage(s.tracer.Events(ctx)) {
+	for e := range s.derived.Stage(s.known.Stage(s.tracer.Events(ctx))) {
 		if each != nil {
 			each(e)
 		}

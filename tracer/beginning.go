@@ -34,13 +34,18 @@ func (t *Tracer) begin(yield func(*trace.Event) bool) bool {
 		var b trace.Builder
 		b.Reset(one.event.Schema())
 		one.build(&b)
-		e := trace.Event{Timestamp: t.reader.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))), ProcessName: narrator}
+		e := t.narrated()
 		b.Finish(&e)
 		if !yield(&e) {
 			return false
 		}
 	}
-	return true
+	return t.existingEvents(yield)
+}
+
+// narrated is an event of the tracer itself, now.
+func (t *Tracer) narrated() trace.Event {
+	return trace.Event{Timestamp: t.reader.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))), ProcessName: narrator}
 }
 
 func buildInfo(b *trace.Builder) {

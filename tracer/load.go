@@ -28,13 +28,14 @@ type loaded struct {
 
 // loader loads the maps once, and then each program by itself: one that this kernel refuses costs only what it was for.
 type loader struct {
-	spec      *ebpf.CollectionSpec
-	options   ebpf.CollectionOptions
-	maps      map[string]*ebpf.Map
-	variables map[string]*ebpf.Variable
-	ahead     map[string]loaded
-	callbacks bool // the kernel calls functions of programs
-	uring     uringLayout
+	spec       *ebpf.CollectionSpec
+	options    ebpf.CollectionOptions
+	maps       map[string]*ebpf.Map
+	variables  map[string]*ebpf.Variable
+	ahead      map[string]loaded
+	containers containers
+	callbacks  bool // the kernel calls functions of programs
+	uring      uringLayout
 }
 
 func newLoader(config Config) (*loader, error) {
@@ -52,6 +53,9 @@ func newLoader(config Config) (*loader, error) {
 	l := &loader{spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
 	l.options.Programs.KernelTypes, l.options.Cache = types, cache
 	if err := setConstants(spec, config); err != nil {
+		return nil, err
+	}
+	if err := l.findContainers(config); err != nil {
 		return nil, err
 	}
 	if err := sizeMaps(spec, config); err != nil {
@@ -217,6 +221,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 		}
 		if e.OfThread {
 			flags[e.Index] |= events.FlagOfThread
+		}
+		if e.Unfiltered {
+			flags[e.Index] |= events.FlagUnfiltered
 		}
 	}
 	for _, e := range config.Events {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/cgroup"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -33,6 +34,10 @@ type Config struct {
 
 	// Without lists rungs that are not to be tried: of a kernel on which one misbehaves, and to compare rungs.
 	Without []trace.Rung
+
+	// Containers makes events say whether they come from a container that has started, and tells about containers by
+	// events.ContainerGroups; a filter on containers does so too.
+	Containers bool
 
 	DetectSyscall bool // fill the arguments called "syscall"
 	ExecEnv       bool // keep the environment of executions
@@ -73,6 +78,7 @@ type Tracer struct {
 	attachments []Attachment
 	rungErrors  map[trace.Rung]error
 	uring       uringTable
+	existing    []cgroup.Group // of containers that were there at the start
 	reader      *reader
 	readErr     error
 }
@@ -92,7 +98,7 @@ func New(config Config) (*Tracer, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
-	config.Events = events.WithSources(config.Events)
+	config.Events = withContainers(config)
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
 	if err := t.start(); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -121,6 +127,9 @@ func (t *Tracer) startWith(loader *loader) error {
 		return err
 	}
 	t.closers = append(t.closers, t.reader)
+	if err := t.trackContainers(loader); err != nil {
+		return err
+	}
 	return t.attach(loader)
 }
 

@@ -62,3 +62,21 @@ struct filter_text_key {
 	u32 pad;
 };
 _Static_assert(sizeof(struct filter_text_key) == 24, "layout");
+
+struct filter_container_rule {
+	u8 active;
+	u8 running;
+	u8 old;
+	u8 not_started;
+	u8 fresh;
+	u8 started;
+	u8 listed;
+	u8 unlisted;
+};
+_Static_assert(sizeof(struct filter_container_rule) == 8, "layout");
+
+struct filter_container_key {
+	u32 prefix_length;
+	u8 text[64];
+};
+_Static_assert(sizeof(struct filter_container_key) == 68, "layout");

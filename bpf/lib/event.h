@@ -61,7 +61,7 @@ struct {
 	__uint(max_entries, 1 << 23);
 } bulk SEC(".maps");
 
-const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, EVENT_CRITICAL */
+const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, EVENT_CRITICAL, EVENT_UNFILTERED */
 const volatile u32 own_pid;                     /* the tracer, never traced */
 const volatile u64 wake_critical = 1 << 17;     /* bytes waiting at which the reader is woken; else it polls */
 const volatile u64 wake_bulk = 1 << 20;
@@ -124,14 +124,13 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 {
 	struct task_struct *task = task_current(), *named = task;
 	u32 pid = TASK(task, tgid);
-	struct kernfs_node *node;
-	struct css_set *cgroups;
-	struct cgroup *cgroup;
+	bool unfiltered = event_flags[index & EVENTS_MASK] & EVENT_UNFILTERED;
+	struct container_group *container;
 	struct cred *cred;
 	struct event *e;
 	u8 lane, flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
 
-	if (pid == own_pid)
+	if (pid == own_pid && !unfiltered)
 		return NULL;
 	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
 		flags = FLAG_IO_URING;
@@ -153,25 +152,25 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 		text16_copy(e->header.comm, named->comm);
 	else
 		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), named->comm);
-	if (!scope_passes_early(&e->header))
+	if (!unfiltered && !scope_passes_early(&e->header))
+		goto reject;
+	e->header.cgroup_id = task_cgroup_id(task);
+	container = group_container(e->header.cgroup_id);
+	if (!unfiltered && !container_passes(container))
 		goto reject;
 	header_namespaces(&e->header, task);
-	if (!scope_passes_late(&e->header))
+	if (!unfiltered && !scope_passes_late(&e->header))
 		goto reject;
 
 	e->header.timestamp = bpf_ktime_get_boot_ns();
 	e->header.start_time = TASK(task, start_boottime);
 	e->header.process_start_time = e->header.host_tid == pid ? e->header.start_time : process_start_time(task);
-	cgroups = TASK(task, cgroups);
-	cgroup = TASK(cgroups, dfl_cgrp);
-	node = TASK(cgroup, kn);
-	e->header.cgroup_id = TASK(node, id);
 	e->header.present = 0;
 	e->header.truncated = 0;
 	e->header.event = index;
 	e->header.cpu = bpf_get_smp_processor_id();
 	e->header.rung = rung & ~BY_IO_URING;
-	e->header.flags = flags;
+	e->header.flags = flags | (container && container->state ? FLAG_CONTAINER_STARTED : 0);
 	e->header.lane = lane;
 	e->header.size = args * sizeof(u64);
 	return e;

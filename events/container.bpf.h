@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Containers: the books that lib/container.h reads. From the BTF tracepoints of the cgroup core and of the scheduler;
+ * kernel >= 5.10. The tracer attaches them before all others, so that theirs is the first word on an exec.
+ */
+#pragma once
+
+/* container_group_add writes down a new group if it is that of a container or within one. */
+static __always_inline bool container_group_add(struct cgroup *cgroup, u64 id)
+{
+	u64 above = BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id);
+	struct container_group *parent, group = { .outermost = id };
+	struct filter_container_key key = {};
+	u8 *verdict;
+
+	parent = bpf_map_lookup_elem(&container_groups, &above);
+	if (parent) {
+		group.outermost = parent->outermost;
+	} else {
+		if (!container_named(&key, BPF_CORE_READ(cgroup, kn, name)))
+			return false;
+		if (container_rule.listed) {
+			verdict = bpf_map_lookup_elem(&container_ids, &key);
+			group.verdict = verdict ? *verdict : 0;
+		}
+	}
+	if (bpf_map_update_elem(&container_groups, &id, &group, BPF_ANY))
+		return false;
+	containers_known = 1;
+	return true;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(container_group_made, struct cgroup *cgroup, const char *path)
+{
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct event *e;
+
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != container_hierarchy || !container_group_add(cgroup, id))
+		return 0;
+	e = event_begin(EVENT_container_group_made, RUNG_TRACEPOINT);
+	if (!e)
+		return 0;
+	container_group_made_cgroup_id(e, id);
+	put_str(e, container_group_made_cgroup_path, path);
+	container_group_made_time(e, e->header.timestamp);
+	return event_submit(e, 0);
+}
+
+/* Nothing runs in a group that is removed, so it is forgotten at once. */
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(container_group_removed, struct cgroup *cgroup, const char *path)
+{
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct event *e;
+
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != container_hierarchy ||
+	    bpf_map_delete_elem(&container_groups, &id))
+		return 0;
+	e = event_begin(EVENT_container_group_removed, RUNG_TRACEPOINT);
+	if (!e)
+		return 0;
+	container_group_removed_cgroup_id(e, id);
+	put_str(e, container_group_removed_cgroup_path, path);
+	return event_submit(e, 0);
+}
+
+/*
+ * A container has started with the first exec in a mount namespace other than the parent's: before that, the runtime
+ * prepares it, by execs in its own namespace.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(container_started, struct task_struct *task)
+{
+	struct container_group *container = group_container(task_cgroup_id(task_current()));
+
+	if (!container || container->state)
+		return 0;
+	if (BPF_CORE_READ(task, nsproxy, mnt_ns) != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns))
+		container->state = CONTAINER_STARTED;
+	return 0;
+}
