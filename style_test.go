@@ -36,7 +36,7 @@ const (
 )
 
 // tables are files that are long because they hold one row per thing.
-var tables = []string{"events/syscalls.go"}
+var tables = []string{"events/syscalls.go", "bpf/kernel/vmlinux.h"}
 
 // A goFile is a parsed file of the module.
 type goFile struct {
@@ -279,7 +279,7 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 		}
 	}
 	for _, f := range cFiles(t) {
-		if n := len(f.lines); n > maxFileLines {
+		if n := len(f.lines); n > maxFileLines && !slices.Contains(tables, f.path) {
 			t.Errorf("%s has %d lines, more than %d", f.path, n, maxFileLines)
 		}
 		checkCFunctions(t, f)

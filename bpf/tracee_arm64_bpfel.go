@@ -14,6 +14,14 @@ import (
 	"github.com/tracee-go/tracee/bpf/packed"
 )
 
+type TraceeContainerGroup struct {
+	_         structs.HostLayout
+	Outermost uint64
+	State     uint32
+	Verdict   uint8
+	Pad       [3]uint8
+}
+
 type TraceeEventCounters struct {
 	_            structs.HostLayout
 	LostRingFull uint64
@@ -64,236 +72,284 @@ type TraceeSyscallSpec struct {
 	_              [1]byte
 }
 
+type TraceeUringSpec struct {
+	_          structs.HostLayout
+	Flags      uint8
+	Answered   [4]uint8
+	Unanswered [4]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeMapBuffers                           = "buffers"
-	TraceeMapBulk                              = "bulk"
-	TraceeMapCounters                          = "counters"
-	TraceeMapCritical                          = "critical"
-	TraceeMapEnterTails                        = "enter_tails"
-	TraceeMapExitTails                         = "exit_tails"
-	TraceeMapFilterStrings                     = "filter_strings"
-	TraceeMapFilterValues                      = "filter_values"
-	TraceeMapModulesInInit                     = "modules_in_init"
-	TraceeMapTaskStates                        = "task_states"
-	TraceeMapTaskStatesByAddress               = "task_states_by_address"
-	TraceeProgKernelWriteFexit                 = "__kernel_write_fexit"
-	TraceeProgRegisterChrdevFentry             = "__register_chrdev_fentry"
-	TraceeProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
-	TraceeProgAddTaintFentry                   = "add_taint_fentry"
-	TraceeProgAddTaintKprobe                   = "add_taint_kprobe"
-	TraceeProgBpfAttach                        = "bpf_attach"
-	TraceeProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
-	TraceeProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
-	TraceeProgCallUsermodehelperStarted        = "call_usermodehelper_started"
-	TraceeProgCapCapableFentry                 = "cap_capable_fentry"
-	TraceeProgCapCapableKprobe                 = "cap_capable_kprobe"
-	TraceeProgCapCapableTracepoint             = "cap_capable_tracepoint"
-	TraceeProgCgroupAttachTask                 = "cgroup_attach_task"
-	TraceeProgCgroupMkdir                      = "cgroup_mkdir"
-	TraceeProgCgroupRmdir                      = "cgroup_rmdir"
-	TraceeProgChmodCommonExit                  = "chmod_common_exit"
-	TraceeProgChmodCommonFexit                 = "chmod_common_fexit"
-	TraceeProgCommitCreds                      = "commit_creds"
-	TraceeProgCommitCredsExec                  = "commit_creds_exec"
-	TraceeProgCreateUserNsFentry               = "create_user_ns_fentry"
-	TraceeProgCreateUserNsKprobe               = "create_user_ns_kprobe"
-	TraceeProgDebugfsCreateDirFentry           = "debugfs_create_dir_fentry"
-	TraceeProgDebugfsCreateDirKprobe           = "debugfs_create_dir_kprobe"
-	TraceeProgDebugfsCreateFileFentry          = "debugfs_create_file_fentry"
-	TraceeProgDebugfsCreateFileFullFentry      = "debugfs_create_file_full_fentry"
-	TraceeProgDebugfsCreateFileFullKprobe      = "debugfs_create_file_full_kprobe"
-	TraceeProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
-	TraceeProgDeviceAddFentry                  = "device_add_fentry"
-	TraceeProgDeviceAddKprobe                  = "device_add_kprobe"
-	TraceeProgDirtyPipeSplice                  = "dirty_pipe_splice"
-	TraceeProgDoExitFentry                     = "do_exit_fentry"
-	TraceeProgDoExitKprobe                     = "do_exit_kprobe"
-	TraceeProgDoExitTracepoint                 = "do_exit_tracepoint"
-	TraceeProgDoInitModuleEnter                = "do_init_module_enter"
-	TraceeProgDoInitModuleFentry               = "do_init_module_fentry"
-	TraceeProgDoInitModuleKprobe               = "do_init_module_kprobe"
-	TraceeProgDoInitModuleLoad                 = "do_init_module_load"
-	TraceeProgDoMmapExit                       = "do_mmap_exit"
-	TraceeProgDoSigactionEnter                 = "do_sigaction_enter"
-	TraceeProgDoSigactionExit                  = "do_sigaction_exit"
-	TraceeProgDoSigactionFentry                = "do_sigaction_fentry"
-	TraceeProgDoSigactionKprobe                = "do_sigaction_kprobe"
-	TraceeProgDoSpliceFexit                    = "do_splice_fexit"
-	TraceeProgDoTruncateExit                   = "do_truncate_exit"
-	TraceeProgDoTruncateFentry                 = "do_truncate_fentry"
-	TraceeProgDoTruncateKprobe                 = "do_truncate_kprobe"
-	TraceeProgExecRemember                     = "exec_remember"
-	TraceeProgExecveSuccess                    = "execve_success"
-	TraceeProgFilldir64Fentry                  = "filldir64_fentry"
-	TraceeProgFilldir64Kprobe                  = "filldir64_kprobe"
-	TraceeProgIdentityEnter                    = "identity_enter"
-	TraceeProgInotifyFindInodeFexit            = "inotify_find_inode_fexit"
-	TraceeProgInotifyWatchExit                 = "inotify_watch_exit"
-	TraceeProgIoUringCreate                    = "io_uring_create"
-	TraceeProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
-	TraceeProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
-	TraceeProgLoadElfPhdrsExec                 = "load_elf_phdrs_exec"
-	TraceeProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
-	TraceeProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
-	TraceeProgMagicWrite                       = "magic_write"
-	TraceeProgMagicWriteFexit                  = "magic_write_fexit"
-	TraceeProgMagicWritevFexit                 = "magic_writev_fexit"
-	TraceeProgMemProtAlert                     = "mem_prot_alert"
-	TraceeProgModuleFree                       = "module_free"
-	TraceeProgModuleLoad                       = "module_load"
-	TraceeProgMprotectEnter                    = "mprotect_enter"
-	TraceeProgNetTcpConnect                    = "net_tcp_connect"
-	TraceeProgNetfilterChange                  = "netfilter_change"
-	TraceeProgProcCreateFentry                 = "proc_create_fentry"
-	TraceeProgProcCreateKprobe                 = "proc_create_kprobe"
-	TraceeProgProcessExecuteFailed             = "process_execute_failed"
-	TraceeProgRegisterKprobeFentry             = "register_kprobe_fentry"
-	TraceeProgRegisterKprobeKprobe             = "register_kprobe_kprobe"
-	TraceeProgSchedProcessExec                 = "sched_process_exec"
-	TraceeProgSchedProcessExit                 = "sched_process_exit"
-	TraceeProgSchedProcessFork                 = "sched_process_fork"
-	TraceeProgSchedSwitch                      = "sched_switch"
-	TraceeProgSecurityBpfExit                  = "security_bpf_exit"
-	TraceeProgSecurityBpfFentry                = "security_bpf_fentry"
-	TraceeProgSecurityBpfKprobe                = "security_bpf_kprobe"
-	TraceeProgSecurityBpfLsm                   = "security_bpf_lsm"
-	TraceeProgSecurityBpfMapExit               = "security_bpf_map_exit"
-	TraceeProgSecurityBpfMapFentry             = "security_bpf_map_fentry"
-	TraceeProgSecurityBpfMapKprobe             = "security_bpf_map_kprobe"
-	TraceeProgSecurityBpfMapLsm                = "security_bpf_map_lsm"
-	TraceeProgSecurityBpfProgExit              = "security_bpf_prog_exit"
-	TraceeProgSecurityBpfProgFentry            = "security_bpf_prog_fentry"
-	TraceeProgSecurityBpfProgKprobe            = "security_bpf_prog_kprobe"
-	TraceeProgSecurityBpfProgLsm               = "security_bpf_prog_lsm"
-	TraceeProgSecurityBprmCheckExec            = "security_bprm_check_exec"
-	TraceeProgSecurityBprmCheckFentry          = "security_bprm_check_fentry"
-	TraceeProgSecurityBprmCheckKprobe          = "security_bprm_check_kprobe"
-	TraceeProgSecurityBprmCheckLsm             = "security_bprm_check_lsm"
-	TraceeProgSecurityFileMprotectExit         = "security_file_mprotect_exit"
-	TraceeProgSecurityFileMprotectFentry       = "security_file_mprotect_fentry"
-	TraceeProgSecurityFileMprotectKprobe       = "security_file_mprotect_kprobe"
-	TraceeProgSecurityFileMprotectLsm          = "security_file_mprotect_lsm"
-	TraceeProgSecurityFileOpenExit             = "security_file_open_exit"
-	TraceeProgSecurityFileOpenFentry           = "security_file_open_fentry"
-	TraceeProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
-	TraceeProgSecurityFileOpenLsm              = "security_file_open_lsm"
-	TraceeProgSecurityInodeMknodExit           = "security_inode_mknod_exit"
-	TraceeProgSecurityInodeMknodFentry         = "security_inode_mknod_fentry"
-	TraceeProgSecurityInodeMknodKprobe         = "security_inode_mknod_kprobe"
-	TraceeProgSecurityInodeMknodLsm            = "security_inode_mknod_lsm"
-	TraceeProgSecurityInodeRenameExit          = "security_inode_rename_exit"
-	TraceeProgSecurityInodeRenameFentry        = "security_inode_rename_fentry"
-	TraceeProgSecurityInodeRenameKprobe        = "security_inode_rename_kprobe"
-	TraceeProgSecurityInodeRenameLsm           = "security_inode_rename_lsm"
-	TraceeProgSecurityInodeSymlinkExit         = "security_inode_symlink_exit"
-	TraceeProgSecurityInodeSymlinkFentry       = "security_inode_symlink_fentry"
-	TraceeProgSecurityInodeSymlinkKprobe       = "security_inode_symlink_kprobe"
-	TraceeProgSecurityInodeSymlinkLsm          = "security_inode_symlink_lsm"
-	TraceeProgSecurityInodeUnlinkExit          = "security_inode_unlink_exit"
-	TraceeProgSecurityInodeUnlinkFentry        = "security_inode_unlink_fentry"
-	TraceeProgSecurityInodeUnlinkKprobe        = "security_inode_unlink_kprobe"
-	TraceeProgSecurityInodeUnlinkLsm           = "security_inode_unlink_lsm"
-	TraceeProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
-	TraceeProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
-	TraceeProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
-	TraceeProgSecurityKernelPostReadFileLsm    = "security_kernel_post_read_file_lsm"
-	TraceeProgSecurityKernelReadFileExit       = "security_kernel_read_file_exit"
-	TraceeProgSecurityKernelReadFileFentry     = "security_kernel_read_file_fentry"
-	TraceeProgSecurityKernelReadFileKprobe     = "security_kernel_read_file_kprobe"
-	TraceeProgSecurityKernelReadFileLsm        = "security_kernel_read_file_lsm"
-	TraceeProgSecurityMmapFileExit             = "security_mmap_file_exit"
-	TraceeProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
-	TraceeProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
-	TraceeProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
-	TraceeProgSecurityPathNotifyExit           = "security_path_notify_exit"
-	TraceeProgSecurityPathNotifyFentry         = "security_path_notify_fentry"
-	TraceeProgSecurityPathNotifyKprobe         = "security_path_notify_kprobe"
-	TraceeProgSecurityPathNotifyLsm            = "security_path_notify_lsm"
-	TraceeProgSecuritySbMountExit              = "security_sb_mount_exit"
-	TraceeProgSecuritySbMountFentry            = "security_sb_mount_fentry"
-	TraceeProgSecuritySbMountKprobe            = "security_sb_mount_kprobe"
-	TraceeProgSecuritySbMountLsm               = "security_sb_mount_lsm"
-	TraceeProgSecuritySbUmountExit             = "security_sb_umount_exit"
-	TraceeProgSecuritySbUmountFentry           = "security_sb_umount_fentry"
-	TraceeProgSecuritySbUmountKprobe           = "security_sb_umount_kprobe"
-	TraceeProgSecuritySbUmountLsm              = "security_sb_umount_lsm"
-	TraceeProgSecuritySettime64Exit            = "security_settime64_exit"
-	TraceeProgSecuritySettime64Fentry          = "security_settime64_fentry"
-	TraceeProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
-	TraceeProgSecuritySettime64Lsm             = "security_settime64_lsm"
-	TraceeProgSecuritySocketAcceptExit         = "security_socket_accept_exit"
-	TraceeProgSecuritySocketAcceptFentry       = "security_socket_accept_fentry"
-	TraceeProgSecuritySocketAcceptKprobe       = "security_socket_accept_kprobe"
-	TraceeProgSecuritySocketAcceptLsm          = "security_socket_accept_lsm"
-	TraceeProgSecuritySocketBindExit           = "security_socket_bind_exit"
-	TraceeProgSecuritySocketBindFentry         = "security_socket_bind_fentry"
-	TraceeProgSecuritySocketBindKprobe         = "security_socket_bind_kprobe"
-	TraceeProgSecuritySocketBindLsm            = "security_socket_bind_lsm"
-	TraceeProgSecuritySocketConnectExit        = "security_socket_connect_exit"
-	TraceeProgSecuritySocketConnectFentry      = "security_socket_connect_fentry"
-	TraceeProgSecuritySocketConnectKprobe      = "security_socket_connect_kprobe"
-	TraceeProgSecuritySocketConnectLsm         = "security_socket_connect_lsm"
-	TraceeProgSecuritySocketCreateExit         = "security_socket_create_exit"
-	TraceeProgSecuritySocketCreateFentry       = "security_socket_create_fentry"
-	TraceeProgSecuritySocketCreateKprobe       = "security_socket_create_kprobe"
-	TraceeProgSecuritySocketCreateLsm          = "security_socket_create_lsm"
-	TraceeProgSecuritySocketListenExit         = "security_socket_listen_exit"
-	TraceeProgSecuritySocketListenFentry       = "security_socket_listen_fentry"
-	TraceeProgSecuritySocketListenKprobe       = "security_socket_listen_kprobe"
-	TraceeProgSecuritySocketListenLsm          = "security_socket_listen_lsm"
-	TraceeProgSecuritySocketSetsockoptExit     = "security_socket_setsockopt_exit"
-	TraceeProgSecuritySocketSetsockoptFentry   = "security_socket_setsockopt_fentry"
-	TraceeProgSecuritySocketSetsockoptKprobe   = "security_socket_setsockopt_kprobe"
-	TraceeProgSecuritySocketSetsockoptLsm      = "security_socket_setsockopt_lsm"
-	TraceeProgSecurityTaskPrctlExit            = "security_task_prctl_exit"
-	TraceeProgSecurityTaskPrctlFentry          = "security_task_prctl_fentry"
-	TraceeProgSecurityTaskPrctlKprobe          = "security_task_prctl_kprobe"
-	TraceeProgSecurityTaskPrctlLsm             = "security_task_prctl_lsm"
-	TraceeProgSecurityTaskSetrlimitExit        = "security_task_setrlimit_exit"
-	TraceeProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
-	TraceeProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
-	TraceeProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
-	TraceeProgSetFsPwdExit                     = "set_fs_pwd_exit"
-	TraceeProgSetFsPwdFentry                   = "set_fs_pwd_fentry"
-	TraceeProgSetFsPwdKprobe                   = "set_fs_pwd_kprobe"
-	TraceeProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
-	TraceeProgSocketAccept                     = "socket_accept"
-	TraceeProgSocketDup                        = "socket_dup"
-	TraceeProgSwitchTaskNs                     = "switch_task_ns"
-	TraceeProgSysEnter                         = "sys_enter"
-	TraceeProgSysExit                          = "sys_exit"
-	TraceeProgSyscallSourceEnter               = "syscall_source_enter"
-	TraceeProgTaskRename                       = "task_rename"
-	TraceeProgUserNamespaceCreateExit          = "user_namespace_create_exit"
-	TraceeProgUserNamespaceCreateFork          = "user_namespace_create_fork"
-	TraceeProgVfsReadExit                      = "vfs_read_exit"
-	TraceeProgVfsReadFexit                     = "vfs_read_fexit"
-	TraceeProgVfsReadvExit                     = "vfs_readv_exit"
-	TraceeProgVfsReadvFexit                    = "vfs_readv_fexit"
-	TraceeProgVfsUtimesExit                    = "vfs_utimes_exit"
-	TraceeProgVfsUtimesFentry                  = "vfs_utimes_fentry"
-	TraceeProgVfsUtimesKprobe                  = "vfs_utimes_kprobe"
-	TraceeProgVfsWriteExit                     = "vfs_write_exit"
-	TraceeProgVfsWriteFexit                    = "vfs_write_fexit"
-	TraceeProgVfsWritevExit                    = "vfs_writev_exit"
-	TraceeProgVfsWritevFexit                   = "vfs_writev_fexit"
-	TraceeProgZeroedEntries                    = "zeroed_entries"
-	TraceeVarDetectSyscall                     = "detect_syscall"
-	TraceeVarEventFlags                        = "event_flags"
-	TraceeVarEventIds                          = "event_ids"
-	TraceeVarExecEnv                           = "exec_env"
-	TraceeVarFilterPatterns                    = "filter_patterns"
-	TraceeVarFilterRules                       = "filter_rules"
-	TraceeVarMultiplexedSpecs                  = "multiplexed_specs"
-	TraceeVarNoTaskState                       = "no_task_state"
-	TraceeVarOwnPid                            = "own_pid"
-	TraceeVarSyscallSpecs                      = "syscall_specs"
-	TraceeVarWakeBulk                          = "wake_bulk"
-	TraceeVarWakeCritical                      = "wake_critical"
-	TraceeVarWakeEvery                         = "wake_every"
+	TraceeMapBuffers                               = "buffers"
+	TraceeMapBulk                                  = "bulk"
+	TraceeMapContainerDresses                      = "container_dresses"
+	TraceeMapContainerGroups                       = "container_groups"
+	TraceeMapContainerIds                          = "container_ids"
+	TraceeMapCounters                              = "counters"
+	TraceeMapCritical                              = "critical"
+	TraceeMapEnterTails                            = "enter_tails"
+	TraceeMapExitTails                             = "exit_tails"
+	TraceeMapFilterStrings                         = "filter_strings"
+	TraceeMapFilterValues                          = "filter_values"
+	TraceeMapModulesInInit                         = "modules_in_init"
+	TraceeMapTaskStates                            = "task_states"
+	TraceeMapTaskStatesByAddress                   = "task_states_by_address"
+	TraceeMapUringDescriptors                      = "uring_descriptors"
+	TraceeMapUringNames                            = "uring_names"
+	TraceeMapUringRequests                         = "uring_requests"
+	TraceeMapUringTails                            = "uring_tails"
+	TraceeMapUringUnansweredTails                  = "uring_unanswered_tails"
+	TraceeProgKernelWriteFexit                     = "__kernel_write_fexit"
+	TraceeProgRegisterChrdevFentry                 = "__register_chrdev_fentry"
+	TraceeProgRegisterChrdevKprobe                 = "__register_chrdev_kprobe"
+	TraceeProgAddTaintFentry                       = "add_taint_fentry"
+	TraceeProgAddTaintKprobe                       = "add_taint_kprobe"
+	TraceeProgBpfAttach                            = "bpf_attach"
+	TraceeProgCallUsermodehelperExecFentry         = "call_usermodehelper_exec_fentry"
+	TraceeProgCallUsermodehelperExecKprobe         = "call_usermodehelper_exec_kprobe"
+	TraceeProgCallUsermodehelperStarted            = "call_usermodehelper_started"
+	TraceeProgCapCapableFentry                     = "cap_capable_fentry"
+	TraceeProgCapCapableKprobe                     = "cap_capable_kprobe"
+	TraceeProgCapCapableTracepoint                 = "cap_capable_tracepoint"
+	TraceeProgCgroupAttachTask                     = "cgroup_attach_task"
+	TraceeProgCgroupMkdir                          = "cgroup_mkdir"
+	TraceeProgCgroupRmdir                          = "cgroup_rmdir"
+	TraceeProgChmodCommonExit                      = "chmod_common_exit"
+	TraceeProgChmodCommonFexit                     = "chmod_common_fexit"
+	TraceeProgCommitCreds                          = "commit_creds"
+	TraceeProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeProgContainerGroupMade                   = "container_group_made"
+	TraceeProgContainerGroupRemoved                = "container_group_removed"
+	TraceeProgContainerStarted                     = "container_started"
+	TraceeProgCreateUserNsFentry                   = "create_user_ns_fentry"
+	TraceeProgCreateUserNsKprobe                   = "create_user_ns_kprobe"
+	TraceeProgDebugfsCreateDirFentry               = "debugfs_create_dir_fentry"
+	TraceeProgDebugfsCreateDirKprobe               = "debugfs_create_dir_kprobe"
+	TraceeProgDebugfsCreateFileFentry              = "debugfs_create_file_fentry"
+	TraceeProgDebugfsCreateFileFullFentry          = "debugfs_create_file_full_fentry"
+	TraceeProgDebugfsCreateFileFullKprobe          = "debugfs_create_file_full_kprobe"
+	TraceeProgDebugfsCreateFileKprobe              = "debugfs_create_file_kprobe"
+	TraceeProgDeviceAddFentry                      = "device_add_fentry"
+	TraceeProgDeviceAddKprobe                      = "device_add_kprobe"
+	TraceeProgDirtyPipeSplice                      = "dirty_pipe_splice"
+	TraceeProgDoExitFentry                         = "do_exit_fentry"
+	TraceeProgDoExitKprobe                         = "do_exit_kprobe"
+	TraceeProgDoExitTracepoint                     = "do_exit_tracepoint"
+	TraceeProgDoInitModuleEnter                    = "do_init_module_enter"
+	TraceeProgDoInitModuleFentry                   = "do_init_module_fentry"
+	TraceeProgDoInitModuleKprobe                   = "do_init_module_kprobe"
+	TraceeProgDoInitModuleLoad                     = "do_init_module_load"
+	TraceeProgDoMmapExit                           = "do_mmap_exit"
+	TraceeProgDoSigactionEnter                     = "do_sigaction_enter"
+	TraceeProgDoSigactionExit                      = "do_sigaction_exit"
+	TraceeProgDoSigactionFentry                    = "do_sigaction_fentry"
+	TraceeProgDoSigactionKprobe                    = "do_sigaction_kprobe"
+	TraceeProgDoSpliceFexit                        = "do_splice_fexit"
+	TraceeProgDoTruncateExit                       = "do_truncate_exit"
+	TraceeProgDoTruncateFentry                     = "do_truncate_fentry"
+	TraceeProgDoTruncateKprobe                     = "do_truncate_kprobe"
+	TraceeProgDoTruncateUring                      = "do_truncate_uring"
+	TraceeProgExecRemember                         = "exec_remember"
+	TraceeProgExecveSuccess                        = "execve_success"
+	TraceeProgFilldir64Fentry                      = "filldir64_fentry"
+	TraceeProgFilldir64Kprobe                      = "filldir64_kprobe"
+	TraceeProgIdentityEnter                        = "identity_enter"
+	TraceeProgInotifyFindInodeFexit                = "inotify_find_inode_fexit"
+	TraceeProgInotifyWatchExit                     = "inotify_watch_exit"
+	TraceeProgIoUringComplete                      = "io_uring_complete"
+	TraceeProgIoUringCreate                        = "io_uring_create"
+	TraceeProgIoUringSubmit                        = "io_uring_submit"
+	TraceeProgKallsymsLookupNameFentry             = "kallsyms_lookup_name_fentry"
+	TraceeProgKallsymsLookupNameKprobe             = "kallsyms_lookup_name_kprobe"
+	TraceeProgLoadElfPhdrsExec                     = "load_elf_phdrs_exec"
+	TraceeProgLoadElfPhdrsFentry                   = "load_elf_phdrs_fentry"
+	TraceeProgLoadElfPhdrsKprobe                   = "load_elf_phdrs_kprobe"
+	TraceeProgMagicWrite                           = "magic_write"
+	TraceeProgMagicWriteFexit                      = "magic_write_fexit"
+	TraceeProgMagicWriteUring                      = "magic_write_uring"
+	TraceeProgMagicWritevFexit                     = "magic_writev_fexit"
+	TraceeProgMemProtAlert                         = "mem_prot_alert"
+	TraceeProgModuleFree                           = "module_free"
+	TraceeProgModuleLoad                           = "module_load"
+	TraceeProgMprotectEnter                        = "mprotect_enter"
+	TraceeProgNetTcpConnect                        = "net_tcp_connect"
+	TraceeProgNetfilterChange                      = "netfilter_change"
+	TraceeProgProcCreateFentry                     = "proc_create_fentry"
+	TraceeProgProcCreateKprobe                     = "proc_create_kprobe"
+	TraceeProgProcessExecuteFailed                 = "process_execute_failed"
+	TraceeProgRegisterKprobeFentry                 = "register_kprobe_fentry"
+	TraceeProgRegisterKprobeKprobe                 = "register_kprobe_kprobe"
+	TraceeProgSchedProcessExec                     = "sched_process_exec"
+	TraceeProgSchedProcessExit                     = "sched_process_exit"
+	TraceeProgSchedProcessFork                     = "sched_process_fork"
+	TraceeProgSchedSwitch                          = "sched_switch"
+	TraceeProgSecurityBpfExit                      = "security_bpf_exit"
+	TraceeProgSecurityBpfFentry                    = "security_bpf_fentry"
+	TraceeProgSecurityBpfKprobe                    = "security_bpf_kprobe"
+	TraceeProgSecurityBpfLsm                       = "security_bpf_lsm"
+	TraceeProgSecurityBpfMapExit                   = "security_bpf_map_exit"
+	TraceeProgSecurityBpfMapFentry                 = "security_bpf_map_fentry"
+	TraceeProgSecurityBpfMapKprobe                 = "security_bpf_map_kprobe"
+	TraceeProgSecurityBpfMapLsm                    = "security_bpf_map_lsm"
+	TraceeProgSecurityBpfProgExit                  = "security_bpf_prog_exit"
+	TraceeProgSecurityBpfProgFentry                = "security_bpf_prog_fentry"
+	TraceeProgSecurityBpfProgKprobe                = "security_bpf_prog_kprobe"
+	TraceeProgSecurityBpfProgLsm                   = "security_bpf_prog_lsm"
+	TraceeProgSecurityBprmCheckExec                = "security_bprm_check_exec"
+	TraceeProgSecurityBprmCheckFentry              = "security_bprm_check_fentry"
+	TraceeProgSecurityBprmCheckKprobe              = "security_bprm_check_kprobe"
+	TraceeProgSecurityBprmCheckLsm                 = "security_bprm_check_lsm"
+	TraceeProgSecurityFileMprotectExit             = "security_file_mprotect_exit"
+	TraceeProgSecurityFileMprotectFentry           = "security_file_mprotect_fentry"
+	TraceeProgSecurityFileMprotectKprobe           = "security_file_mprotect_kprobe"
+	TraceeProgSecurityFileMprotectLsm              = "security_file_mprotect_lsm"
+	TraceeProgSecurityFileOpenExit                 = "security_file_open_exit"
+	TraceeProgSecurityFileOpenFentry               = "security_file_open_fentry"
+	TraceeProgSecurityFileOpenKprobe               = "security_file_open_kprobe"
+	TraceeProgSecurityFileOpenLsm                  = "security_file_open_lsm"
+	TraceeProgSecurityFileOpenUring                = "security_file_open_uring"
+	TraceeProgSecurityFileOpenUringUnanswered      = "security_file_open_uring_unanswered"
+	TraceeProgSecurityInodeMknodExit               = "security_inode_mknod_exit"
+	TraceeProgSecurityInodeMknodFentry             = "security_inode_mknod_fentry"
+	TraceeProgSecurityInodeMknodKprobe             = "security_inode_mknod_kprobe"
+	TraceeProgSecurityInodeMknodLsm                = "security_inode_mknod_lsm"
+	TraceeProgSecurityInodeRenameExit              = "security_inode_rename_exit"
+	TraceeProgSecurityInodeRenameFentry            = "security_inode_rename_fentry"
+	TraceeProgSecurityInodeRenameKprobe            = "security_inode_rename_kprobe"
+	TraceeProgSecurityInodeRenameLsm               = "security_inode_rename_lsm"
+	TraceeProgSecurityInodeRenameUring             = "security_inode_rename_uring"
+	TraceeProgSecurityInodeRenameUringUnanswered   = "security_inode_rename_uring_unanswered"
+	TraceeProgSecurityInodeSymlinkExit             = "security_inode_symlink_exit"
+	TraceeProgSecurityInodeSymlinkFentry           = "security_inode_symlink_fentry"
+	TraceeProgSecurityInodeSymlinkKprobe           = "security_inode_symlink_kprobe"
+	TraceeProgSecurityInodeSymlinkLsm              = "security_inode_symlink_lsm"
+	TraceeProgSecurityInodeSymlinkUring            = "security_inode_symlink_uring"
+	TraceeProgSecurityInodeSymlinkUringUnanswered  = "security_inode_symlink_uring_unanswered"
+	TraceeProgSecurityInodeUnlinkExit              = "security_inode_unlink_exit"
+	TraceeProgSecurityInodeUnlinkFentry            = "security_inode_unlink_fentry"
+	TraceeProgSecurityInodeUnlinkKprobe            = "security_inode_unlink_kprobe"
+	TraceeProgSecurityInodeUnlinkLsm               = "security_inode_unlink_lsm"
+	TraceeProgSecurityInodeUnlinkUring             = "security_inode_unlink_uring"
+	TraceeProgSecurityInodeUnlinkUringUnanswered   = "security_inode_unlink_uring_unanswered"
+	TraceeProgSecurityKernelPostReadFileExit       = "security_kernel_post_read_file_exit"
+	TraceeProgSecurityKernelPostReadFileFentry     = "security_kernel_post_read_file_fentry"
+	TraceeProgSecurityKernelPostReadFileKprobe     = "security_kernel_post_read_file_kprobe"
+	TraceeProgSecurityKernelPostReadFileLsm        = "security_kernel_post_read_file_lsm"
+	TraceeProgSecurityKernelReadFileExit           = "security_kernel_read_file_exit"
+	TraceeProgSecurityKernelReadFileFentry         = "security_kernel_read_file_fentry"
+	TraceeProgSecurityKernelReadFileKprobe         = "security_kernel_read_file_kprobe"
+	TraceeProgSecurityKernelReadFileLsm            = "security_kernel_read_file_lsm"
+	TraceeProgSecurityMmapFileExit                 = "security_mmap_file_exit"
+	TraceeProgSecurityMmapFileFentry               = "security_mmap_file_fentry"
+	TraceeProgSecurityMmapFileKprobe               = "security_mmap_file_kprobe"
+	TraceeProgSecurityMmapFileLsm                  = "security_mmap_file_lsm"
+	TraceeProgSecurityPathNotifyExit               = "security_path_notify_exit"
+	TraceeProgSecurityPathNotifyFentry             = "security_path_notify_fentry"
+	TraceeProgSecurityPathNotifyKprobe             = "security_path_notify_kprobe"
+	TraceeProgSecurityPathNotifyLsm                = "security_path_notify_lsm"
+	TraceeProgSecuritySbMountExit                  = "security_sb_mount_exit"
+	TraceeProgSecuritySbMountFentry                = "security_sb_mount_fentry"
+	TraceeProgSecuritySbMountKprobe                = "security_sb_mount_kprobe"
+	TraceeProgSecuritySbMountLsm                   = "security_sb_mount_lsm"
+	TraceeProgSecuritySbUmountExit                 = "security_sb_umount_exit"
+	TraceeProgSecuritySbUmountFentry               = "security_sb_umount_fentry"
+	TraceeProgSecuritySbUmountKprobe               = "security_sb_umount_kprobe"
+	TraceeProgSecuritySbUmountLsm                  = "security_sb_umount_lsm"
+	TraceeProgSecuritySettime64Exit                = "security_settime64_exit"
+	TraceeProgSecuritySettime64Fentry              = "security_settime64_fentry"
+	TraceeProgSecuritySettime64Kprobe              = "security_settime64_kprobe"
+	TraceeProgSecuritySettime64Lsm                 = "security_settime64_lsm"
+	TraceeProgSecuritySocketAcceptExit             = "security_socket_accept_exit"
+	TraceeProgSecuritySocketAcceptFentry           = "security_socket_accept_fentry"
+	TraceeProgSecuritySocketAcceptKprobe           = "security_socket_accept_kprobe"
+	TraceeProgSecuritySocketAcceptLsm              = "security_socket_accept_lsm"
+	TraceeProgSecuritySocketAcceptUring            = "security_socket_accept_uring"
+	TraceeProgSecuritySocketBindExit               = "security_socket_bind_exit"
+	TraceeProgSecuritySocketBindFentry             = "security_socket_bind_fentry"
+	TraceeProgSecuritySocketBindKprobe             = "security_socket_bind_kprobe"
+	TraceeProgSecuritySocketBindLsm                = "security_socket_bind_lsm"
+	TraceeProgSecuritySocketBindUring              = "security_socket_bind_uring"
+	TraceeProgSecuritySocketConnectExit            = "security_socket_connect_exit"
+	TraceeProgSecuritySocketConnectFentry          = "security_socket_connect_fentry"
+	TraceeProgSecuritySocketConnectKprobe          = "security_socket_connect_kprobe"
+	TraceeProgSecuritySocketConnectLsm             = "security_socket_connect_lsm"
+	TraceeProgSecuritySocketConnectUring           = "security_socket_connect_uring"
+	TraceeProgSecuritySocketConnectUringUnanswered = "security_socket_connect_uring_unanswered"
+	TraceeProgSecuritySocketCreateExit             = "security_socket_create_exit"
+	TraceeProgSecuritySocketCreateFentry           = "security_socket_create_fentry"
+	TraceeProgSecuritySocketCreateKprobe           = "security_socket_create_kprobe"
+	TraceeProgSecuritySocketCreateLsm              = "security_socket_create_lsm"
+	TraceeProgSecuritySocketCreateUring            = "security_socket_create_uring"
+	TraceeProgSecuritySocketListenExit             = "security_socket_listen_exit"
+	TraceeProgSecuritySocketListenFentry           = "security_socket_listen_fentry"
+	TraceeProgSecuritySocketListenKprobe           = "security_socket_listen_kprobe"
+	TraceeProgSecuritySocketListenLsm              = "security_socket_listen_lsm"
+	TraceeProgSecuritySocketListenUring            = "security_socket_listen_uring"
+	TraceeProgSecuritySocketSetsockoptExit         = "security_socket_setsockopt_exit"
+	TraceeProgSecuritySocketSetsockoptFentry       = "security_socket_setsockopt_fentry"
+	TraceeProgSecuritySocketSetsockoptKprobe       = "security_socket_setsockopt_kprobe"
+	TraceeProgSecuritySocketSetsockoptLsm          = "security_socket_setsockopt_lsm"
+	TraceeProgSecurityTaskPrctlExit                = "security_task_prctl_exit"
+	TraceeProgSecurityTaskPrctlFentry              = "security_task_prctl_fentry"
+	TraceeProgSecurityTaskPrctlKprobe              = "security_task_prctl_kprobe"
+	TraceeProgSecurityTaskPrctlLsm                 = "security_task_prctl_lsm"
+	TraceeProgSecurityTaskSetrlimitExit            = "security_task_setrlimit_exit"
+	TraceeProgSecurityTaskSetrlimitFentry          = "security_task_setrlimit_fentry"
+	TraceeProgSecurityTaskSetrlimitKprobe          = "security_task_setrlimit_kprobe"
+	TraceeProgSecurityTaskSetrlimitLsm             = "security_task_setrlimit_lsm"
+	TraceeProgSetFsPwdExit                         = "set_fs_pwd_exit"
+	TraceeProgSetFsPwdFentry                       = "set_fs_pwd_fentry"
+	TraceeProgSetFsPwdKprobe                       = "set_fs_pwd_kprobe"
+	TraceeProgSharedObjectLoadedExit               = "shared_object_loaded_exit"
+	TraceeProgSocketAccept                         = "socket_accept"
+	TraceeProgSocketAcceptUring                    = "socket_accept_uring"
+	TraceeProgSocketDup                            = "socket_dup"
+	TraceeProgSwitchTaskNs                         = "switch_task_ns"
+	TraceeProgSysEnter                             = "sys_enter"
+	TraceeProgSysExit                              = "sys_exit"
+	TraceeProgSyscallSourceEnter                   = "syscall_source_enter"
+	TraceeProgTaskRename                           = "task_rename"
+	TraceeProgUserNamespaceCreateExit              = "user_namespace_create_exit"
+	TraceeProgUserNamespaceCreateFork              = "user_namespace_create_fork"
+	TraceeProgVfsReadExit                          = "vfs_read_exit"
+	TraceeProgVfsReadFexit                         = "vfs_read_fexit"
+	TraceeProgVfsReadUring                         = "vfs_read_uring"
+	TraceeProgVfsReadvExit                         = "vfs_readv_exit"
+	TraceeProgVfsReadvFexit                        = "vfs_readv_fexit"
+	TraceeProgVfsReadvUring                        = "vfs_readv_uring"
+	TraceeProgVfsUtimesExit                        = "vfs_utimes_exit"
+	TraceeProgVfsUtimesFentry                      = "vfs_utimes_fentry"
+	TraceeProgVfsUtimesKprobe                      = "vfs_utimes_kprobe"
+	TraceeProgVfsWriteExit                         = "vfs_write_exit"
+	TraceeProgVfsWriteFexit                        = "vfs_write_fexit"
+	TraceeProgVfsWriteUring                        = "vfs_write_uring"
+	TraceeProgVfsWritevExit                        = "vfs_writev_exit"
+	TraceeProgVfsWritevFexit                       = "vfs_writev_fexit"
+	TraceeProgVfsWritevUring                       = "vfs_writev_uring"
+	TraceeProgZeroedEntries                        = "zeroed_entries"
+	TraceeVarContainerController                   = "container_controller"
+	TraceeVarContainerHierarchy                    = "container_hierarchy"
+	TraceeVarContainerRule                         = "container_rule"
+	TraceeVarContainersKnown                       = "containers_known"
+	TraceeVarDetectSyscall                         = "detect_syscall"
+	TraceeVarEventFlags                            = "event_flags"
+	TraceeVarEventIds                              = "event_ids"
+	TraceeVarExecEnv                               = "exec_env"
+	TraceeVarFilterPatterns                        = "filter_patterns"
+	TraceeVarFilterRules                           = "filter_rules"
+	TraceeVarMultiplexedSpecs                      = "multiplexed_specs"
+	TraceeVarNoTaskState                           = "no_task_state"
+	TraceeVarOwnPid                                = "own_pid"
+	TraceeVarSyscallSpecs                          = "syscall_specs"
+	TraceeVarUringAnswer                           = "uring_answer"
+	TraceeVarUringSecond                           = "uring_second"
+	TraceeVarUringSpecs                            = "uring_specs"
+	TraceeVarWakeBulk                              = "wake_bulk"
+	TraceeVarWakeCritical                          = "wake_critical"
+	TraceeVarWakeEvery                             = "wake_every"
 )
 
 // LoadTracee returns the embedded CollectionSpec for Tracee.
@@ -341,244 +397,285 @@ type TraceeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeProgramSpecs struct {
-	KernelWriteFexit                 *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
-	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
-	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
-	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
-	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
-	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
-	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
-	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
-	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
-	CapCapableFentry                 *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
-	CapCapableKprobe                 *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
-	CapCapableTracepoint             *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
-	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	ChmodCommonExit                  *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
-	ChmodCommonFexit                 *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
-	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
-	CreateUserNsKprobe               *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
-	DebugfsCreateDirFentry           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
-	DebugfsCreateDirKprobe           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
-	DebugfsCreateFileFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
-	DebugfsCreateFileFullFentry      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
-	DebugfsCreateFileFullKprobe      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
-	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
-	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
-	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
-	DirtyPipeSplice                  *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
-	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
-	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
-	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
-	DoInitModuleEnter                *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
-	DoInitModuleFentry               *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
-	DoInitModuleKprobe               *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
-	DoInitModuleLoad                 *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
-	DoMmapExit                       *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
-	DoSigactionEnter                 *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
-	DoSpliceFexit                    *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
-	DoTruncateExit                   *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
-	DoTruncateFentry                 *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
-	DoTruncateKprobe                 *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
-	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
-	Filldir64Fentry                  *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
-	Filldir64Kprobe                  *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
-	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	InotifyFindInodeFexit            *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
-	InotifyWatchExit                 *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
-	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
-	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
-	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
-	LoadElfPhdrsExec                 *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
-	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
-	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
-	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MagicWriteFexit                  *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
-	MagicWritevFexit                 *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
-	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
-	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
-	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	NetTcpConnect                    *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
-	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
-	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
-	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
-	ProcessExecuteFailed             *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
-	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
-	RegisterKprobeKprobe             *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
-	SchedProcessExec                 *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit                 *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork                 *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SchedSwitch                      *ebpf.ProgramSpec `ebpf:"sched_switch"`
-	SecurityBpfExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
-	SecurityBpfFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
-	SecurityBpfKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
-	SecurityBpfLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
-	SecurityBpfMapExit               *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
-	SecurityBpfMapFentry             *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
-	SecurityBpfMapKprobe             *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
-	SecurityBpfMapLsm                *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
-	SecurityBpfProgExit              *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
-	SecurityBpfProgFentry            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
-	SecurityBpfProgKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
-	SecurityBpfProgLsm               *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
-	SecurityBprmCheckExec            *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry          *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe          *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm             *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit         *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
-	SecurityFileMprotectFentry       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm          *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit             *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecurityInodeMknodExit           *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
-	SecurityInodeMknodFentry         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
-	SecurityInodeMknodKprobe         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
-	SecurityInodeMknodLsm            *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
-	SecurityInodeRenameExit          *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
-	SecurityInodeRenameFentry        *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
-	SecurityInodeRenameKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
-	SecurityInodeRenameLsm           *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
-	SecurityInodeSymlinkExit         *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
-	SecurityInodeSymlinkFentry       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
-	SecurityInodeSymlinkKprobe       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
-	SecurityInodeSymlinkLsm          *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
-	SecurityInodeUnlinkExit          *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
-	SecurityInodeUnlinkFentry        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
-	SecurityInodeUnlinkKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
-	SecurityInodeUnlinkLsm           *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
-	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
-	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
-	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
-	SecurityKernelPostReadFileLsm    *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
-	SecurityKernelReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
-	SecurityKernelReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
-	SecurityKernelReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
-	SecurityKernelReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
-	SecurityMmapFileExit             *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
-	SecurityPathNotifyExit           *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
-	SecurityPathNotifyFentry         *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
-	SecurityPathNotifyKprobe         *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
-	SecurityPathNotifyLsm            *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
-	SecuritySbMountExit              *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
-	SecuritySbMountFentry            *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
-	SecuritySbMountKprobe            *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
-	SecuritySbMountLsm               *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
-	SecuritySbUmountExit             *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
-	SecuritySbUmountFentry           *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
-	SecuritySbUmountKprobe           *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
-	SecuritySbUmountLsm              *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
-	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm             *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit         *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit           *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry         *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe         *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm            *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit        *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry      *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm         *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit         *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry       *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm          *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit         *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry       *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm          *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit     *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm      *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit            *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry          *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe          *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm             *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit        *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
-	SetFsPwdExit                     *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
-	SetFsPwdFentry                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
-	SetFsPwdKprobe                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
-	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
-	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs                     *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                         *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                          *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	SyscallSourceEnter               *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
-	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
-	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
-	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
-	VfsReadExit                      *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
-	VfsReadFexit                     *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
-	VfsReadvExit                     *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
-	VfsReadvFexit                    *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
-	VfsUtimesExit                    *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
-	VfsUtimesFentry                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
-	VfsUtimesKprobe                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
-	VfsWriteExit                     *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
-	VfsWriteFexit                    *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
-	VfsWritevExit                    *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
-	VfsWritevFexit                   *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
-	ZeroedEntries                    *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
+	KernelWriteFexit                     *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
+	RegisterChrdevFentry                 *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe                 *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                       *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                       *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                            *ebpf.ProgramSpec `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry         *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe         *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted            *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                     *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                     *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint                 *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                     *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                          *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                          *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                      *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
+	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
+	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
+	ContainerStarted                     *ebpf.ProgramSpec `ebpf:"container_started"`
+	CreateUserNsFentry                   *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe                   *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry               *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe               *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry              *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe              *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                      *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                      *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                      *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
+	DoExitFentry                         *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
+	DoExitKprobe                         *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                     *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                    *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry                   *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe                   *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                     *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
+	DoMmapExit                           *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                     *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                      *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                    *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                    *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                        *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit                       *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                     *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                     *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
+	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
+	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	Filldir64Fentry                      *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                      *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
+	IdentityEnter                        *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit                *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                     *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
+	IoUringComplete                      *ebpf.ProgramSpec `ebpf:"io_uring_complete"`
+	IoUringCreate                        *ebpf.ProgramSpec `ebpf:"io_uring_create"`
+	IoUringSubmit                        *ebpf.ProgramSpec `ebpf:"io_uring_submit"`
+	KallsymsLookupNameFentry             *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe             *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                     *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                           *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit                      *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWriteUring                      *ebpf.ProgramSpec `ebpf:"magic_write_uring"`
+	MagicWritevFexit                     *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
+	MemProtAlert                         *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	ModuleFree                           *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                           *ebpf.ProgramSpec `ebpf:"module_load"`
+	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry                 *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe                 *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                     *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit                     *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork                     *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedSwitch                          *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SecurityBpfExit                      *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                    *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                    *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                       *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit                   *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry                 *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe                 *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                    *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec                *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry              *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe              *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm                 *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit             *ebpf.ProgramSpec `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry           *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe           *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm              *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit                 *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry               *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe               *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm                  *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityFileOpenUring                *ebpf.ProgramSpec `ebpf:"security_file_open_uring"`
+	SecurityFileOpenUringUnanswered      *ebpf.ProgramSpec `ebpf:"security_file_open_uring_unanswered"`
+	SecurityInodeMknodExit               *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry             *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe             *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm                *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit              *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry            *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe            *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm               *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeRenameUring             *ebpf.ProgramSpec `ebpf:"security_inode_rename_uring"`
+	SecurityInodeRenameUringUnanswered   *ebpf.ProgramSpec `ebpf:"security_inode_rename_uring_unanswered"`
+	SecurityInodeSymlinkExit             *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry           *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe           *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm              *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeSymlinkUring            *ebpf.ProgramSpec `ebpf:"security_inode_symlink_uring"`
+	SecurityInodeSymlinkUringUnanswered  *ebpf.ProgramSpec `ebpf:"security_inode_symlink_uring_unanswered"`
+	SecurityInodeUnlinkExit              *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry            *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe            *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm               *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
+	SecurityInodeUnlinkUring             *ebpf.ProgramSpec `ebpf:"security_inode_unlink_uring"`
+	SecurityInodeUnlinkUringUnanswered   *ebpf.ProgramSpec `ebpf:"security_inode_unlink_uring_unanswered"`
+	SecurityKernelPostReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit           *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry         *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe         *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm            *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit                 *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry               *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe               *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm                  *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit               *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry             *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe             *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm                *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit                  *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry                *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe                *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm                   *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit                 *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry               *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe               *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm                  *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
+	SecuritySettime64Exit                *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry              *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe              *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm                 *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit             *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry           *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm              *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketAcceptUring            *ebpf.ProgramSpec `ebpf:"security_socket_accept_uring"`
+	SecuritySocketBindExit               *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry             *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe             *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm                *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketBindUring              *ebpf.ProgramSpec `ebpf:"security_socket_bind_uring"`
+	SecuritySocketConnectExit            *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry          *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe          *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm             *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketConnectUring           *ebpf.ProgramSpec `ebpf:"security_socket_connect_uring"`
+	SecuritySocketConnectUringUnanswered *ebpf.ProgramSpec `ebpf:"security_socket_connect_uring_unanswered"`
+	SecuritySocketCreateExit             *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry           *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm              *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketCreateUring            *ebpf.ProgramSpec `ebpf:"security_socket_create_uring"`
+	SecuritySocketListenExit             *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry           *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm              *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketListenUring            *ebpf.ProgramSpec `ebpf:"security_socket_listen_uring"`
+	SecuritySocketSetsockoptExit         *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit                *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry              *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe              *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm                 *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit            *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry          *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe          *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm             *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                         *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                       *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                       *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
+	SharedObjectLoadedExit               *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                         *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketAcceptUring                    *ebpf.ProgramSpec `ebpf:"socket_accept_uring"`
+	SocketDup                            *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                         *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                             *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                              *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	SyscallSourceEnter                   *ebpf.ProgramSpec `ebpf:"syscall_source_enter"`
+	TaskRename                           *ebpf.ProgramSpec `ebpf:"task_rename"`
+	UserNamespaceCreateExit              *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork              *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                          *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit                         *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadUring                         *ebpf.ProgramSpec `ebpf:"vfs_read_uring"`
+	VfsReadvExit                         *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                        *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsReadvUring                        *ebpf.ProgramSpec `ebpf:"vfs_readv_uring"`
+	VfsUtimesExit                        *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                      *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                      *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                         *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                        *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWriteUring                        *ebpf.ProgramSpec `ebpf:"vfs_write_uring"`
+	VfsWritevExit                        *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                       *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	VfsWritevUring                       *ebpf.ProgramSpec `ebpf:"vfs_writev_uring"`
+	ZeroedEntries                        *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeMapSpecs struct {
-	Buffers             *ebpf.MapSpec `ebpf:"buffers"`
-	Bulk                *ebpf.MapSpec `ebpf:"bulk"`
-	Counters            *ebpf.MapSpec `ebpf:"counters"`
-	Critical            *ebpf.MapSpec `ebpf:"critical"`
-	EnterTails          *ebpf.MapSpec `ebpf:"enter_tails"`
-	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
-	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
-	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
-	ModulesInInit       *ebpf.MapSpec `ebpf:"modules_in_init"`
-	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
-	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
+	Buffers              *ebpf.MapSpec `ebpf:"buffers"`
+	Bulk                 *ebpf.MapSpec `ebpf:"bulk"`
+	ContainerDresses     *ebpf.MapSpec `ebpf:"container_dresses"`
+	ContainerGroups      *ebpf.MapSpec `ebpf:"container_groups"`
+	ContainerIds         *ebpf.MapSpec `ebpf:"container_ids"`
+	Counters             *ebpf.MapSpec `ebpf:"counters"`
+	Critical             *ebpf.MapSpec `ebpf:"critical"`
+	EnterTails           *ebpf.MapSpec `ebpf:"enter_tails"`
+	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
+	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
+	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
+	TaskStatesByAddress  *ebpf.MapSpec `ebpf:"task_states_by_address"`
+	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
+	UringNames           *ebpf.MapSpec `ebpf:"uring_names"`
+	UringRequests        *ebpf.MapSpec `ebpf:"uring_requests"`
+	UringTails           *ebpf.MapSpec `ebpf:"uring_tails"`
+	UringUnansweredTails *ebpf.MapSpec `ebpf:"uring_unanswered_tails"`
 }
 
 // TraceeVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeVariableSpecs struct {
-	DetectSyscall    *ebpf.VariableSpec `ebpf:"detect_syscall"`
-	EventFlags       *ebpf.VariableSpec `ebpf:"event_flags"`
-	EventIds         *ebpf.VariableSpec `ebpf:"event_ids"`
-	ExecEnv          *ebpf.VariableSpec `ebpf:"exec_env"`
-	FilterPatterns   *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules      *ebpf.VariableSpec `ebpf:"filter_rules"`
-	MultiplexedSpecs *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
-	NoTaskState      *ebpf.VariableSpec `ebpf:"no_task_state"`
-	OwnPid           *ebpf.VariableSpec `ebpf:"own_pid"`
-	SyscallSpecs     *ebpf.VariableSpec `ebpf:"syscall_specs"`
-	WakeBulk         *ebpf.VariableSpec `ebpf:"wake_bulk"`
-	WakeCritical     *ebpf.VariableSpec `ebpf:"wake_critical"`
-	WakeEvery        *ebpf.VariableSpec `ebpf:"wake_every"`
+	ContainerController *ebpf.VariableSpec `ebpf:"container_controller"`
+	ContainerHierarchy  *ebpf.VariableSpec `ebpf:"container_hierarchy"`
+	ContainerRule       *ebpf.VariableSpec `ebpf:"container_rule"`
+	ContainersKnown     *ebpf.VariableSpec `ebpf:"containers_known"`
+	DetectSyscall       *ebpf.VariableSpec `ebpf:"detect_syscall"`
+	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
+	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
+	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
+	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
+	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
+	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
+	SyscallSpecs        *ebpf.VariableSpec `ebpf:"syscall_specs"`
+	UringAnswer         *ebpf.VariableSpec `ebpf:"uring_answer"`
+	UringSecond         *ebpf.VariableSpec `ebpf:"uring_second"`
+	UringSpecs          *ebpf.VariableSpec `ebpf:"uring_specs"`
+	WakeBulk            *ebpf.VariableSpec `ebpf:"wake_bulk"`
+	WakeCritical        *ebpf.VariableSpec `ebpf:"wake_critical"`
+	WakeEvery           *ebpf.VariableSpec `ebpf:"wake_every"`
 }
 
 // TraceeObjects contains all objects after they have been loaded into the kernel.
@@ -601,23 +698,34 @@ func (o *TraceeObjects) Close() error {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeMaps struct {
-	Buffers             *ebpf.Map `ebpf:"buffers"`
-	Bulk                *ebpf.Map `ebpf:"bulk"`
-	Counters            *ebpf.Map `ebpf:"counters"`
-	Critical            *ebpf.Map `ebpf:"critical"`
-	EnterTails          *ebpf.Map `ebpf:"enter_tails"`
-	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
-	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
-	FilterValues        *ebpf.Map `ebpf:"filter_values"`
-	ModulesInInit       *ebpf.Map `ebpf:"modules_in_init"`
-	TaskStates          *ebpf.Map `ebpf:"task_states"`
-	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
+	Buffers              *ebpf.Map `ebpf:"buffers"`
+	Bulk                 *ebpf.Map `ebpf:"bulk"`
+	ContainerDresses     *ebpf.Map `ebpf:"container_dresses"`
+	ContainerGroups      *ebpf.Map `ebpf:"container_groups"`
+	ContainerIds         *ebpf.Map `ebpf:"container_ids"`
+	Counters             *ebpf.Map `ebpf:"counters"`
+	Critical             *ebpf.Map `ebpf:"critical"`
+	EnterTails           *ebpf.Map `ebpf:"enter_tails"`
+	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
+	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
+	FilterValues         *ebpf.Map `ebpf:"filter_values"`
+	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	TaskStates           *ebpf.Map `ebpf:"task_states"`
+	TaskStatesByAddress  *ebpf.Map `ebpf:"task_states_by_address"`
+	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
+	UringNames           *ebpf.Map `ebpf:"uring_names"`
+	UringRequests        *ebpf.Map `ebpf:"uring_requests"`
+	UringTails           *ebpf.Map `ebpf:"uring_tails"`
+	UringUnansweredTails *ebpf.Map `ebpf:"uring_unanswered_tails"`
 }
 
 func (m *TraceeMaps) Close() error {
 	return _TraceeClose(
 		m.Buffers,
 		m.Bulk,
+		m.ContainerDresses,
+		m.ContainerGroups,
+		m.ContainerIds,
 		m.Counters,
 		m.Critical,
 		m.EnterTails,
@@ -627,6 +735,11 @@ func (m *TraceeMaps) Close() error {
 		m.ModulesInInit,
 		m.TaskStates,
 		m.TaskStatesByAddress,
+		m.UringDescriptors,
+		m.UringNames,
+		m.UringRequests,
+		m.UringTails,
+		m.UringUnansweredTails,
 	)
 }
 
@@ -634,227 +747,260 @@ func (m *TraceeMaps) Close() error {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeVariables struct {
-	DetectSyscall    *ebpf.Variable `ebpf:"detect_syscall"`
-	EventFlags       *ebpf.Variable `ebpf:"event_flags"`
-	EventIds         *ebpf.Variable `ebpf:"event_ids"`
-	ExecEnv          *ebpf.Variable `ebpf:"exec_env"`
-	FilterPatterns   *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules      *ebpf.Variable `ebpf:"filter_rules"`
-	MultiplexedSpecs *ebpf.Variable `ebpf:"multiplexed_specs"`
-	NoTaskState      *ebpf.Variable `ebpf:"no_task_state"`
-	OwnPid           *ebpf.Variable `ebpf:"own_pid"`
-	SyscallSpecs     *ebpf.Variable `ebpf:"syscall_specs"`
-	WakeBulk         *ebpf.Variable `ebpf:"wake_bulk"`
-	WakeCritical     *ebpf.Variable `ebpf:"wake_critical"`
-	WakeEvery        *ebpf.Variable `ebpf:"wake_every"`
+	ContainerController *ebpf.Variable `ebpf:"container_controller"`
+	ContainerHierarchy  *ebpf.Variable `ebpf:"container_hierarchy"`
+	ContainerRule       *ebpf.Variable `ebpf:"container_rule"`
+	ContainersKnown     *ebpf.Variable `ebpf:"containers_known"`
+	DetectSyscall       *ebpf.Variable `ebpf:"detect_syscall"`
+	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
+	EventIds            *ebpf.Variable `ebpf:"event_ids"`
+	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
+	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
+	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
+	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
+	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
+	SyscallSpecs        *ebpf.Variable `ebpf:"syscall_specs"`
+	UringAnswer         *ebpf.Variable `ebpf:"uring_answer"`
+	UringSecond         *ebpf.Variable `ebpf:"uring_second"`
+	UringSpecs          *ebpf.Variable `ebpf:"uring_specs"`
+	WakeBulk            *ebpf.Variable `ebpf:"wake_bulk"`
+	WakeCritical        *ebpf.Variable `ebpf:"wake_critical"`
+	WakeEvery           *ebpf.Variable `ebpf:"wake_every"`
 }
 
 // TraceePrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceePrograms struct {
-	KernelWriteFexit                 *ebpf.Program `ebpf:"__kernel_write_fexit"`
-	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
-	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
-	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
-	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
-	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
-	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
-	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
-	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
-	CapCapableFentry                 *ebpf.Program `ebpf:"cap_capable_fentry"`
-	CapCapableKprobe                 *ebpf.Program `ebpf:"cap_capable_kprobe"`
-	CapCapableTracepoint             *ebpf.Program `ebpf:"cap_capable_tracepoint"`
-	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
-	ChmodCommonExit                  *ebpf.Program `ebpf:"chmod_common_exit"`
-	ChmodCommonFexit                 *ebpf.Program `ebpf:"chmod_common_fexit"`
-	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
-	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
-	CreateUserNsKprobe               *ebpf.Program `ebpf:"create_user_ns_kprobe"`
-	DebugfsCreateDirFentry           *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
-	DebugfsCreateDirKprobe           *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
-	DebugfsCreateFileFentry          *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
-	DebugfsCreateFileFullFentry      *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
-	DebugfsCreateFileFullKprobe      *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
-	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
-	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
-	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
-	DirtyPipeSplice                  *ebpf.Program `ebpf:"dirty_pipe_splice"`
-	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
-	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
-	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
-	DoInitModuleEnter                *ebpf.Program `ebpf:"do_init_module_enter"`
-	DoInitModuleFentry               *ebpf.Program `ebpf:"do_init_module_fentry"`
-	DoInitModuleKprobe               *ebpf.Program `ebpf:"do_init_module_kprobe"`
-	DoInitModuleLoad                 *ebpf.Program `ebpf:"do_init_module_load"`
-	DoMmapExit                       *ebpf.Program `ebpf:"do_mmap_exit"`
-	DoSigactionEnter                 *ebpf.Program `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
-	DoSpliceFexit                    *ebpf.Program `ebpf:"do_splice_fexit"`
-	DoTruncateExit                   *ebpf.Program `ebpf:"do_truncate_exit"`
-	DoTruncateFentry                 *ebpf.Program `ebpf:"do_truncate_fentry"`
-	DoTruncateKprobe                 *ebpf.Program `ebpf:"do_truncate_kprobe"`
-	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
-	Filldir64Fentry                  *ebpf.Program `ebpf:"filldir64_fentry"`
-	Filldir64Kprobe                  *ebpf.Program `ebpf:"filldir64_kprobe"`
-	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
-	InotifyFindInodeFexit            *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
-	InotifyWatchExit                 *ebpf.Program `ebpf:"inotify_watch_exit"`
-	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
-	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
-	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
-	LoadElfPhdrsExec                 *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
-	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
-	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
-	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
-	MagicWriteFexit                  *ebpf.Program `ebpf:"magic_write_fexit"`
-	MagicWritevFexit                 *ebpf.Program `ebpf:"magic_writev_fexit"`
-	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
-	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
-	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
-	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
-	NetTcpConnect                    *ebpf.Program `ebpf:"net_tcp_connect"`
-	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
-	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
-	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
-	ProcessExecuteFailed             *ebpf.Program `ebpf:"process_execute_failed"`
-	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
-	RegisterKprobeKprobe             *ebpf.Program `ebpf:"register_kprobe_kprobe"`
-	SchedProcessExec                 *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit                 *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork                 *ebpf.Program `ebpf:"sched_process_fork"`
-	SchedSwitch                      *ebpf.Program `ebpf:"sched_switch"`
-	SecurityBpfExit                  *ebpf.Program `ebpf:"security_bpf_exit"`
-	SecurityBpfFentry                *ebpf.Program `ebpf:"security_bpf_fentry"`
-	SecurityBpfKprobe                *ebpf.Program `ebpf:"security_bpf_kprobe"`
-	SecurityBpfLsm                   *ebpf.Program `ebpf:"security_bpf_lsm"`
-	SecurityBpfMapExit               *ebpf.Program `ebpf:"security_bpf_map_exit"`
-	SecurityBpfMapFentry             *ebpf.Program `ebpf:"security_bpf_map_fentry"`
-	SecurityBpfMapKprobe             *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
-	SecurityBpfMapLsm                *ebpf.Program `ebpf:"security_bpf_map_lsm"`
-	SecurityBpfProgExit              *ebpf.Program `ebpf:"security_bpf_prog_exit"`
-	SecurityBpfProgFentry            *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
-	SecurityBpfProgKprobe            *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
-	SecurityBpfProgLsm               *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
-	SecurityBprmCheckExec            *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry          *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe          *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm             *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectExit         *ebpf.Program `ebpf:"security_file_mprotect_exit"`
-	SecurityFileMprotectFentry       *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe       *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm          *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit             *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecurityInodeMknodExit           *ebpf.Program `ebpf:"security_inode_mknod_exit"`
-	SecurityInodeMknodFentry         *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
-	SecurityInodeMknodKprobe         *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
-	SecurityInodeMknodLsm            *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
-	SecurityInodeRenameExit          *ebpf.Program `ebpf:"security_inode_rename_exit"`
-	SecurityInodeRenameFentry        *ebpf.Program `ebpf:"security_inode_rename_fentry"`
-	SecurityInodeRenameKprobe        *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
-	SecurityInodeRenameLsm           *ebpf.Program `ebpf:"security_inode_rename_lsm"`
-	SecurityInodeSymlinkExit         *ebpf.Program `ebpf:"security_inode_symlink_exit"`
-	SecurityInodeSymlinkFentry       *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
-	SecurityInodeSymlinkKprobe       *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
-	SecurityInodeSymlinkLsm          *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
-	SecurityInodeUnlinkExit          *ebpf.Program `ebpf:"security_inode_unlink_exit"`
-	SecurityInodeUnlinkFentry        *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
-	SecurityInodeUnlinkKprobe        *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
-	SecurityInodeUnlinkLsm           *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
-	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
-	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
-	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
-	SecurityKernelPostReadFileLsm    *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
-	SecurityKernelReadFileExit       *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
-	SecurityKernelReadFileFentry     *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
-	SecurityKernelReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
-	SecurityKernelReadFileLsm        *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
-	SecurityMmapFileExit             *ebpf.Program `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
-	SecurityPathNotifyExit           *ebpf.Program `ebpf:"security_path_notify_exit"`
-	SecurityPathNotifyFentry         *ebpf.Program `ebpf:"security_path_notify_fentry"`
-	SecurityPathNotifyKprobe         *ebpf.Program `ebpf:"security_path_notify_kprobe"`
-	SecurityPathNotifyLsm            *ebpf.Program `ebpf:"security_path_notify_lsm"`
-	SecuritySbMountExit              *ebpf.Program `ebpf:"security_sb_mount_exit"`
-	SecuritySbMountFentry            *ebpf.Program `ebpf:"security_sb_mount_fentry"`
-	SecuritySbMountKprobe            *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
-	SecuritySbMountLsm               *ebpf.Program `ebpf:"security_sb_mount_lsm"`
-	SecuritySbUmountExit             *ebpf.Program `ebpf:"security_sb_umount_exit"`
-	SecuritySbUmountFentry           *ebpf.Program `ebpf:"security_sb_umount_fentry"`
-	SecuritySbUmountKprobe           *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
-	SecuritySbUmountLsm              *ebpf.Program `ebpf:"security_sb_umount_lsm"`
-	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm             *ebpf.Program `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit         *ebpf.Program `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry       *ebpf.Program `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe       *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm          *ebpf.Program `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit           *ebpf.Program `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry         *ebpf.Program `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe         *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm            *ebpf.Program `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit        *ebpf.Program `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry      *ebpf.Program `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe      *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm         *ebpf.Program `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit         *ebpf.Program `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry       *ebpf.Program `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe       *ebpf.Program `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm          *ebpf.Program `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit         *ebpf.Program `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry       *ebpf.Program `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe       *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm          *ebpf.Program `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit     *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry   *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe   *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm      *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit            *ebpf.Program `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry          *ebpf.Program `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe          *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm             *ebpf.Program `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit        *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
-	SetFsPwdExit                     *ebpf.Program `ebpf:"set_fs_pwd_exit"`
-	SetFsPwdFentry                   *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
-	SetFsPwdKprobe                   *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
-	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
-	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs                     *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                         *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                          *ebpf.Program `ebpf:"sys_exit"`
-	SyscallSourceEnter               *ebpf.Program `ebpf:"syscall_source_enter"`
-	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
-	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
-	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
-	VfsReadExit                      *ebpf.Program `ebpf:"vfs_read_exit"`
-	VfsReadFexit                     *ebpf.Program `ebpf:"vfs_read_fexit"`
-	VfsReadvExit                     *ebpf.Program `ebpf:"vfs_readv_exit"`
-	VfsReadvFexit                    *ebpf.Program `ebpf:"vfs_readv_fexit"`
-	VfsUtimesExit                    *ebpf.Program `ebpf:"vfs_utimes_exit"`
-	VfsUtimesFentry                  *ebpf.Program `ebpf:"vfs_utimes_fentry"`
-	VfsUtimesKprobe                  *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
-	VfsWriteExit                     *ebpf.Program `ebpf:"vfs_write_exit"`
-	VfsWriteFexit                    *ebpf.Program `ebpf:"vfs_write_fexit"`
-	VfsWritevExit                    *ebpf.Program `ebpf:"vfs_writev_exit"`
-	VfsWritevFexit                   *ebpf.Program `ebpf:"vfs_writev_fexit"`
-	ZeroedEntries                    *ebpf.Program `ebpf:"zeroed_entries"`
+	KernelWriteFexit                     *ebpf.Program `ebpf:"__kernel_write_fexit"`
+	RegisterChrdevFentry                 *ebpf.Program `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe                 *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                       *ebpf.Program `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                       *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                            *ebpf.Program `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry         *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe         *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted            *ebpf.Program `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                     *ebpf.Program `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                     *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint                 *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                     *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                          *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                          *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                      *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
+	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
+	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
+	ContainerStarted                     *ebpf.Program `ebpf:"container_started"`
+	CreateUserNsFentry                   *ebpf.Program `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe                   *ebpf.Program `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry               *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe               *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry              *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry          *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe          *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe              *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                      *ebpf.Program `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                      *ebpf.Program `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                      *ebpf.Program `ebpf:"dirty_pipe_splice"`
+	DoExitFentry                         *ebpf.Program `ebpf:"do_exit_fentry"`
+	DoExitKprobe                         *ebpf.Program `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                     *ebpf.Program `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                    *ebpf.Program `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry                   *ebpf.Program `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe                   *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                     *ebpf.Program `ebpf:"do_init_module_load"`
+	DoMmapExit                           *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                     *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                      *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                    *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                    *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                        *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit                       *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                     *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                     *ebpf.Program `ebpf:"do_truncate_kprobe"`
+	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
+	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	Filldir64Fentry                      *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                      *ebpf.Program `ebpf:"filldir64_kprobe"`
+	IdentityEnter                        *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit                *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                     *ebpf.Program `ebpf:"inotify_watch_exit"`
+	IoUringComplete                      *ebpf.Program `ebpf:"io_uring_complete"`
+	IoUringCreate                        *ebpf.Program `ebpf:"io_uring_create"`
+	IoUringSubmit                        *ebpf.Program `ebpf:"io_uring_submit"`
+	KallsymsLookupNameFentry             *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe             *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                     *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry                   *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe                   *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                           *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit                      *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWriteUring                      *ebpf.Program `ebpf:"magic_write_uring"`
+	MagicWritevFexit                     *ebpf.Program `ebpf:"magic_writev_fexit"`
+	MemProtAlert                         *ebpf.Program `ebpf:"mem_prot_alert"`
+	ModuleFree                           *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                           *ebpf.Program `ebpf:"module_load"`
+	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
+	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry                 *ebpf.Program `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe                 *ebpf.Program `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                     *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit                     *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork                     *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedSwitch                          *ebpf.Program `ebpf:"sched_switch"`
+	SecurityBpfExit                      *ebpf.Program `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                    *ebpf.Program `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                    *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                       *ebpf.Program `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit                   *ebpf.Program `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry                 *ebpf.Program `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe                 *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                    *ebpf.Program `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit                  *ebpf.Program `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry                *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe                *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm                   *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec                *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry              *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe              *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm                 *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectExit             *ebpf.Program `ebpf:"security_file_mprotect_exit"`
+	SecurityFileMprotectFentry           *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe           *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm              *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit                 *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry               *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe               *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm                  *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityFileOpenUring                *ebpf.Program `ebpf:"security_file_open_uring"`
+	SecurityFileOpenUringUnanswered      *ebpf.Program `ebpf:"security_file_open_uring_unanswered"`
+	SecurityInodeMknodExit               *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry             *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe             *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm                *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit              *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry            *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe            *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm               *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeRenameUring             *ebpf.Program `ebpf:"security_inode_rename_uring"`
+	SecurityInodeRenameUringUnanswered   *ebpf.Program `ebpf:"security_inode_rename_uring_unanswered"`
+	SecurityInodeSymlinkExit             *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry           *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe           *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm              *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeSymlinkUring            *ebpf.Program `ebpf:"security_inode_symlink_uring"`
+	SecurityInodeSymlinkUringUnanswered  *ebpf.Program `ebpf:"security_inode_symlink_uring_unanswered"`
+	SecurityInodeUnlinkExit              *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry            *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe            *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm               *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
+	SecurityInodeUnlinkUring             *ebpf.Program `ebpf:"security_inode_unlink_uring"`
+	SecurityInodeUnlinkUringUnanswered   *ebpf.Program `ebpf:"security_inode_unlink_uring_unanswered"`
+	SecurityKernelPostReadFileExit       *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry     *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm        *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit           *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry         *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe         *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm            *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit                 *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry               *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe               *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm                  *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit               *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry             *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe             *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm                *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit                  *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry                *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe                *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm                   *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit                 *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry               *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe               *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm                  *ebpf.Program `ebpf:"security_sb_umount_lsm"`
+	SecuritySettime64Exit                *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry              *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe              *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm                 *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit             *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry           *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe           *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm              *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketAcceptUring            *ebpf.Program `ebpf:"security_socket_accept_uring"`
+	SecuritySocketBindExit               *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry             *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe             *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm                *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketBindUring              *ebpf.Program `ebpf:"security_socket_bind_uring"`
+	SecuritySocketConnectExit            *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry          *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe          *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm             *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketConnectUring           *ebpf.Program `ebpf:"security_socket_connect_uring"`
+	SecuritySocketConnectUringUnanswered *ebpf.Program `ebpf:"security_socket_connect_uring_unanswered"`
+	SecuritySocketCreateExit             *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry           *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe           *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm              *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketCreateUring            *ebpf.Program `ebpf:"security_socket_create_uring"`
+	SecuritySocketListenExit             *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry           *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe           *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm              *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketListenUring            *ebpf.Program `ebpf:"security_socket_listen_uring"`
+	SecuritySocketSetsockoptExit         *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry       *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe       *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm          *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit                *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry              *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe              *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm                 *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit            *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry          *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe          *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm             *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                         *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                       *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                       *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
+	SharedObjectLoadedExit               *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                         *ebpf.Program `ebpf:"socket_accept"`
+	SocketAcceptUring                    *ebpf.Program `ebpf:"socket_accept_uring"`
+	SocketDup                            *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                         *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                             *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                              *ebpf.Program `ebpf:"sys_exit"`
+	SyscallSourceEnter                   *ebpf.Program `ebpf:"syscall_source_enter"`
+	TaskRename                           *ebpf.Program `ebpf:"task_rename"`
+	UserNamespaceCreateExit              *ebpf.Program `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork              *ebpf.Program `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                          *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit                         *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadUring                         *ebpf.Program `ebpf:"vfs_read_uring"`
+	VfsReadvExit                         *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                        *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsReadvUring                        *ebpf.Program `ebpf:"vfs_readv_uring"`
+	VfsUtimesExit                        *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                      *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                      *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                         *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                        *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWriteUring                        *ebpf.Program `ebpf:"vfs_write_uring"`
+	VfsWritevExit                        *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                       *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	VfsWritevUring                       *ebpf.Program `ebpf:"vfs_writev_uring"`
+	ZeroedEntries                        *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceePrograms) Close() error {
@@ -878,6 +1024,9 @@ func (p *TraceePrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.ContainerGroupMade,
+		p.ContainerGroupRemoved,
+		p.ContainerStarted,
 		p.CreateUserNsFentry,
 		p.CreateUserNsKprobe,
 		p.DebugfsCreateDirFentry,
@@ -905,6 +1054,7 @@ func (p *TraceePrograms) Close() error {
 		p.DoTruncateExit,
 		p.DoTruncateFentry,
 		p.DoTruncateKprobe,
+		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.Filldir64Fentry,
@@ -912,7 +1062,9 @@ func (p *TraceePrograms) Close() error {
 		p.IdentityEnter,
 		p.InotifyFindInodeFexit,
 		p.InotifyWatchExit,
+		p.IoUringComplete,
 		p.IoUringCreate,
+		p.IoUringSubmit,
 		p.KallsymsLookupNameFentry,
 		p.KallsymsLookupNameKprobe,
 		p.LoadElfPhdrsExec,
@@ -920,6 +1072,7 @@ func (p *TraceePrograms) Close() error {
 		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
 		p.MagicWriteFexit,
+		p.MagicWriteUring,
 		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.ModuleFree,
@@ -960,6 +1113,8 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityFileOpenUring,
+		p.SecurityFileOpenUringUnanswered,
 		p.SecurityInodeMknodExit,
 		p.SecurityInodeMknodFentry,
 		p.SecurityInodeMknodKprobe,
@@ -968,14 +1123,20 @@ func (p *TraceePrograms) Close() error {
 		p.SecurityInodeRenameFentry,
 		p.SecurityInodeRenameKprobe,
 		p.SecurityInodeRenameLsm,
+		p.SecurityInodeRenameUring,
+		p.SecurityInodeRenameUringUnanswered,
 		p.SecurityInodeSymlinkExit,
 		p.SecurityInodeSymlinkFentry,
 		p.SecurityInodeSymlinkKprobe,
 		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeSymlinkUring,
+		p.SecurityInodeSymlinkUringUnanswered,
 		p.SecurityInodeUnlinkExit,
 		p.SecurityInodeUnlinkFentry,
 		p.SecurityInodeUnlinkKprobe,
 		p.SecurityInodeUnlinkLsm,
+		p.SecurityInodeUnlinkUring,
+		p.SecurityInodeUnlinkUringUnanswered,
 		p.SecurityKernelPostReadFileExit,
 		p.SecurityKernelPostReadFileFentry,
 		p.SecurityKernelPostReadFileKprobe,
@@ -1008,22 +1169,28 @@ func (p *TraceePrograms) Close() error {
 		p.SecuritySocketAcceptFentry,
 		p.SecuritySocketAcceptKprobe,
 		p.SecuritySocketAcceptLsm,
+		p.SecuritySocketAcceptUring,
 		p.SecuritySocketBindExit,
 		p.SecuritySocketBindFentry,
 		p.SecuritySocketBindKprobe,
 		p.SecuritySocketBindLsm,
+		p.SecuritySocketBindUring,
 		p.SecuritySocketConnectExit,
 		p.SecuritySocketConnectFentry,
 		p.SecuritySocketConnectKprobe,
 		p.SecuritySocketConnectLsm,
+		p.SecuritySocketConnectUring,
+		p.SecuritySocketConnectUringUnanswered,
 		p.SecuritySocketCreateExit,
 		p.SecuritySocketCreateFentry,
 		p.SecuritySocketCreateKprobe,
 		p.SecuritySocketCreateLsm,
+		p.SecuritySocketCreateUring,
 		p.SecuritySocketListenExit,
 		p.SecuritySocketListenFentry,
 		p.SecuritySocketListenKprobe,
 		p.SecuritySocketListenLsm,
+		p.SecuritySocketListenUring,
 		p.SecuritySocketSetsockoptExit,
 		p.SecuritySocketSetsockoptFentry,
 		p.SecuritySocketSetsockoptKprobe,
@@ -1041,6 +1208,7 @@ func (p *TraceePrograms) Close() error {
 		p.SetFsPwdKprobe,
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
+		p.SocketAcceptUring,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
@@ -1051,15 +1219,19 @@ func (p *TraceePrograms) Close() error {
 		p.UserNamespaceCreateFork,
 		p.VfsReadExit,
 		p.VfsReadFexit,
+		p.VfsReadUring,
 		p.VfsReadvExit,
 		p.VfsReadvFexit,
+		p.VfsReadvUring,
 		p.VfsUtimesExit,
 		p.VfsUtimesFentry,
 		p.VfsUtimesKprobe,
 		p.VfsWriteExit,
 		p.VfsWriteFexit,
+		p.VfsWriteUring,
 		p.VfsWritevExit,
 		p.VfsWritevFexit,
+		p.VfsWritevUring,
 		p.ZeroedEntries,
 	)
 }

@@ -17,230 +17,271 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TraceeWithoutCallbacksMapBuffers                           = "buffers"
-	TraceeWithoutCallbacksMapBulk                              = "bulk"
-	TraceeWithoutCallbacksMapCounters                          = "counters"
-	TraceeWithoutCallbacksMapCritical                          = "critical"
-	TraceeWithoutCallbacksMapEnterTails                        = "enter_tails"
-	TraceeWithoutCallbacksMapExitTails                         = "exit_tails"
-	TraceeWithoutCallbacksMapFilterStrings                     = "filter_strings"
-	TraceeWithoutCallbacksMapFilterValues                      = "filter_values"
-	TraceeWithoutCallbacksMapModulesInInit                     = "modules_in_init"
-	TraceeWithoutCallbacksMapTaskStates                        = "task_states"
-	TraceeWithoutCallbacksMapTaskStatesByAddress               = "task_states_by_address"
-	TraceeWithoutCallbacksProgKernelWriteFexit                 = "__kernel_write_fexit"
-	TraceeWithoutCallbacksProgRegisterChrdevFentry             = "__register_chrdev_fentry"
-	TraceeWithoutCallbacksProgRegisterChrdevKprobe             = "__register_chrdev_kprobe"
-	TraceeWithoutCallbacksProgAddTaintFentry                   = "add_taint_fentry"
-	TraceeWithoutCallbacksProgAddTaintKprobe                   = "add_taint_kprobe"
-	TraceeWithoutCallbacksProgBpfAttach                        = "bpf_attach"
-	TraceeWithoutCallbacksProgCallUsermodehelperExecFentry     = "call_usermodehelper_exec_fentry"
-	TraceeWithoutCallbacksProgCallUsermodehelperExecKprobe     = "call_usermodehelper_exec_kprobe"
-	TraceeWithoutCallbacksProgCallUsermodehelperStarted        = "call_usermodehelper_started"
-	TraceeWithoutCallbacksProgCapCapableFentry                 = "cap_capable_fentry"
-	TraceeWithoutCallbacksProgCapCapableKprobe                 = "cap_capable_kprobe"
-	TraceeWithoutCallbacksProgCapCapableTracepoint             = "cap_capable_tracepoint"
-	TraceeWithoutCallbacksProgCgroupAttachTask                 = "cgroup_attach_task"
-	TraceeWithoutCallbacksProgCgroupMkdir                      = "cgroup_mkdir"
-	TraceeWithoutCallbacksProgCgroupRmdir                      = "cgroup_rmdir"
-	TraceeWithoutCallbacksProgChmodCommonExit                  = "chmod_common_exit"
-	TraceeWithoutCallbacksProgChmodCommonFexit                 = "chmod_common_fexit"
-	TraceeWithoutCallbacksProgCommitCreds                      = "commit_creds"
-	TraceeWithoutCallbacksProgCommitCredsExec                  = "commit_creds_exec"
-	TraceeWithoutCallbacksProgCreateUserNsFentry               = "create_user_ns_fentry"
-	TraceeWithoutCallbacksProgCreateUserNsKprobe               = "create_user_ns_kprobe"
-	TraceeWithoutCallbacksProgDebugfsCreateDirFentry           = "debugfs_create_dir_fentry"
-	TraceeWithoutCallbacksProgDebugfsCreateDirKprobe           = "debugfs_create_dir_kprobe"
-	TraceeWithoutCallbacksProgDebugfsCreateFileFentry          = "debugfs_create_file_fentry"
-	TraceeWithoutCallbacksProgDebugfsCreateFileFullFentry      = "debugfs_create_file_full_fentry"
-	TraceeWithoutCallbacksProgDebugfsCreateFileFullKprobe      = "debugfs_create_file_full_kprobe"
-	TraceeWithoutCallbacksProgDebugfsCreateFileKprobe          = "debugfs_create_file_kprobe"
-	TraceeWithoutCallbacksProgDeviceAddFentry                  = "device_add_fentry"
-	TraceeWithoutCallbacksProgDeviceAddKprobe                  = "device_add_kprobe"
-	TraceeWithoutCallbacksProgDirtyPipeSplice                  = "dirty_pipe_splice"
-	TraceeWithoutCallbacksProgDoExitFentry                     = "do_exit_fentry"
-	TraceeWithoutCallbacksProgDoExitKprobe                     = "do_exit_kprobe"
-	TraceeWithoutCallbacksProgDoExitTracepoint                 = "do_exit_tracepoint"
-	TraceeWithoutCallbacksProgDoInitModuleEnter                = "do_init_module_enter"
-	TraceeWithoutCallbacksProgDoInitModuleFentry               = "do_init_module_fentry"
-	TraceeWithoutCallbacksProgDoInitModuleKprobe               = "do_init_module_kprobe"
-	TraceeWithoutCallbacksProgDoInitModuleLoad                 = "do_init_module_load"
-	TraceeWithoutCallbacksProgDoMmapExit                       = "do_mmap_exit"
-	TraceeWithoutCallbacksProgDoSigactionEnter                 = "do_sigaction_enter"
-	TraceeWithoutCallbacksProgDoSigactionExit                  = "do_sigaction_exit"
-	TraceeWithoutCallbacksProgDoSigactionFentry                = "do_sigaction_fentry"
-	TraceeWithoutCallbacksProgDoSigactionKprobe                = "do_sigaction_kprobe"
-	TraceeWithoutCallbacksProgDoSpliceFexit                    = "do_splice_fexit"
-	TraceeWithoutCallbacksProgDoTruncateExit                   = "do_truncate_exit"
-	TraceeWithoutCallbacksProgDoTruncateFentry                 = "do_truncate_fentry"
-	TraceeWithoutCallbacksProgDoTruncateKprobe                 = "do_truncate_kprobe"
-	TraceeWithoutCallbacksProgExecRemember                     = "exec_remember"
-	TraceeWithoutCallbacksProgExecveSuccess                    = "execve_success"
-	TraceeWithoutCallbacksProgFilldir64Fentry                  = "filldir64_fentry"
-	TraceeWithoutCallbacksProgFilldir64Kprobe                  = "filldir64_kprobe"
-	TraceeWithoutCallbacksProgIdentityEnter                    = "identity_enter"
-	TraceeWithoutCallbacksProgInotifyFindInodeFexit            = "inotify_find_inode_fexit"
-	TraceeWithoutCallbacksProgInotifyWatchExit                 = "inotify_watch_exit"
-	TraceeWithoutCallbacksProgIoUringCreate                    = "io_uring_create"
-	TraceeWithoutCallbacksProgKallsymsLookupNameFentry         = "kallsyms_lookup_name_fentry"
-	TraceeWithoutCallbacksProgKallsymsLookupNameKprobe         = "kallsyms_lookup_name_kprobe"
-	TraceeWithoutCallbacksProgLoadElfPhdrsExec                 = "load_elf_phdrs_exec"
-	TraceeWithoutCallbacksProgLoadElfPhdrsFentry               = "load_elf_phdrs_fentry"
-	TraceeWithoutCallbacksProgLoadElfPhdrsKprobe               = "load_elf_phdrs_kprobe"
-	TraceeWithoutCallbacksProgMagicWrite                       = "magic_write"
-	TraceeWithoutCallbacksProgMagicWriteFexit                  = "magic_write_fexit"
-	TraceeWithoutCallbacksProgMagicWritevFexit                 = "magic_writev_fexit"
-	TraceeWithoutCallbacksProgMemProtAlert                     = "mem_prot_alert"
-	TraceeWithoutCallbacksProgModuleFree                       = "module_free"
-	TraceeWithoutCallbacksProgModuleLoad                       = "module_load"
-	TraceeWithoutCallbacksProgMprotectEnter                    = "mprotect_enter"
-	TraceeWithoutCallbacksProgNetTcpConnect                    = "net_tcp_connect"
-	TraceeWithoutCallbacksProgNetfilterChange                  = "netfilter_change"
-	TraceeWithoutCallbacksProgProcCreateFentry                 = "proc_create_fentry"
-	TraceeWithoutCallbacksProgProcCreateKprobe                 = "proc_create_kprobe"
-	TraceeWithoutCallbacksProgProcessExecuteFailed             = "process_execute_failed"
-	TraceeWithoutCallbacksProgRegisterKprobeFentry             = "register_kprobe_fentry"
-	TraceeWithoutCallbacksProgRegisterKprobeKprobe             = "register_kprobe_kprobe"
-	TraceeWithoutCallbacksProgSchedProcessExec                 = "sched_process_exec"
-	TraceeWithoutCallbacksProgSchedProcessExit                 = "sched_process_exit"
-	TraceeWithoutCallbacksProgSchedProcessFork                 = "sched_process_fork"
-	TraceeWithoutCallbacksProgSchedSwitch                      = "sched_switch"
-	TraceeWithoutCallbacksProgSecurityBpfExit                  = "security_bpf_exit"
-	TraceeWithoutCallbacksProgSecurityBpfFentry                = "security_bpf_fentry"
-	TraceeWithoutCallbacksProgSecurityBpfKprobe                = "security_bpf_kprobe"
-	TraceeWithoutCallbacksProgSecurityBpfLsm                   = "security_bpf_lsm"
-	TraceeWithoutCallbacksProgSecurityBpfMapExit               = "security_bpf_map_exit"
-	TraceeWithoutCallbacksProgSecurityBpfMapFentry             = "security_bpf_map_fentry"
-	TraceeWithoutCallbacksProgSecurityBpfMapKprobe             = "security_bpf_map_kprobe"
-	TraceeWithoutCallbacksProgSecurityBpfMapLsm                = "security_bpf_map_lsm"
-	TraceeWithoutCallbacksProgSecurityBpfProgExit              = "security_bpf_prog_exit"
-	TraceeWithoutCallbacksProgSecurityBpfProgFentry            = "security_bpf_prog_fentry"
-	TraceeWithoutCallbacksProgSecurityBpfProgKprobe            = "security_bpf_prog_kprobe"
-	TraceeWithoutCallbacksProgSecurityBpfProgLsm               = "security_bpf_prog_lsm"
-	TraceeWithoutCallbacksProgSecurityBprmCheckExec            = "security_bprm_check_exec"
-	TraceeWithoutCallbacksProgSecurityBprmCheckFentry          = "security_bprm_check_fentry"
-	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe          = "security_bprm_check_kprobe"
-	TraceeWithoutCallbacksProgSecurityBprmCheckLsm             = "security_bprm_check_lsm"
-	TraceeWithoutCallbacksProgSecurityFileMprotectFentry       = "security_file_mprotect_fentry"
-	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe       = "security_file_mprotect_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileMprotectLsm          = "security_file_mprotect_lsm"
-	TraceeWithoutCallbacksProgSecurityFileOpenExit             = "security_file_open_exit"
-	TraceeWithoutCallbacksProgSecurityFileOpenFentry           = "security_file_open_fentry"
-	TraceeWithoutCallbacksProgSecurityFileOpenKprobe           = "security_file_open_kprobe"
-	TraceeWithoutCallbacksProgSecurityFileOpenLsm              = "security_file_open_lsm"
-	TraceeWithoutCallbacksProgSecurityInodeMknodExit           = "security_inode_mknod_exit"
-	TraceeWithoutCallbacksProgSecurityInodeMknodFentry         = "security_inode_mknod_fentry"
-	TraceeWithoutCallbacksProgSecurityInodeMknodKprobe         = "security_inode_mknod_kprobe"
-	TraceeWithoutCallbacksProgSecurityInodeMknodLsm            = "security_inode_mknod_lsm"
-	TraceeWithoutCallbacksProgSecurityInodeRenameExit          = "security_inode_rename_exit"
-	TraceeWithoutCallbacksProgSecurityInodeRenameFentry        = "security_inode_rename_fentry"
-	TraceeWithoutCallbacksProgSecurityInodeRenameKprobe        = "security_inode_rename_kprobe"
-	TraceeWithoutCallbacksProgSecurityInodeRenameLsm           = "security_inode_rename_lsm"
-	TraceeWithoutCallbacksProgSecurityInodeSymlinkExit         = "security_inode_symlink_exit"
-	TraceeWithoutCallbacksProgSecurityInodeSymlinkFentry       = "security_inode_symlink_fentry"
-	TraceeWithoutCallbacksProgSecurityInodeSymlinkKprobe       = "security_inode_symlink_kprobe"
-	TraceeWithoutCallbacksProgSecurityInodeSymlinkLsm          = "security_inode_symlink_lsm"
-	TraceeWithoutCallbacksProgSecurityInodeUnlinkExit          = "security_inode_unlink_exit"
-	TraceeWithoutCallbacksProgSecurityInodeUnlinkFentry        = "security_inode_unlink_fentry"
-	TraceeWithoutCallbacksProgSecurityInodeUnlinkKprobe        = "security_inode_unlink_kprobe"
-	TraceeWithoutCallbacksProgSecurityInodeUnlinkLsm           = "security_inode_unlink_lsm"
-	TraceeWithoutCallbacksProgSecurityKernelPostReadFileExit   = "security_kernel_post_read_file_exit"
-	TraceeWithoutCallbacksProgSecurityKernelPostReadFileFentry = "security_kernel_post_read_file_fentry"
-	TraceeWithoutCallbacksProgSecurityKernelPostReadFileKprobe = "security_kernel_post_read_file_kprobe"
-	TraceeWithoutCallbacksProgSecurityKernelPostReadFileLsm    = "security_kernel_post_read_file_lsm"
-	TraceeWithoutCallbacksProgSecurityKernelReadFileExit       = "security_kernel_read_file_exit"
-	TraceeWithoutCallbacksProgSecurityKernelReadFileFentry     = "security_kernel_read_file_fentry"
-	TraceeWithoutCallbacksProgSecurityKernelReadFileKprobe     = "security_kernel_read_file_kprobe"
-	TraceeWithoutCallbacksProgSecurityKernelReadFileLsm        = "security_kernel_read_file_lsm"
-	TraceeWithoutCallbacksProgSecurityMmapFileExit             = "security_mmap_file_exit"
-	TraceeWithoutCallbacksProgSecurityMmapFileFentry           = "security_mmap_file_fentry"
-	TraceeWithoutCallbacksProgSecurityMmapFileKprobe           = "security_mmap_file_kprobe"
-	TraceeWithoutCallbacksProgSecurityMmapFileLsm              = "security_mmap_file_lsm"
-	TraceeWithoutCallbacksProgSecurityPathNotifyExit           = "security_path_notify_exit"
-	TraceeWithoutCallbacksProgSecurityPathNotifyFentry         = "security_path_notify_fentry"
-	TraceeWithoutCallbacksProgSecurityPathNotifyKprobe         = "security_path_notify_kprobe"
-	TraceeWithoutCallbacksProgSecurityPathNotifyLsm            = "security_path_notify_lsm"
-	TraceeWithoutCallbacksProgSecuritySbMountExit              = "security_sb_mount_exit"
-	TraceeWithoutCallbacksProgSecuritySbMountFentry            = "security_sb_mount_fentry"
-	TraceeWithoutCallbacksProgSecuritySbMountKprobe            = "security_sb_mount_kprobe"
-	TraceeWithoutCallbacksProgSecuritySbMountLsm               = "security_sb_mount_lsm"
-	TraceeWithoutCallbacksProgSecuritySbUmountExit             = "security_sb_umount_exit"
-	TraceeWithoutCallbacksProgSecuritySbUmountFentry           = "security_sb_umount_fentry"
-	TraceeWithoutCallbacksProgSecuritySbUmountKprobe           = "security_sb_umount_kprobe"
-	TraceeWithoutCallbacksProgSecuritySbUmountLsm              = "security_sb_umount_lsm"
-	TraceeWithoutCallbacksProgSecuritySettime64Exit            = "security_settime64_exit"
-	TraceeWithoutCallbacksProgSecuritySettime64Fentry          = "security_settime64_fentry"
-	TraceeWithoutCallbacksProgSecuritySettime64Kprobe          = "security_settime64_kprobe"
-	TraceeWithoutCallbacksProgSecuritySettime64Lsm             = "security_settime64_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptExit         = "security_socket_accept_exit"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry       = "security_socket_accept_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe       = "security_socket_accept_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm          = "security_socket_accept_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketBindExit           = "security_socket_bind_exit"
-	TraceeWithoutCallbacksProgSecuritySocketBindFentry         = "security_socket_bind_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketBindKprobe         = "security_socket_bind_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketBindLsm            = "security_socket_bind_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketConnectExit        = "security_socket_connect_exit"
-	TraceeWithoutCallbacksProgSecuritySocketConnectFentry      = "security_socket_connect_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe      = "security_socket_connect_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketConnectLsm         = "security_socket_connect_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketCreateExit         = "security_socket_create_exit"
-	TraceeWithoutCallbacksProgSecuritySocketCreateFentry       = "security_socket_create_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe       = "security_socket_create_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketCreateLsm          = "security_socket_create_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketListenExit         = "security_socket_listen_exit"
-	TraceeWithoutCallbacksProgSecuritySocketListenFentry       = "security_socket_listen_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketListenKprobe       = "security_socket_listen_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketListenLsm          = "security_socket_listen_lsm"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit     = "security_socket_setsockopt_exit"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry   = "security_socket_setsockopt_fentry"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe   = "security_socket_setsockopt_kprobe"
-	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm      = "security_socket_setsockopt_lsm"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlExit            = "security_task_prctl_exit"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry          = "security_task_prctl_fentry"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe          = "security_task_prctl_kprobe"
-	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm             = "security_task_prctl_lsm"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit        = "security_task_setrlimit_exit"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry      = "security_task_setrlimit_fentry"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe      = "security_task_setrlimit_kprobe"
-	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm         = "security_task_setrlimit_lsm"
-	TraceeWithoutCallbacksProgSetFsPwdExit                     = "set_fs_pwd_exit"
-	TraceeWithoutCallbacksProgSetFsPwdFentry                   = "set_fs_pwd_fentry"
-	TraceeWithoutCallbacksProgSetFsPwdKprobe                   = "set_fs_pwd_kprobe"
-	TraceeWithoutCallbacksProgSharedObjectLoadedExit           = "shared_object_loaded_exit"
-	TraceeWithoutCallbacksProgSocketAccept                     = "socket_accept"
-	TraceeWithoutCallbacksProgSocketDup                        = "socket_dup"
-	TraceeWithoutCallbacksProgSwitchTaskNs                     = "switch_task_ns"
-	TraceeWithoutCallbacksProgSysEnter                         = "sys_enter"
-	TraceeWithoutCallbacksProgSysExit                          = "sys_exit"
-	TraceeWithoutCallbacksProgTaskRename                       = "task_rename"
-	TraceeWithoutCallbacksProgUserNamespaceCreateExit          = "user_namespace_create_exit"
-	TraceeWithoutCallbacksProgUserNamespaceCreateFork          = "user_namespace_create_fork"
-	TraceeWithoutCallbacksProgVfsReadExit                      = "vfs_read_exit"
-	TraceeWithoutCallbacksProgVfsReadFexit                     = "vfs_read_fexit"
-	TraceeWithoutCallbacksProgVfsReadvExit                     = "vfs_readv_exit"
-	TraceeWithoutCallbacksProgVfsReadvFexit                    = "vfs_readv_fexit"
-	TraceeWithoutCallbacksProgVfsUtimesExit                    = "vfs_utimes_exit"
-	TraceeWithoutCallbacksProgVfsUtimesFentry                  = "vfs_utimes_fentry"
-	TraceeWithoutCallbacksProgVfsUtimesKprobe                  = "vfs_utimes_kprobe"
-	TraceeWithoutCallbacksProgVfsWriteExit                     = "vfs_write_exit"
-	TraceeWithoutCallbacksProgVfsWriteFexit                    = "vfs_write_fexit"
-	TraceeWithoutCallbacksProgVfsWritevExit                    = "vfs_writev_exit"
-	TraceeWithoutCallbacksProgVfsWritevFexit                   = "vfs_writev_fexit"
-	TraceeWithoutCallbacksProgZeroedEntries                    = "zeroed_entries"
-	TraceeWithoutCallbacksVarDetectSyscall                     = "detect_syscall"
-	TraceeWithoutCallbacksVarEventFlags                        = "event_flags"
-	TraceeWithoutCallbacksVarEventIds                          = "event_ids"
-	TraceeWithoutCallbacksVarExecEnv                           = "exec_env"
-	TraceeWithoutCallbacksVarFilterPatterns                    = "filter_patterns"
-	TraceeWithoutCallbacksVarFilterRules                       = "filter_rules"
-	TraceeWithoutCallbacksVarMultiplexedSpecs                  = "multiplexed_specs"
-	TraceeWithoutCallbacksVarNoTaskState                       = "no_task_state"
-	TraceeWithoutCallbacksVarOwnPid                            = "own_pid"
-	TraceeWithoutCallbacksVarSyscallSpecs                      = "syscall_specs"
-	TraceeWithoutCallbacksVarWakeBulk                          = "wake_bulk"
-	TraceeWithoutCallbacksVarWakeCritical                      = "wake_critical"
-	TraceeWithoutCallbacksVarWakeEvery                         = "wake_every"
+	TraceeWithoutCallbacksMapBuffers                               = "buffers"
+	TraceeWithoutCallbacksMapBulk                                  = "bulk"
+	TraceeWithoutCallbacksMapContainerDresses                      = "container_dresses"
+	TraceeWithoutCallbacksMapContainerGroups                       = "container_groups"
+	TraceeWithoutCallbacksMapContainerIds                          = "container_ids"
+	TraceeWithoutCallbacksMapCounters                              = "counters"
+	TraceeWithoutCallbacksMapCritical                              = "critical"
+	TraceeWithoutCallbacksMapEnterTails                            = "enter_tails"
+	TraceeWithoutCallbacksMapExitTails                             = "exit_tails"
+	TraceeWithoutCallbacksMapFilterStrings                         = "filter_strings"
+	TraceeWithoutCallbacksMapFilterValues                          = "filter_values"
+	TraceeWithoutCallbacksMapModulesInInit                         = "modules_in_init"
+	TraceeWithoutCallbacksMapTaskStates                            = "task_states"
+	TraceeWithoutCallbacksMapTaskStatesByAddress                   = "task_states_by_address"
+	TraceeWithoutCallbacksMapUringDescriptors                      = "uring_descriptors"
+	TraceeWithoutCallbacksMapUringNames                            = "uring_names"
+	TraceeWithoutCallbacksMapUringRequests                         = "uring_requests"
+	TraceeWithoutCallbacksMapUringTails                            = "uring_tails"
+	TraceeWithoutCallbacksMapUringUnansweredTails                  = "uring_unanswered_tails"
+	TraceeWithoutCallbacksProgKernelWriteFexit                     = "__kernel_write_fexit"
+	TraceeWithoutCallbacksProgRegisterChrdevFentry                 = "__register_chrdev_fentry"
+	TraceeWithoutCallbacksProgRegisterChrdevKprobe                 = "__register_chrdev_kprobe"
+	TraceeWithoutCallbacksProgAddTaintFentry                       = "add_taint_fentry"
+	TraceeWithoutCallbacksProgAddTaintKprobe                       = "add_taint_kprobe"
+	TraceeWithoutCallbacksProgBpfAttach                            = "bpf_attach"
+	TraceeWithoutCallbacksProgCallUsermodehelperExecFentry         = "call_usermodehelper_exec_fentry"
+	TraceeWithoutCallbacksProgCallUsermodehelperExecKprobe         = "call_usermodehelper_exec_kprobe"
+	TraceeWithoutCallbacksProgCallUsermodehelperStarted            = "call_usermodehelper_started"
+	TraceeWithoutCallbacksProgCapCapableFentry                     = "cap_capable_fentry"
+	TraceeWithoutCallbacksProgCapCapableKprobe                     = "cap_capable_kprobe"
+	TraceeWithoutCallbacksProgCapCapableTracepoint                 = "cap_capable_tracepoint"
+	TraceeWithoutCallbacksProgCgroupAttachTask                     = "cgroup_attach_task"
+	TraceeWithoutCallbacksProgCgroupMkdir                          = "cgroup_mkdir"
+	TraceeWithoutCallbacksProgCgroupRmdir                          = "cgroup_rmdir"
+	TraceeWithoutCallbacksProgChmodCommonExit                      = "chmod_common_exit"
+	TraceeWithoutCallbacksProgChmodCommonFexit                     = "chmod_common_fexit"
+	TraceeWithoutCallbacksProgCommitCreds                          = "commit_creds"
+	TraceeWithoutCallbacksProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeWithoutCallbacksProgContainerGroupMade                   = "container_group_made"
+	TraceeWithoutCallbacksProgContainerGroupRemoved                = "container_group_removed"
+	TraceeWithoutCallbacksProgContainerStarted                     = "container_started"
+	TraceeWithoutCallbacksProgCreateUserNsFentry                   = "create_user_ns_fentry"
+	TraceeWithoutCallbacksProgCreateUserNsKprobe                   = "create_user_ns_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateDirFentry               = "debugfs_create_dir_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateDirKprobe               = "debugfs_create_dir_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFentry              = "debugfs_create_file_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFullFentry          = "debugfs_create_file_full_fentry"
+	TraceeWithoutCallbacksProgDebugfsCreateFileFullKprobe          = "debugfs_create_file_full_kprobe"
+	TraceeWithoutCallbacksProgDebugfsCreateFileKprobe              = "debugfs_create_file_kprobe"
+	TraceeWithoutCallbacksProgDeviceAddFentry                      = "device_add_fentry"
+	TraceeWithoutCallbacksProgDeviceAddKprobe                      = "device_add_kprobe"
+	TraceeWithoutCallbacksProgDirtyPipeSplice                      = "dirty_pipe_splice"
+	TraceeWithoutCallbacksProgDoExitFentry                         = "do_exit_fentry"
+	TraceeWithoutCallbacksProgDoExitKprobe                         = "do_exit_kprobe"
+	TraceeWithoutCallbacksProgDoExitTracepoint                     = "do_exit_tracepoint"
+	TraceeWithoutCallbacksProgDoInitModuleEnter                    = "do_init_module_enter"
+	TraceeWithoutCallbacksProgDoInitModuleFentry                   = "do_init_module_fentry"
+	TraceeWithoutCallbacksProgDoInitModuleKprobe                   = "do_init_module_kprobe"
+	TraceeWithoutCallbacksProgDoInitModuleLoad                     = "do_init_module_load"
+	TraceeWithoutCallbacksProgDoMmapExit                           = "do_mmap_exit"
+	TraceeWithoutCallbacksProgDoSigactionEnter                     = "do_sigaction_enter"
+	TraceeWithoutCallbacksProgDoSigactionExit                      = "do_sigaction_exit"
+	TraceeWithoutCallbacksProgDoSigactionFentry                    = "do_sigaction_fentry"
+	TraceeWithoutCallbacksProgDoSigactionKprobe                    = "do_sigaction_kprobe"
+	TraceeWithoutCallbacksProgDoSpliceFexit                        = "do_splice_fexit"
+	TraceeWithoutCallbacksProgDoTruncateExit                       = "do_truncate_exit"
+	TraceeWithoutCallbacksProgDoTruncateFentry                     = "do_truncate_fentry"
+	TraceeWithoutCallbacksProgDoTruncateKprobe                     = "do_truncate_kprobe"
+	TraceeWithoutCallbacksProgDoTruncateUring                      = "do_truncate_uring"
+	TraceeWithoutCallbacksProgExecRemember                         = "exec_remember"
+	TraceeWithoutCallbacksProgExecveSuccess                        = "execve_success"
+	TraceeWithoutCallbacksProgFilldir64Fentry                      = "filldir64_fentry"
+	TraceeWithoutCallbacksProgFilldir64Kprobe                      = "filldir64_kprobe"
+	TraceeWithoutCallbacksProgIdentityEnter                        = "identity_enter"
+	TraceeWithoutCallbacksProgInotifyFindInodeFexit                = "inotify_find_inode_fexit"
+	TraceeWithoutCallbacksProgInotifyWatchExit                     = "inotify_watch_exit"
+	TraceeWithoutCallbacksProgIoUringComplete                      = "io_uring_complete"
+	TraceeWithoutCallbacksProgIoUringCreate                        = "io_uring_create"
+	TraceeWithoutCallbacksProgIoUringSubmit                        = "io_uring_submit"
+	TraceeWithoutCallbacksProgKallsymsLookupNameFentry             = "kallsyms_lookup_name_fentry"
+	TraceeWithoutCallbacksProgKallsymsLookupNameKprobe             = "kallsyms_lookup_name_kprobe"
+	TraceeWithoutCallbacksProgLoadElfPhdrsExec                     = "load_elf_phdrs_exec"
+	TraceeWithoutCallbacksProgLoadElfPhdrsFentry                   = "load_elf_phdrs_fentry"
+	TraceeWithoutCallbacksProgLoadElfPhdrsKprobe                   = "load_elf_phdrs_kprobe"
+	TraceeWithoutCallbacksProgMagicWrite                           = "magic_write"
+	TraceeWithoutCallbacksProgMagicWriteFexit                      = "magic_write_fexit"
+	TraceeWithoutCallbacksProgMagicWriteUring                      = "magic_write_uring"
+	TraceeWithoutCallbacksProgMagicWritevFexit                     = "magic_writev_fexit"
+	TraceeWithoutCallbacksProgMemProtAlert                         = "mem_prot_alert"
+	TraceeWithoutCallbacksProgModuleFree                           = "module_free"
+	TraceeWithoutCallbacksProgModuleLoad                           = "module_load"
+	TraceeWithoutCallbacksProgMprotectEnter                        = "mprotect_enter"
+	TraceeWithoutCallbacksProgNetTcpConnect                        = "net_tcp_connect"
+	TraceeWithoutCallbacksProgNetfilterChange                      = "netfilter_change"
+	TraceeWithoutCallbacksProgProcCreateFentry                     = "proc_create_fentry"
+	TraceeWithoutCallbacksProgProcCreateKprobe                     = "proc_create_kprobe"
+	TraceeWithoutCallbacksProgProcessExecuteFailed                 = "process_execute_failed"
+	TraceeWithoutCallbacksProgRegisterKprobeFentry                 = "register_kprobe_fentry"
+	TraceeWithoutCallbacksProgRegisterKprobeKprobe                 = "register_kprobe_kprobe"
+	TraceeWithoutCallbacksProgSchedProcessExec                     = "sched_process_exec"
+	TraceeWithoutCallbacksProgSchedProcessExit                     = "sched_process_exit"
+	TraceeWithoutCallbacksProgSchedProcessFork                     = "sched_process_fork"
+	TraceeWithoutCallbacksProgSchedSwitch                          = "sched_switch"
+	TraceeWithoutCallbacksProgSecurityBpfExit                      = "security_bpf_exit"
+	TraceeWithoutCallbacksProgSecurityBpfFentry                    = "security_bpf_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfKprobe                    = "security_bpf_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfLsm                       = "security_bpf_lsm"
+	TraceeWithoutCallbacksProgSecurityBpfMapExit                   = "security_bpf_map_exit"
+	TraceeWithoutCallbacksProgSecurityBpfMapFentry                 = "security_bpf_map_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfMapKprobe                 = "security_bpf_map_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfMapLsm                    = "security_bpf_map_lsm"
+	TraceeWithoutCallbacksProgSecurityBpfProgExit                  = "security_bpf_prog_exit"
+	TraceeWithoutCallbacksProgSecurityBpfProgFentry                = "security_bpf_prog_fentry"
+	TraceeWithoutCallbacksProgSecurityBpfProgKprobe                = "security_bpf_prog_kprobe"
+	TraceeWithoutCallbacksProgSecurityBpfProgLsm                   = "security_bpf_prog_lsm"
+	TraceeWithoutCallbacksProgSecurityBprmCheckExec                = "security_bprm_check_exec"
+	TraceeWithoutCallbacksProgSecurityBprmCheckFentry              = "security_bprm_check_fentry"
+	TraceeWithoutCallbacksProgSecurityBprmCheckKprobe              = "security_bprm_check_kprobe"
+	TraceeWithoutCallbacksProgSecurityBprmCheckLsm                 = "security_bprm_check_lsm"
+	TraceeWithoutCallbacksProgSecurityFileMprotectFentry           = "security_file_mprotect_fentry"
+	TraceeWithoutCallbacksProgSecurityFileMprotectKprobe           = "security_file_mprotect_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileMprotectLsm              = "security_file_mprotect_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenExit                 = "security_file_open_exit"
+	TraceeWithoutCallbacksProgSecurityFileOpenFentry               = "security_file_open_fentry"
+	TraceeWithoutCallbacksProgSecurityFileOpenKprobe               = "security_file_open_kprobe"
+	TraceeWithoutCallbacksProgSecurityFileOpenLsm                  = "security_file_open_lsm"
+	TraceeWithoutCallbacksProgSecurityFileOpenUring                = "security_file_open_uring"
+	TraceeWithoutCallbacksProgSecurityFileOpenUringUnanswered      = "security_file_open_uring_unanswered"
+	TraceeWithoutCallbacksProgSecurityInodeMknodExit               = "security_inode_mknod_exit"
+	TraceeWithoutCallbacksProgSecurityInodeMknodFentry             = "security_inode_mknod_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeMknodKprobe             = "security_inode_mknod_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeMknodLsm                = "security_inode_mknod_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeRenameExit              = "security_inode_rename_exit"
+	TraceeWithoutCallbacksProgSecurityInodeRenameFentry            = "security_inode_rename_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeRenameKprobe            = "security_inode_rename_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeRenameLsm               = "security_inode_rename_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeRenameUring             = "security_inode_rename_uring"
+	TraceeWithoutCallbacksProgSecurityInodeRenameUringUnanswered   = "security_inode_rename_uring_unanswered"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkExit             = "security_inode_symlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkFentry           = "security_inode_symlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkKprobe           = "security_inode_symlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkLsm              = "security_inode_symlink_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkUring            = "security_inode_symlink_uring"
+	TraceeWithoutCallbacksProgSecurityInodeSymlinkUringUnanswered  = "security_inode_symlink_uring_unanswered"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkExit              = "security_inode_unlink_exit"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkFentry            = "security_inode_unlink_fentry"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkKprobe            = "security_inode_unlink_kprobe"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkLsm               = "security_inode_unlink_lsm"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkUring             = "security_inode_unlink_uring"
+	TraceeWithoutCallbacksProgSecurityInodeUnlinkUringUnanswered   = "security_inode_unlink_uring_unanswered"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileExit       = "security_kernel_post_read_file_exit"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileFentry     = "security_kernel_post_read_file_fentry"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileKprobe     = "security_kernel_post_read_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityKernelPostReadFileLsm        = "security_kernel_post_read_file_lsm"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileExit           = "security_kernel_read_file_exit"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileFentry         = "security_kernel_read_file_fentry"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileKprobe         = "security_kernel_read_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityKernelReadFileLsm            = "security_kernel_read_file_lsm"
+	TraceeWithoutCallbacksProgSecurityMmapFileExit                 = "security_mmap_file_exit"
+	TraceeWithoutCallbacksProgSecurityMmapFileFentry               = "security_mmap_file_fentry"
+	TraceeWithoutCallbacksProgSecurityMmapFileKprobe               = "security_mmap_file_kprobe"
+	TraceeWithoutCallbacksProgSecurityMmapFileLsm                  = "security_mmap_file_lsm"
+	TraceeWithoutCallbacksProgSecurityPathNotifyExit               = "security_path_notify_exit"
+	TraceeWithoutCallbacksProgSecurityPathNotifyFentry             = "security_path_notify_fentry"
+	TraceeWithoutCallbacksProgSecurityPathNotifyKprobe             = "security_path_notify_kprobe"
+	TraceeWithoutCallbacksProgSecurityPathNotifyLsm                = "security_path_notify_lsm"
+	TraceeWithoutCallbacksProgSecuritySbMountExit                  = "security_sb_mount_exit"
+	TraceeWithoutCallbacksProgSecuritySbMountFentry                = "security_sb_mount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbMountKprobe                = "security_sb_mount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbMountLsm                   = "security_sb_mount_lsm"
+	TraceeWithoutCallbacksProgSecuritySbUmountExit                 = "security_sb_umount_exit"
+	TraceeWithoutCallbacksProgSecuritySbUmountFentry               = "security_sb_umount_fentry"
+	TraceeWithoutCallbacksProgSecuritySbUmountKprobe               = "security_sb_umount_kprobe"
+	TraceeWithoutCallbacksProgSecuritySbUmountLsm                  = "security_sb_umount_lsm"
+	TraceeWithoutCallbacksProgSecuritySettime64Exit                = "security_settime64_exit"
+	TraceeWithoutCallbacksProgSecuritySettime64Fentry              = "security_settime64_fentry"
+	TraceeWithoutCallbacksProgSecuritySettime64Kprobe              = "security_settime64_kprobe"
+	TraceeWithoutCallbacksProgSecuritySettime64Lsm                 = "security_settime64_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptExit             = "security_socket_accept_exit"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptFentry           = "security_socket_accept_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptKprobe           = "security_socket_accept_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptLsm              = "security_socket_accept_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketAcceptUring            = "security_socket_accept_uring"
+	TraceeWithoutCallbacksProgSecuritySocketBindExit               = "security_socket_bind_exit"
+	TraceeWithoutCallbacksProgSecuritySocketBindFentry             = "security_socket_bind_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketBindKprobe             = "security_socket_bind_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketBindLsm                = "security_socket_bind_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketBindUring              = "security_socket_bind_uring"
+	TraceeWithoutCallbacksProgSecuritySocketConnectExit            = "security_socket_connect_exit"
+	TraceeWithoutCallbacksProgSecuritySocketConnectFentry          = "security_socket_connect_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketConnectKprobe          = "security_socket_connect_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketConnectLsm             = "security_socket_connect_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketConnectUring           = "security_socket_connect_uring"
+	TraceeWithoutCallbacksProgSecuritySocketConnectUringUnanswered = "security_socket_connect_uring_unanswered"
+	TraceeWithoutCallbacksProgSecuritySocketCreateExit             = "security_socket_create_exit"
+	TraceeWithoutCallbacksProgSecuritySocketCreateFentry           = "security_socket_create_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketCreateKprobe           = "security_socket_create_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketCreateLsm              = "security_socket_create_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketCreateUring            = "security_socket_create_uring"
+	TraceeWithoutCallbacksProgSecuritySocketListenExit             = "security_socket_listen_exit"
+	TraceeWithoutCallbacksProgSecuritySocketListenFentry           = "security_socket_listen_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketListenKprobe           = "security_socket_listen_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketListenLsm              = "security_socket_listen_lsm"
+	TraceeWithoutCallbacksProgSecuritySocketListenUring            = "security_socket_listen_uring"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptExit         = "security_socket_setsockopt_exit"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptFentry       = "security_socket_setsockopt_fentry"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptKprobe       = "security_socket_setsockopt_kprobe"
+	TraceeWithoutCallbacksProgSecuritySocketSetsockoptLsm          = "security_socket_setsockopt_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlExit                = "security_task_prctl_exit"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlFentry              = "security_task_prctl_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlKprobe              = "security_task_prctl_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskPrctlLsm                 = "security_task_prctl_lsm"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitExit            = "security_task_setrlimit_exit"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitFentry          = "security_task_setrlimit_fentry"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitKprobe          = "security_task_setrlimit_kprobe"
+	TraceeWithoutCallbacksProgSecurityTaskSetrlimitLsm             = "security_task_setrlimit_lsm"
+	TraceeWithoutCallbacksProgSetFsPwdExit                         = "set_fs_pwd_exit"
+	TraceeWithoutCallbacksProgSetFsPwdFentry                       = "set_fs_pwd_fentry"
+	TraceeWithoutCallbacksProgSetFsPwdKprobe                       = "set_fs_pwd_kprobe"
+	TraceeWithoutCallbacksProgSharedObjectLoadedExit               = "shared_object_loaded_exit"
+	TraceeWithoutCallbacksProgSocketAccept                         = "socket_accept"
+	TraceeWithoutCallbacksProgSocketAcceptUring                    = "socket_accept_uring"
+	TraceeWithoutCallbacksProgSocketDup                            = "socket_dup"
+	TraceeWithoutCallbacksProgSwitchTaskNs                         = "switch_task_ns"
+	TraceeWithoutCallbacksProgSysEnter                             = "sys_enter"
+	TraceeWithoutCallbacksProgSysExit                              = "sys_exit"
+	TraceeWithoutCallbacksProgTaskRename                           = "task_rename"
+	TraceeWithoutCallbacksProgUserNamespaceCreateExit              = "user_namespace_create_exit"
+	TraceeWithoutCallbacksProgUserNamespaceCreateFork              = "user_namespace_create_fork"
+	TraceeWithoutCallbacksProgVfsReadExit                          = "vfs_read_exit"
+	TraceeWithoutCallbacksProgVfsReadFexit                         = "vfs_read_fexit"
+	TraceeWithoutCallbacksProgVfsReadUring                         = "vfs_read_uring"
+	TraceeWithoutCallbacksProgVfsReadvExit                         = "vfs_readv_exit"
+	TraceeWithoutCallbacksProgVfsReadvFexit                        = "vfs_readv_fexit"
+	TraceeWithoutCallbacksProgVfsReadvUring                        = "vfs_readv_uring"
+	TraceeWithoutCallbacksProgVfsUtimesExit                        = "vfs_utimes_exit"
+	TraceeWithoutCallbacksProgVfsUtimesFentry                      = "vfs_utimes_fentry"
+	TraceeWithoutCallbacksProgVfsUtimesKprobe                      = "vfs_utimes_kprobe"
+	TraceeWithoutCallbacksProgVfsWriteExit                         = "vfs_write_exit"
+	TraceeWithoutCallbacksProgVfsWriteFexit                        = "vfs_write_fexit"
+	TraceeWithoutCallbacksProgVfsWriteUring                        = "vfs_write_uring"
+	TraceeWithoutCallbacksProgVfsWritevExit                        = "vfs_writev_exit"
+	TraceeWithoutCallbacksProgVfsWritevFexit                       = "vfs_writev_fexit"
+	TraceeWithoutCallbacksProgVfsWritevUring                       = "vfs_writev_uring"
+	TraceeWithoutCallbacksProgZeroedEntries                        = "zeroed_entries"
+	TraceeWithoutCallbacksVarContainerController                   = "container_controller"
+	TraceeWithoutCallbacksVarContainerHierarchy                    = "container_hierarchy"
+	TraceeWithoutCallbacksVarContainerRule                         = "container_rule"
+	TraceeWithoutCallbacksVarContainersKnown                       = "containers_known"
+	TraceeWithoutCallbacksVarDetectSyscall                         = "detect_syscall"
+	TraceeWithoutCallbacksVarEventFlags                            = "event_flags"
+	TraceeWithoutCallbacksVarEventIds                              = "event_ids"
+	TraceeWithoutCallbacksVarExecEnv                               = "exec_env"
+	TraceeWithoutCallbacksVarFilterPatterns                        = "filter_patterns"
+	TraceeWithoutCallbacksVarFilterRules                           = "filter_rules"
+	TraceeWithoutCallbacksVarMultiplexedSpecs                      = "multiplexed_specs"
+	TraceeWithoutCallbacksVarNoTaskState                           = "no_task_state"
+	TraceeWithoutCallbacksVarOwnPid                                = "own_pid"
+	TraceeWithoutCallbacksVarSyscallSpecs                          = "syscall_specs"
+	TraceeWithoutCallbacksVarUringAnswer                           = "uring_answer"
+	TraceeWithoutCallbacksVarUringSecond                           = "uring_second"
+	TraceeWithoutCallbacksVarUringSpecs                            = "uring_specs"
+	TraceeWithoutCallbacksVarWakeBulk                              = "wake_bulk"
+	TraceeWithoutCallbacksVarWakeCritical                          = "wake_critical"
+	TraceeWithoutCallbacksVarWakeEvery                             = "wake_every"
 )
 
 // LoadTraceeWithoutCallbacks returns the embedded CollectionSpec for TraceeWithoutCallbacks.
@@ -288,242 +329,283 @@ type TraceeWithoutCallbacksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksProgramSpecs struct {
-	KernelWriteFexit                 *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
-	RegisterChrdevFentry             *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
-	RegisterChrdevKprobe             *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
-	AddTaintFentry                   *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
-	AddTaintKprobe                   *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
-	BpfAttach                        *ebpf.ProgramSpec `ebpf:"bpf_attach"`
-	CallUsermodehelperExecFentry     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
-	CallUsermodehelperExecKprobe     *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
-	CallUsermodehelperStarted        *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
-	CapCapableFentry                 *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
-	CapCapableKprobe                 *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
-	CapCapableTracepoint             *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
-	CgroupAttachTask                 *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                      *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                      *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
-	ChmodCommonExit                  *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
-	ChmodCommonFexit                 *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
-	CommitCreds                      *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	CommitCredsExec                  *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
-	CreateUserNsFentry               *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
-	CreateUserNsKprobe               *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
-	DebugfsCreateDirFentry           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
-	DebugfsCreateDirKprobe           *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
-	DebugfsCreateFileFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
-	DebugfsCreateFileFullFentry      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
-	DebugfsCreateFileFullKprobe      *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
-	DebugfsCreateFileKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
-	DeviceAddFentry                  *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
-	DeviceAddKprobe                  *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
-	DirtyPipeSplice                  *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
-	DoExitFentry                     *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
-	DoExitKprobe                     *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
-	DoExitTracepoint                 *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
-	DoInitModuleEnter                *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
-	DoInitModuleFentry               *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
-	DoInitModuleKprobe               *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
-	DoInitModuleLoad                 *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
-	DoMmapExit                       *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
-	DoSigactionEnter                 *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                  *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry                *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe                *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
-	DoSpliceFexit                    *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
-	DoTruncateExit                   *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
-	DoTruncateFentry                 *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
-	DoTruncateKprobe                 *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
-	ExecRemember                     *ebpf.ProgramSpec `ebpf:"exec_remember"`
-	ExecveSuccess                    *ebpf.ProgramSpec `ebpf:"execve_success"`
-	Filldir64Fentry                  *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
-	Filldir64Kprobe                  *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
-	IdentityEnter                    *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	InotifyFindInodeFexit            *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
-	InotifyWatchExit                 *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
-	IoUringCreate                    *ebpf.ProgramSpec `ebpf:"io_uring_create"`
-	KallsymsLookupNameFentry         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
-	KallsymsLookupNameKprobe         *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
-	LoadElfPhdrsExec                 *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
-	LoadElfPhdrsFentry               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
-	LoadElfPhdrsKprobe               *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
-	MagicWrite                       *ebpf.ProgramSpec `ebpf:"magic_write"`
-	MagicWriteFexit                  *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
-	MagicWritevFexit                 *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
-	MemProtAlert                     *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
-	ModuleFree                       *ebpf.ProgramSpec `ebpf:"module_free"`
-	ModuleLoad                       *ebpf.ProgramSpec `ebpf:"module_load"`
-	MprotectEnter                    *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	NetTcpConnect                    *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
-	NetfilterChange                  *ebpf.ProgramSpec `ebpf:"netfilter_change"`
-	ProcCreateFentry                 *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
-	ProcCreateKprobe                 *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
-	ProcessExecuteFailed             *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
-	RegisterKprobeFentry             *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
-	RegisterKprobeKprobe             *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
-	SchedProcessExec                 *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit                 *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork                 *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SchedSwitch                      *ebpf.ProgramSpec `ebpf:"sched_switch"`
-	SecurityBpfExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
-	SecurityBpfFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
-	SecurityBpfKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
-	SecurityBpfLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
-	SecurityBpfMapExit               *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
-	SecurityBpfMapFentry             *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
-	SecurityBpfMapKprobe             *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
-	SecurityBpfMapLsm                *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
-	SecurityBpfProgExit              *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
-	SecurityBpfProgFentry            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
-	SecurityBpfProgKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
-	SecurityBpfProgLsm               *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
-	SecurityBprmCheckExec            *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry          *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe          *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm             *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectFentry       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe       *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm          *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit             *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry           *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe           *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm              *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
-	SecurityInodeMknodExit           *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
-	SecurityInodeMknodFentry         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
-	SecurityInodeMknodKprobe         *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
-	SecurityInodeMknodLsm            *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
-	SecurityInodeRenameExit          *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
-	SecurityInodeRenameFentry        *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
-	SecurityInodeRenameKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
-	SecurityInodeRenameLsm           *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
-	SecurityInodeSymlinkExit         *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
-	SecurityInodeSymlinkFentry       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
-	SecurityInodeSymlinkKprobe       *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
-	SecurityInodeSymlinkLsm          *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
-	SecurityInodeUnlinkExit          *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
-	SecurityInodeUnlinkFentry        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
-	SecurityInodeUnlinkKprobe        *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
-	SecurityInodeUnlinkLsm           *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
-	SecurityKernelPostReadFileExit   *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
-	SecurityKernelPostReadFileFentry *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
-	SecurityKernelPostReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
-	SecurityKernelPostReadFileLsm    *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
-	SecurityKernelReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
-	SecurityKernelReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
-	SecurityKernelReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
-	SecurityKernelReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
-	SecurityMmapFileExit             *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry           *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe           *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm              *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
-	SecurityPathNotifyExit           *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
-	SecurityPathNotifyFentry         *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
-	SecurityPathNotifyKprobe         *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
-	SecurityPathNotifyLsm            *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
-	SecuritySbMountExit              *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
-	SecuritySbMountFentry            *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
-	SecuritySbMountKprobe            *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
-	SecuritySbMountLsm               *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
-	SecuritySbUmountExit             *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
-	SecuritySbUmountFentry           *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
-	SecuritySbUmountKprobe           *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
-	SecuritySbUmountLsm              *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
-	SecuritySettime64Exit            *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry          *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe          *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm             *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit         *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit           *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry         *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe         *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm            *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit        *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry      *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm         *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit         *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry       *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm          *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit         *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry       *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm          *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit     *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe   *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm      *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit            *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry          *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe          *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm             *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit        *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe      *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm         *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
-	SetFsPwdExit                     *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
-	SetFsPwdFentry                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
-	SetFsPwdKprobe                   *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
-	SharedObjectLoadedExit           *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                     *ebpf.ProgramSpec `ebpf:"socket_accept"`
-	SocketDup                        *ebpf.ProgramSpec `ebpf:"socket_dup"`
-	SwitchTaskNs                     *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
-	SysEnter                         *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit                          *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskRename                       *ebpf.ProgramSpec `ebpf:"task_rename"`
-	UserNamespaceCreateExit          *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
-	UserNamespaceCreateFork          *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
-	VfsReadExit                      *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
-	VfsReadFexit                     *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
-	VfsReadvExit                     *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
-	VfsReadvFexit                    *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
-	VfsUtimesExit                    *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
-	VfsUtimesFentry                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
-	VfsUtimesKprobe                  *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
-	VfsWriteExit                     *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
-	VfsWriteFexit                    *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
-	VfsWritevExit                    *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
-	VfsWritevFexit                   *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
-	ZeroedEntries                    *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
+	KernelWriteFexit                     *ebpf.ProgramSpec `ebpf:"__kernel_write_fexit"`
+	RegisterChrdevFentry                 *ebpf.ProgramSpec `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe                 *ebpf.ProgramSpec `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                       *ebpf.ProgramSpec `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                       *ebpf.ProgramSpec `ebpf:"add_taint_kprobe"`
+	BpfAttach                            *ebpf.ProgramSpec `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry         *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe         *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted            *ebpf.ProgramSpec `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                     *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                     *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint                 *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                     *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                          *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                          *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                      *ebpf.ProgramSpec `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
+	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
+	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
+	ContainerStarted                     *ebpf.ProgramSpec `ebpf:"container_started"`
+	CreateUserNsFentry                   *ebpf.ProgramSpec `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe                   *ebpf.ProgramSpec `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry               *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe               *ebpf.ProgramSpec `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry              *ebpf.ProgramSpec `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe          *ebpf.ProgramSpec `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe              *ebpf.ProgramSpec `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                      *ebpf.ProgramSpec `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                      *ebpf.ProgramSpec `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                      *ebpf.ProgramSpec `ebpf:"dirty_pipe_splice"`
+	DoExitFentry                         *ebpf.ProgramSpec `ebpf:"do_exit_fentry"`
+	DoExitKprobe                         *ebpf.ProgramSpec `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                     *ebpf.ProgramSpec `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                    *ebpf.ProgramSpec `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry                   *ebpf.ProgramSpec `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe                   *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                     *ebpf.ProgramSpec `ebpf:"do_init_module_load"`
+	DoMmapExit                           *ebpf.ProgramSpec `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                     *ebpf.ProgramSpec `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                      *ebpf.ProgramSpec `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                    *ebpf.ProgramSpec `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                    *ebpf.ProgramSpec `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                        *ebpf.ProgramSpec `ebpf:"do_splice_fexit"`
+	DoTruncateExit                       *ebpf.ProgramSpec `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                     *ebpf.ProgramSpec `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                     *ebpf.ProgramSpec `ebpf:"do_truncate_kprobe"`
+	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
+	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
+	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	Filldir64Fentry                      *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                      *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
+	IdentityEnter                        *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	InotifyFindInodeFexit                *ebpf.ProgramSpec `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                     *ebpf.ProgramSpec `ebpf:"inotify_watch_exit"`
+	IoUringComplete                      *ebpf.ProgramSpec `ebpf:"io_uring_complete"`
+	IoUringCreate                        *ebpf.ProgramSpec `ebpf:"io_uring_create"`
+	IoUringSubmit                        *ebpf.ProgramSpec `ebpf:"io_uring_submit"`
+	KallsymsLookupNameFentry             *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe             *ebpf.ProgramSpec `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                     *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                           *ebpf.ProgramSpec `ebpf:"magic_write"`
+	MagicWriteFexit                      *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
+	MagicWriteUring                      *ebpf.ProgramSpec `ebpf:"magic_write_uring"`
+	MagicWritevFexit                     *ebpf.ProgramSpec `ebpf:"magic_writev_fexit"`
+	MemProtAlert                         *ebpf.ProgramSpec `ebpf:"mem_prot_alert"`
+	ModuleFree                           *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                           *ebpf.ProgramSpec `ebpf:"module_load"`
+	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
+	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry                 *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe                 *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                     *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit                     *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork                     *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedSwitch                          *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SecurityBpfExit                      *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                    *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                    *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                       *ebpf.ProgramSpec `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit                   *ebpf.ProgramSpec `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry                 *ebpf.ProgramSpec `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe                 *ebpf.ProgramSpec `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                    *ebpf.ProgramSpec `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit                  *ebpf.ProgramSpec `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry                *ebpf.ProgramSpec `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe                *ebpf.ProgramSpec `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm                   *ebpf.ProgramSpec `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec                *ebpf.ProgramSpec `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry              *ebpf.ProgramSpec `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe              *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm                 *ebpf.ProgramSpec `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry           *ebpf.ProgramSpec `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe           *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm              *ebpf.ProgramSpec `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit                 *ebpf.ProgramSpec `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry               *ebpf.ProgramSpec `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe               *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm                  *ebpf.ProgramSpec `ebpf:"security_file_open_lsm"`
+	SecurityFileOpenUring                *ebpf.ProgramSpec `ebpf:"security_file_open_uring"`
+	SecurityFileOpenUringUnanswered      *ebpf.ProgramSpec `ebpf:"security_file_open_uring_unanswered"`
+	SecurityInodeMknodExit               *ebpf.ProgramSpec `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry             *ebpf.ProgramSpec `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe             *ebpf.ProgramSpec `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm                *ebpf.ProgramSpec `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit              *ebpf.ProgramSpec `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry            *ebpf.ProgramSpec `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe            *ebpf.ProgramSpec `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm               *ebpf.ProgramSpec `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeRenameUring             *ebpf.ProgramSpec `ebpf:"security_inode_rename_uring"`
+	SecurityInodeRenameUringUnanswered   *ebpf.ProgramSpec `ebpf:"security_inode_rename_uring_unanswered"`
+	SecurityInodeSymlinkExit             *ebpf.ProgramSpec `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry           *ebpf.ProgramSpec `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe           *ebpf.ProgramSpec `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm              *ebpf.ProgramSpec `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeSymlinkUring            *ebpf.ProgramSpec `ebpf:"security_inode_symlink_uring"`
+	SecurityInodeSymlinkUringUnanswered  *ebpf.ProgramSpec `ebpf:"security_inode_symlink_uring_unanswered"`
+	SecurityInodeUnlinkExit              *ebpf.ProgramSpec `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry            *ebpf.ProgramSpec `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe            *ebpf.ProgramSpec `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm               *ebpf.ProgramSpec `ebpf:"security_inode_unlink_lsm"`
+	SecurityInodeUnlinkUring             *ebpf.ProgramSpec `ebpf:"security_inode_unlink_uring"`
+	SecurityInodeUnlinkUringUnanswered   *ebpf.ProgramSpec `ebpf:"security_inode_unlink_uring_unanswered"`
+	SecurityKernelPostReadFileExit       *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry     *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe     *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm        *ebpf.ProgramSpec `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit           *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry         *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe         *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm            *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit                 *ebpf.ProgramSpec `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry               *ebpf.ProgramSpec `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe               *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm                  *ebpf.ProgramSpec `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit               *ebpf.ProgramSpec `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry             *ebpf.ProgramSpec `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe             *ebpf.ProgramSpec `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm                *ebpf.ProgramSpec `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit                  *ebpf.ProgramSpec `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry                *ebpf.ProgramSpec `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe                *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm                   *ebpf.ProgramSpec `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit                 *ebpf.ProgramSpec `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry               *ebpf.ProgramSpec `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe               *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm                  *ebpf.ProgramSpec `ebpf:"security_sb_umount_lsm"`
+	SecuritySettime64Exit                *ebpf.ProgramSpec `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry              *ebpf.ProgramSpec `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe              *ebpf.ProgramSpec `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm                 *ebpf.ProgramSpec `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit             *ebpf.ProgramSpec `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry           *ebpf.ProgramSpec `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm              *ebpf.ProgramSpec `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketAcceptUring            *ebpf.ProgramSpec `ebpf:"security_socket_accept_uring"`
+	SecuritySocketBindExit               *ebpf.ProgramSpec `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry             *ebpf.ProgramSpec `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe             *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm                *ebpf.ProgramSpec `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketBindUring              *ebpf.ProgramSpec `ebpf:"security_socket_bind_uring"`
+	SecuritySocketConnectExit            *ebpf.ProgramSpec `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry          *ebpf.ProgramSpec `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe          *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm             *ebpf.ProgramSpec `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketConnectUring           *ebpf.ProgramSpec `ebpf:"security_socket_connect_uring"`
+	SecuritySocketConnectUringUnanswered *ebpf.ProgramSpec `ebpf:"security_socket_connect_uring_unanswered"`
+	SecuritySocketCreateExit             *ebpf.ProgramSpec `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry           *ebpf.ProgramSpec `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm              *ebpf.ProgramSpec `ebpf:"security_socket_create_lsm"`
+	SecuritySocketCreateUring            *ebpf.ProgramSpec `ebpf:"security_socket_create_uring"`
+	SecuritySocketListenExit             *ebpf.ProgramSpec `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry           *ebpf.ProgramSpec `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe           *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm              *ebpf.ProgramSpec `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketListenUring            *ebpf.ProgramSpec `ebpf:"security_socket_listen_uring"`
+	SecuritySocketSetsockoptExit         *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry       *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe       *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm          *ebpf.ProgramSpec `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit                *ebpf.ProgramSpec `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry              *ebpf.ProgramSpec `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe              *ebpf.ProgramSpec `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm                 *ebpf.ProgramSpec `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit            *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry          *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe          *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm             *ebpf.ProgramSpec `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                         *ebpf.ProgramSpec `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                       *ebpf.ProgramSpec `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                       *ebpf.ProgramSpec `ebpf:"set_fs_pwd_kprobe"`
+	SharedObjectLoadedExit               *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                         *ebpf.ProgramSpec `ebpf:"socket_accept"`
+	SocketAcceptUring                    *ebpf.ProgramSpec `ebpf:"socket_accept_uring"`
+	SocketDup                            *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SwitchTaskNs                         *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
+	SysEnter                             *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit                              *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskRename                           *ebpf.ProgramSpec `ebpf:"task_rename"`
+	UserNamespaceCreateExit              *ebpf.ProgramSpec `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork              *ebpf.ProgramSpec `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                          *ebpf.ProgramSpec `ebpf:"vfs_read_exit"`
+	VfsReadFexit                         *ebpf.ProgramSpec `ebpf:"vfs_read_fexit"`
+	VfsReadUring                         *ebpf.ProgramSpec `ebpf:"vfs_read_uring"`
+	VfsReadvExit                         *ebpf.ProgramSpec `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                        *ebpf.ProgramSpec `ebpf:"vfs_readv_fexit"`
+	VfsReadvUring                        *ebpf.ProgramSpec `ebpf:"vfs_readv_uring"`
+	VfsUtimesExit                        *ebpf.ProgramSpec `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                      *ebpf.ProgramSpec `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                      *ebpf.ProgramSpec `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                         *ebpf.ProgramSpec `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                        *ebpf.ProgramSpec `ebpf:"vfs_write_fexit"`
+	VfsWriteUring                        *ebpf.ProgramSpec `ebpf:"vfs_write_uring"`
+	VfsWritevExit                        *ebpf.ProgramSpec `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                       *ebpf.ProgramSpec `ebpf:"vfs_writev_fexit"`
+	VfsWritevUring                       *ebpf.ProgramSpec `ebpf:"vfs_writev_uring"`
+	ZeroedEntries                        *ebpf.ProgramSpec `ebpf:"zeroed_entries"`
 }
 
 // TraceeWithoutCallbacksMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksMapSpecs struct {
-	Buffers             *ebpf.MapSpec `ebpf:"buffers"`
-	Bulk                *ebpf.MapSpec `ebpf:"bulk"`
-	Counters            *ebpf.MapSpec `ebpf:"counters"`
-	Critical            *ebpf.MapSpec `ebpf:"critical"`
-	EnterTails          *ebpf.MapSpec `ebpf:"enter_tails"`
-	ExitTails           *ebpf.MapSpec `ebpf:"exit_tails"`
-	FilterStrings       *ebpf.MapSpec `ebpf:"filter_strings"`
-	FilterValues        *ebpf.MapSpec `ebpf:"filter_values"`
-	ModulesInInit       *ebpf.MapSpec `ebpf:"modules_in_init"`
-	TaskStates          *ebpf.MapSpec `ebpf:"task_states"`
-	TaskStatesByAddress *ebpf.MapSpec `ebpf:"task_states_by_address"`
+	Buffers              *ebpf.MapSpec `ebpf:"buffers"`
+	Bulk                 *ebpf.MapSpec `ebpf:"bulk"`
+	ContainerDresses     *ebpf.MapSpec `ebpf:"container_dresses"`
+	ContainerGroups      *ebpf.MapSpec `ebpf:"container_groups"`
+	ContainerIds         *ebpf.MapSpec `ebpf:"container_ids"`
+	Counters             *ebpf.MapSpec `ebpf:"counters"`
+	Critical             *ebpf.MapSpec `ebpf:"critical"`
+	EnterTails           *ebpf.MapSpec `ebpf:"enter_tails"`
+	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
+	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
+	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
+	TaskStatesByAddress  *ebpf.MapSpec `ebpf:"task_states_by_address"`
+	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
+	UringNames           *ebpf.MapSpec `ebpf:"uring_names"`
+	UringRequests        *ebpf.MapSpec `ebpf:"uring_requests"`
+	UringTails           *ebpf.MapSpec `ebpf:"uring_tails"`
+	UringUnansweredTails *ebpf.MapSpec `ebpf:"uring_unanswered_tails"`
 }
 
 // TraceeWithoutCallbacksVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksVariableSpecs struct {
-	DetectSyscall    *ebpf.VariableSpec `ebpf:"detect_syscall"`
-	EventFlags       *ebpf.VariableSpec `ebpf:"event_flags"`
-	EventIds         *ebpf.VariableSpec `ebpf:"event_ids"`
-	ExecEnv          *ebpf.VariableSpec `ebpf:"exec_env"`
-	FilterPatterns   *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules      *ebpf.VariableSpec `ebpf:"filter_rules"`
-	MultiplexedSpecs *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
-	NoTaskState      *ebpf.VariableSpec `ebpf:"no_task_state"`
-	OwnPid           *ebpf.VariableSpec `ebpf:"own_pid"`
-	SyscallSpecs     *ebpf.VariableSpec `ebpf:"syscall_specs"`
-	WakeBulk         *ebpf.VariableSpec `ebpf:"wake_bulk"`
-	WakeCritical     *ebpf.VariableSpec `ebpf:"wake_critical"`
-	WakeEvery        *ebpf.VariableSpec `ebpf:"wake_every"`
+	ContainerController *ebpf.VariableSpec `ebpf:"container_controller"`
+	ContainerHierarchy  *ebpf.VariableSpec `ebpf:"container_hierarchy"`
+	ContainerRule       *ebpf.VariableSpec `ebpf:"container_rule"`
+	ContainersKnown     *ebpf.VariableSpec `ebpf:"containers_known"`
+	DetectSyscall       *ebpf.VariableSpec `ebpf:"detect_syscall"`
+	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
+	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
+	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
+	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
+	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
+	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
+	SyscallSpecs        *ebpf.VariableSpec `ebpf:"syscall_specs"`
+	UringAnswer         *ebpf.VariableSpec `ebpf:"uring_answer"`
+	UringSecond         *ebpf.VariableSpec `ebpf:"uring_second"`
+	UringSpecs          *ebpf.VariableSpec `ebpf:"uring_specs"`
+	WakeBulk            *ebpf.VariableSpec `ebpf:"wake_bulk"`
+	WakeCritical        *ebpf.VariableSpec `ebpf:"wake_critical"`
+	WakeEvery           *ebpf.VariableSpec `ebpf:"wake_every"`
 }
 
 // TraceeWithoutCallbacksObjects contains all objects after they have been loaded into the kernel.
@@ -546,23 +628,34 @@ func (o *TraceeWithoutCallbacksObjects) Close() error {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksMaps struct {
-	Buffers             *ebpf.Map `ebpf:"buffers"`
-	Bulk                *ebpf.Map `ebpf:"bulk"`
-	Counters            *ebpf.Map `ebpf:"counters"`
-	Critical            *ebpf.Map `ebpf:"critical"`
-	EnterTails          *ebpf.Map `ebpf:"enter_tails"`
-	ExitTails           *ebpf.Map `ebpf:"exit_tails"`
-	FilterStrings       *ebpf.Map `ebpf:"filter_strings"`
-	FilterValues        *ebpf.Map `ebpf:"filter_values"`
-	ModulesInInit       *ebpf.Map `ebpf:"modules_in_init"`
-	TaskStates          *ebpf.Map `ebpf:"task_states"`
-	TaskStatesByAddress *ebpf.Map `ebpf:"task_states_by_address"`
+	Buffers              *ebpf.Map `ebpf:"buffers"`
+	Bulk                 *ebpf.Map `ebpf:"bulk"`
+	ContainerDresses     *ebpf.Map `ebpf:"container_dresses"`
+	ContainerGroups      *ebpf.Map `ebpf:"container_groups"`
+	ContainerIds         *ebpf.Map `ebpf:"container_ids"`
+	Counters             *ebpf.Map `ebpf:"counters"`
+	Critical             *ebpf.Map `ebpf:"critical"`
+	EnterTails           *ebpf.Map `ebpf:"enter_tails"`
+	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
+	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
+	FilterValues         *ebpf.Map `ebpf:"filter_values"`
+	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	TaskStates           *ebpf.Map `ebpf:"task_states"`
+	TaskStatesByAddress  *ebpf.Map `ebpf:"task_states_by_address"`
+	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
+	UringNames           *ebpf.Map `ebpf:"uring_names"`
+	UringRequests        *ebpf.Map `ebpf:"uring_requests"`
+	UringTails           *ebpf.Map `ebpf:"uring_tails"`
+	UringUnansweredTails *ebpf.Map `ebpf:"uring_unanswered_tails"`
 }
 
 func (m *TraceeWithoutCallbacksMaps) Close() error {
 	return _TraceeWithoutCallbacksClose(
 		m.Buffers,
 		m.Bulk,
+		m.ContainerDresses,
+		m.ContainerGroups,
+		m.ContainerIds,
 		m.Counters,
 		m.Critical,
 		m.EnterTails,
@@ -572,6 +665,11 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 		m.ModulesInInit,
 		m.TaskStates,
 		m.TaskStatesByAddress,
+		m.UringDescriptors,
+		m.UringNames,
+		m.UringRequests,
+		m.UringTails,
+		m.UringUnansweredTails,
 	)
 }
 
@@ -579,225 +677,258 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksVariables struct {
-	DetectSyscall    *ebpf.Variable `ebpf:"detect_syscall"`
-	EventFlags       *ebpf.Variable `ebpf:"event_flags"`
-	EventIds         *ebpf.Variable `ebpf:"event_ids"`
-	ExecEnv          *ebpf.Variable `ebpf:"exec_env"`
-	FilterPatterns   *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules      *ebpf.Variable `ebpf:"filter_rules"`
-	MultiplexedSpecs *ebpf.Variable `ebpf:"multiplexed_specs"`
-	NoTaskState      *ebpf.Variable `ebpf:"no_task_state"`
-	OwnPid           *ebpf.Variable `ebpf:"own_pid"`
-	SyscallSpecs     *ebpf.Variable `ebpf:"syscall_specs"`
-	WakeBulk         *ebpf.Variable `ebpf:"wake_bulk"`
-	WakeCritical     *ebpf.Variable `ebpf:"wake_critical"`
-	WakeEvery        *ebpf.Variable `ebpf:"wake_every"`
+	ContainerController *ebpf.Variable `ebpf:"container_controller"`
+	ContainerHierarchy  *ebpf.Variable `ebpf:"container_hierarchy"`
+	ContainerRule       *ebpf.Variable `ebpf:"container_rule"`
+	ContainersKnown     *ebpf.Variable `ebpf:"containers_known"`
+	DetectSyscall       *ebpf.Variable `ebpf:"detect_syscall"`
+	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
+	EventIds            *ebpf.Variable `ebpf:"event_ids"`
+	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
+	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
+	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
+	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
+	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
+	SyscallSpecs        *ebpf.Variable `ebpf:"syscall_specs"`
+	UringAnswer         *ebpf.Variable `ebpf:"uring_answer"`
+	UringSecond         *ebpf.Variable `ebpf:"uring_second"`
+	UringSpecs          *ebpf.Variable `ebpf:"uring_specs"`
+	WakeBulk            *ebpf.Variable `ebpf:"wake_bulk"`
+	WakeCritical        *ebpf.Variable `ebpf:"wake_critical"`
+	WakeEvery           *ebpf.Variable `ebpf:"wake_every"`
 }
 
 // TraceeWithoutCallbacksPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksPrograms struct {
-	KernelWriteFexit                 *ebpf.Program `ebpf:"__kernel_write_fexit"`
-	RegisterChrdevFentry             *ebpf.Program `ebpf:"__register_chrdev_fentry"`
-	RegisterChrdevKprobe             *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
-	AddTaintFentry                   *ebpf.Program `ebpf:"add_taint_fentry"`
-	AddTaintKprobe                   *ebpf.Program `ebpf:"add_taint_kprobe"`
-	BpfAttach                        *ebpf.Program `ebpf:"bpf_attach"`
-	CallUsermodehelperExecFentry     *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
-	CallUsermodehelperExecKprobe     *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
-	CallUsermodehelperStarted        *ebpf.Program `ebpf:"call_usermodehelper_started"`
-	CapCapableFentry                 *ebpf.Program `ebpf:"cap_capable_fentry"`
-	CapCapableKprobe                 *ebpf.Program `ebpf:"cap_capable_kprobe"`
-	CapCapableTracepoint             *ebpf.Program `ebpf:"cap_capable_tracepoint"`
-	CgroupAttachTask                 *ebpf.Program `ebpf:"cgroup_attach_task"`
-	CgroupMkdir                      *ebpf.Program `ebpf:"cgroup_mkdir"`
-	CgroupRmdir                      *ebpf.Program `ebpf:"cgroup_rmdir"`
-	ChmodCommonExit                  *ebpf.Program `ebpf:"chmod_common_exit"`
-	ChmodCommonFexit                 *ebpf.Program `ebpf:"chmod_common_fexit"`
-	CommitCreds                      *ebpf.Program `ebpf:"commit_creds"`
-	CommitCredsExec                  *ebpf.Program `ebpf:"commit_creds_exec"`
-	CreateUserNsFentry               *ebpf.Program `ebpf:"create_user_ns_fentry"`
-	CreateUserNsKprobe               *ebpf.Program `ebpf:"create_user_ns_kprobe"`
-	DebugfsCreateDirFentry           *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
-	DebugfsCreateDirKprobe           *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
-	DebugfsCreateFileFentry          *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
-	DebugfsCreateFileFullFentry      *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
-	DebugfsCreateFileFullKprobe      *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
-	DebugfsCreateFileKprobe          *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
-	DeviceAddFentry                  *ebpf.Program `ebpf:"device_add_fentry"`
-	DeviceAddKprobe                  *ebpf.Program `ebpf:"device_add_kprobe"`
-	DirtyPipeSplice                  *ebpf.Program `ebpf:"dirty_pipe_splice"`
-	DoExitFentry                     *ebpf.Program `ebpf:"do_exit_fentry"`
-	DoExitKprobe                     *ebpf.Program `ebpf:"do_exit_kprobe"`
-	DoExitTracepoint                 *ebpf.Program `ebpf:"do_exit_tracepoint"`
-	DoInitModuleEnter                *ebpf.Program `ebpf:"do_init_module_enter"`
-	DoInitModuleFentry               *ebpf.Program `ebpf:"do_init_module_fentry"`
-	DoInitModuleKprobe               *ebpf.Program `ebpf:"do_init_module_kprobe"`
-	DoInitModuleLoad                 *ebpf.Program `ebpf:"do_init_module_load"`
-	DoMmapExit                       *ebpf.Program `ebpf:"do_mmap_exit"`
-	DoSigactionEnter                 *ebpf.Program `ebpf:"do_sigaction_enter"`
-	DoSigactionExit                  *ebpf.Program `ebpf:"do_sigaction_exit"`
-	DoSigactionFentry                *ebpf.Program `ebpf:"do_sigaction_fentry"`
-	DoSigactionKprobe                *ebpf.Program `ebpf:"do_sigaction_kprobe"`
-	DoSpliceFexit                    *ebpf.Program `ebpf:"do_splice_fexit"`
-	DoTruncateExit                   *ebpf.Program `ebpf:"do_truncate_exit"`
-	DoTruncateFentry                 *ebpf.Program `ebpf:"do_truncate_fentry"`
-	DoTruncateKprobe                 *ebpf.Program `ebpf:"do_truncate_kprobe"`
-	ExecRemember                     *ebpf.Program `ebpf:"exec_remember"`
-	ExecveSuccess                    *ebpf.Program `ebpf:"execve_success"`
-	Filldir64Fentry                  *ebpf.Program `ebpf:"filldir64_fentry"`
-	Filldir64Kprobe                  *ebpf.Program `ebpf:"filldir64_kprobe"`
-	IdentityEnter                    *ebpf.Program `ebpf:"identity_enter"`
-	InotifyFindInodeFexit            *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
-	InotifyWatchExit                 *ebpf.Program `ebpf:"inotify_watch_exit"`
-	IoUringCreate                    *ebpf.Program `ebpf:"io_uring_create"`
-	KallsymsLookupNameFentry         *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
-	KallsymsLookupNameKprobe         *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
-	LoadElfPhdrsExec                 *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
-	LoadElfPhdrsFentry               *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
-	LoadElfPhdrsKprobe               *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
-	MagicWrite                       *ebpf.Program `ebpf:"magic_write"`
-	MagicWriteFexit                  *ebpf.Program `ebpf:"magic_write_fexit"`
-	MagicWritevFexit                 *ebpf.Program `ebpf:"magic_writev_fexit"`
-	MemProtAlert                     *ebpf.Program `ebpf:"mem_prot_alert"`
-	ModuleFree                       *ebpf.Program `ebpf:"module_free"`
-	ModuleLoad                       *ebpf.Program `ebpf:"module_load"`
-	MprotectEnter                    *ebpf.Program `ebpf:"mprotect_enter"`
-	NetTcpConnect                    *ebpf.Program `ebpf:"net_tcp_connect"`
-	NetfilterChange                  *ebpf.Program `ebpf:"netfilter_change"`
-	ProcCreateFentry                 *ebpf.Program `ebpf:"proc_create_fentry"`
-	ProcCreateKprobe                 *ebpf.Program `ebpf:"proc_create_kprobe"`
-	ProcessExecuteFailed             *ebpf.Program `ebpf:"process_execute_failed"`
-	RegisterKprobeFentry             *ebpf.Program `ebpf:"register_kprobe_fentry"`
-	RegisterKprobeKprobe             *ebpf.Program `ebpf:"register_kprobe_kprobe"`
-	SchedProcessExec                 *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit                 *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork                 *ebpf.Program `ebpf:"sched_process_fork"`
-	SchedSwitch                      *ebpf.Program `ebpf:"sched_switch"`
-	SecurityBpfExit                  *ebpf.Program `ebpf:"security_bpf_exit"`
-	SecurityBpfFentry                *ebpf.Program `ebpf:"security_bpf_fentry"`
-	SecurityBpfKprobe                *ebpf.Program `ebpf:"security_bpf_kprobe"`
-	SecurityBpfLsm                   *ebpf.Program `ebpf:"security_bpf_lsm"`
-	SecurityBpfMapExit               *ebpf.Program `ebpf:"security_bpf_map_exit"`
-	SecurityBpfMapFentry             *ebpf.Program `ebpf:"security_bpf_map_fentry"`
-	SecurityBpfMapKprobe             *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
-	SecurityBpfMapLsm                *ebpf.Program `ebpf:"security_bpf_map_lsm"`
-	SecurityBpfProgExit              *ebpf.Program `ebpf:"security_bpf_prog_exit"`
-	SecurityBpfProgFentry            *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
-	SecurityBpfProgKprobe            *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
-	SecurityBpfProgLsm               *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
-	SecurityBprmCheckExec            *ebpf.Program `ebpf:"security_bprm_check_exec"`
-	SecurityBprmCheckFentry          *ebpf.Program `ebpf:"security_bprm_check_fentry"`
-	SecurityBprmCheckKprobe          *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
-	SecurityBprmCheckLsm             *ebpf.Program `ebpf:"security_bprm_check_lsm"`
-	SecurityFileMprotectFentry       *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
-	SecurityFileMprotectKprobe       *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
-	SecurityFileMprotectLsm          *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
-	SecurityFileOpenExit             *ebpf.Program `ebpf:"security_file_open_exit"`
-	SecurityFileOpenFentry           *ebpf.Program `ebpf:"security_file_open_fentry"`
-	SecurityFileOpenKprobe           *ebpf.Program `ebpf:"security_file_open_kprobe"`
-	SecurityFileOpenLsm              *ebpf.Program `ebpf:"security_file_open_lsm"`
-	SecurityInodeMknodExit           *ebpf.Program `ebpf:"security_inode_mknod_exit"`
-	SecurityInodeMknodFentry         *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
-	SecurityInodeMknodKprobe         *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
-	SecurityInodeMknodLsm            *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
-	SecurityInodeRenameExit          *ebpf.Program `ebpf:"security_inode_rename_exit"`
-	SecurityInodeRenameFentry        *ebpf.Program `ebpf:"security_inode_rename_fentry"`
-	SecurityInodeRenameKprobe        *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
-	SecurityInodeRenameLsm           *ebpf.Program `ebpf:"security_inode_rename_lsm"`
-	SecurityInodeSymlinkExit         *ebpf.Program `ebpf:"security_inode_symlink_exit"`
-	SecurityInodeSymlinkFentry       *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
-	SecurityInodeSymlinkKprobe       *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
-	SecurityInodeSymlinkLsm          *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
-	SecurityInodeUnlinkExit          *ebpf.Program `ebpf:"security_inode_unlink_exit"`
-	SecurityInodeUnlinkFentry        *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
-	SecurityInodeUnlinkKprobe        *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
-	SecurityInodeUnlinkLsm           *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
-	SecurityKernelPostReadFileExit   *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
-	SecurityKernelPostReadFileFentry *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
-	SecurityKernelPostReadFileKprobe *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
-	SecurityKernelPostReadFileLsm    *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
-	SecurityKernelReadFileExit       *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
-	SecurityKernelReadFileFentry     *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
-	SecurityKernelReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
-	SecurityKernelReadFileLsm        *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
-	SecurityMmapFileExit             *ebpf.Program `ebpf:"security_mmap_file_exit"`
-	SecurityMmapFileFentry           *ebpf.Program `ebpf:"security_mmap_file_fentry"`
-	SecurityMmapFileKprobe           *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
-	SecurityMmapFileLsm              *ebpf.Program `ebpf:"security_mmap_file_lsm"`
-	SecurityPathNotifyExit           *ebpf.Program `ebpf:"security_path_notify_exit"`
-	SecurityPathNotifyFentry         *ebpf.Program `ebpf:"security_path_notify_fentry"`
-	SecurityPathNotifyKprobe         *ebpf.Program `ebpf:"security_path_notify_kprobe"`
-	SecurityPathNotifyLsm            *ebpf.Program `ebpf:"security_path_notify_lsm"`
-	SecuritySbMountExit              *ebpf.Program `ebpf:"security_sb_mount_exit"`
-	SecuritySbMountFentry            *ebpf.Program `ebpf:"security_sb_mount_fentry"`
-	SecuritySbMountKprobe            *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
-	SecuritySbMountLsm               *ebpf.Program `ebpf:"security_sb_mount_lsm"`
-	SecuritySbUmountExit             *ebpf.Program `ebpf:"security_sb_umount_exit"`
-	SecuritySbUmountFentry           *ebpf.Program `ebpf:"security_sb_umount_fentry"`
-	SecuritySbUmountKprobe           *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
-	SecuritySbUmountLsm              *ebpf.Program `ebpf:"security_sb_umount_lsm"`
-	SecuritySettime64Exit            *ebpf.Program `ebpf:"security_settime64_exit"`
-	SecuritySettime64Fentry          *ebpf.Program `ebpf:"security_settime64_fentry"`
-	SecuritySettime64Kprobe          *ebpf.Program `ebpf:"security_settime64_kprobe"`
-	SecuritySettime64Lsm             *ebpf.Program `ebpf:"security_settime64_lsm"`
-	SecuritySocketAcceptExit         *ebpf.Program `ebpf:"security_socket_accept_exit"`
-	SecuritySocketAcceptFentry       *ebpf.Program `ebpf:"security_socket_accept_fentry"`
-	SecuritySocketAcceptKprobe       *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketAcceptLsm          *ebpf.Program `ebpf:"security_socket_accept_lsm"`
-	SecuritySocketBindExit           *ebpf.Program `ebpf:"security_socket_bind_exit"`
-	SecuritySocketBindFentry         *ebpf.Program `ebpf:"security_socket_bind_fentry"`
-	SecuritySocketBindKprobe         *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketBindLsm            *ebpf.Program `ebpf:"security_socket_bind_lsm"`
-	SecuritySocketConnectExit        *ebpf.Program `ebpf:"security_socket_connect_exit"`
-	SecuritySocketConnectFentry      *ebpf.Program `ebpf:"security_socket_connect_fentry"`
-	SecuritySocketConnectKprobe      *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketConnectLsm         *ebpf.Program `ebpf:"security_socket_connect_lsm"`
-	SecuritySocketCreateExit         *ebpf.Program `ebpf:"security_socket_create_exit"`
-	SecuritySocketCreateFentry       *ebpf.Program `ebpf:"security_socket_create_fentry"`
-	SecuritySocketCreateKprobe       *ebpf.Program `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketCreateLsm          *ebpf.Program `ebpf:"security_socket_create_lsm"`
-	SecuritySocketListenExit         *ebpf.Program `ebpf:"security_socket_listen_exit"`
-	SecuritySocketListenFentry       *ebpf.Program `ebpf:"security_socket_listen_fentry"`
-	SecuritySocketListenKprobe       *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
-	SecuritySocketListenLsm          *ebpf.Program `ebpf:"security_socket_listen_lsm"`
-	SecuritySocketSetsockoptExit     *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
-	SecuritySocketSetsockoptFentry   *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
-	SecuritySocketSetsockoptKprobe   *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
-	SecuritySocketSetsockoptLsm      *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
-	SecurityTaskPrctlExit            *ebpf.Program `ebpf:"security_task_prctl_exit"`
-	SecurityTaskPrctlFentry          *ebpf.Program `ebpf:"security_task_prctl_fentry"`
-	SecurityTaskPrctlKprobe          *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
-	SecurityTaskPrctlLsm             *ebpf.Program `ebpf:"security_task_prctl_lsm"`
-	SecurityTaskSetrlimitExit        *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
-	SecurityTaskSetrlimitFentry      *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
-	SecurityTaskSetrlimitKprobe      *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
-	SecurityTaskSetrlimitLsm         *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
-	SetFsPwdExit                     *ebpf.Program `ebpf:"set_fs_pwd_exit"`
-	SetFsPwdFentry                   *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
-	SetFsPwdKprobe                   *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
-	SharedObjectLoadedExit           *ebpf.Program `ebpf:"shared_object_loaded_exit"`
-	SocketAccept                     *ebpf.Program `ebpf:"socket_accept"`
-	SocketDup                        *ebpf.Program `ebpf:"socket_dup"`
-	SwitchTaskNs                     *ebpf.Program `ebpf:"switch_task_ns"`
-	SysEnter                         *ebpf.Program `ebpf:"sys_enter"`
-	SysExit                          *ebpf.Program `ebpf:"sys_exit"`
-	TaskRename                       *ebpf.Program `ebpf:"task_rename"`
-	UserNamespaceCreateExit          *ebpf.Program `ebpf:"user_namespace_create_exit"`
-	UserNamespaceCreateFork          *ebpf.Program `ebpf:"user_namespace_create_fork"`
-	VfsReadExit                      *ebpf.Program `ebpf:"vfs_read_exit"`
-	VfsReadFexit                     *ebpf.Program `ebpf:"vfs_read_fexit"`
-	VfsReadvExit                     *ebpf.Program `ebpf:"vfs_readv_exit"`
-	VfsReadvFexit                    *ebpf.Program `ebpf:"vfs_readv_fexit"`
-	VfsUtimesExit                    *ebpf.Program `ebpf:"vfs_utimes_exit"`
-	VfsUtimesFentry                  *ebpf.Program `ebpf:"vfs_utimes_fentry"`
-	VfsUtimesKprobe                  *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
-	VfsWriteExit                     *ebpf.Program `ebpf:"vfs_write_exit"`
-	VfsWriteFexit                    *ebpf.Program `ebpf:"vfs_write_fexit"`
-	VfsWritevExit                    *ebpf.Program `ebpf:"vfs_writev_exit"`
-	VfsWritevFexit                   *ebpf.Program `ebpf:"vfs_writev_fexit"`
-	ZeroedEntries                    *ebpf.Program `ebpf:"zeroed_entries"`
+	KernelWriteFexit                     *ebpf.Program `ebpf:"__kernel_write_fexit"`
+	RegisterChrdevFentry                 *ebpf.Program `ebpf:"__register_chrdev_fentry"`
+	RegisterChrdevKprobe                 *ebpf.Program `ebpf:"__register_chrdev_kprobe"`
+	AddTaintFentry                       *ebpf.Program `ebpf:"add_taint_fentry"`
+	AddTaintKprobe                       *ebpf.Program `ebpf:"add_taint_kprobe"`
+	BpfAttach                            *ebpf.Program `ebpf:"bpf_attach"`
+	CallUsermodehelperExecFentry         *ebpf.Program `ebpf:"call_usermodehelper_exec_fentry"`
+	CallUsermodehelperExecKprobe         *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	CallUsermodehelperStarted            *ebpf.Program `ebpf:"call_usermodehelper_started"`
+	CapCapableFentry                     *ebpf.Program `ebpf:"cap_capable_fentry"`
+	CapCapableKprobe                     *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTracepoint                 *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CgroupAttachTask                     *ebpf.Program `ebpf:"cgroup_attach_task"`
+	CgroupMkdir                          *ebpf.Program `ebpf:"cgroup_mkdir"`
+	CgroupRmdir                          *ebpf.Program `ebpf:"cgroup_rmdir"`
+	ChmodCommonExit                      *ebpf.Program `ebpf:"chmod_common_exit"`
+	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
+	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
+	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
+	ContainerStarted                     *ebpf.Program `ebpf:"container_started"`
+	CreateUserNsFentry                   *ebpf.Program `ebpf:"create_user_ns_fentry"`
+	CreateUserNsKprobe                   *ebpf.Program `ebpf:"create_user_ns_kprobe"`
+	DebugfsCreateDirFentry               *ebpf.Program `ebpf:"debugfs_create_dir_fentry"`
+	DebugfsCreateDirKprobe               *ebpf.Program `ebpf:"debugfs_create_dir_kprobe"`
+	DebugfsCreateFileFentry              *ebpf.Program `ebpf:"debugfs_create_file_fentry"`
+	DebugfsCreateFileFullFentry          *ebpf.Program `ebpf:"debugfs_create_file_full_fentry"`
+	DebugfsCreateFileFullKprobe          *ebpf.Program `ebpf:"debugfs_create_file_full_kprobe"`
+	DebugfsCreateFileKprobe              *ebpf.Program `ebpf:"debugfs_create_file_kprobe"`
+	DeviceAddFentry                      *ebpf.Program `ebpf:"device_add_fentry"`
+	DeviceAddKprobe                      *ebpf.Program `ebpf:"device_add_kprobe"`
+	DirtyPipeSplice                      *ebpf.Program `ebpf:"dirty_pipe_splice"`
+	DoExitFentry                         *ebpf.Program `ebpf:"do_exit_fentry"`
+	DoExitKprobe                         *ebpf.Program `ebpf:"do_exit_kprobe"`
+	DoExitTracepoint                     *ebpf.Program `ebpf:"do_exit_tracepoint"`
+	DoInitModuleEnter                    *ebpf.Program `ebpf:"do_init_module_enter"`
+	DoInitModuleFentry                   *ebpf.Program `ebpf:"do_init_module_fentry"`
+	DoInitModuleKprobe                   *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleLoad                     *ebpf.Program `ebpf:"do_init_module_load"`
+	DoMmapExit                           *ebpf.Program `ebpf:"do_mmap_exit"`
+	DoSigactionEnter                     *ebpf.Program `ebpf:"do_sigaction_enter"`
+	DoSigactionExit                      *ebpf.Program `ebpf:"do_sigaction_exit"`
+	DoSigactionFentry                    *ebpf.Program `ebpf:"do_sigaction_fentry"`
+	DoSigactionKprobe                    *ebpf.Program `ebpf:"do_sigaction_kprobe"`
+	DoSpliceFexit                        *ebpf.Program `ebpf:"do_splice_fexit"`
+	DoTruncateExit                       *ebpf.Program `ebpf:"do_truncate_exit"`
+	DoTruncateFentry                     *ebpf.Program `ebpf:"do_truncate_fentry"`
+	DoTruncateKprobe                     *ebpf.Program `ebpf:"do_truncate_kprobe"`
+	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
+	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
+	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	Filldir64Fentry                      *ebpf.Program `ebpf:"filldir64_fentry"`
+	Filldir64Kprobe                      *ebpf.Program `ebpf:"filldir64_kprobe"`
+	IdentityEnter                        *ebpf.Program `ebpf:"identity_enter"`
+	InotifyFindInodeFexit                *ebpf.Program `ebpf:"inotify_find_inode_fexit"`
+	InotifyWatchExit                     *ebpf.Program `ebpf:"inotify_watch_exit"`
+	IoUringComplete                      *ebpf.Program `ebpf:"io_uring_complete"`
+	IoUringCreate                        *ebpf.Program `ebpf:"io_uring_create"`
+	IoUringSubmit                        *ebpf.Program `ebpf:"io_uring_submit"`
+	KallsymsLookupNameFentry             *ebpf.Program `ebpf:"kallsyms_lookup_name_fentry"`
+	KallsymsLookupNameKprobe             *ebpf.Program `ebpf:"kallsyms_lookup_name_kprobe"`
+	LoadElfPhdrsExec                     *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
+	LoadElfPhdrsFentry                   *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
+	LoadElfPhdrsKprobe                   *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicWrite                           *ebpf.Program `ebpf:"magic_write"`
+	MagicWriteFexit                      *ebpf.Program `ebpf:"magic_write_fexit"`
+	MagicWriteUring                      *ebpf.Program `ebpf:"magic_write_uring"`
+	MagicWritevFexit                     *ebpf.Program `ebpf:"magic_writev_fexit"`
+	MemProtAlert                         *ebpf.Program `ebpf:"mem_prot_alert"`
+	ModuleFree                           *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                           *ebpf.Program `ebpf:"module_load"`
+	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
+	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
+	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
+	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
+	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
+	RegisterKprobeFentry                 *ebpf.Program `ebpf:"register_kprobe_fentry"`
+	RegisterKprobeKprobe                 *ebpf.Program `ebpf:"register_kprobe_kprobe"`
+	SchedProcessExec                     *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit                     *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork                     *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedSwitch                          *ebpf.Program `ebpf:"sched_switch"`
+	SecurityBpfExit                      *ebpf.Program `ebpf:"security_bpf_exit"`
+	SecurityBpfFentry                    *ebpf.Program `ebpf:"security_bpf_fentry"`
+	SecurityBpfKprobe                    *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityBpfLsm                       *ebpf.Program `ebpf:"security_bpf_lsm"`
+	SecurityBpfMapExit                   *ebpf.Program `ebpf:"security_bpf_map_exit"`
+	SecurityBpfMapFentry                 *ebpf.Program `ebpf:"security_bpf_map_fentry"`
+	SecurityBpfMapKprobe                 *ebpf.Program `ebpf:"security_bpf_map_kprobe"`
+	SecurityBpfMapLsm                    *ebpf.Program `ebpf:"security_bpf_map_lsm"`
+	SecurityBpfProgExit                  *ebpf.Program `ebpf:"security_bpf_prog_exit"`
+	SecurityBpfProgFentry                *ebpf.Program `ebpf:"security_bpf_prog_fentry"`
+	SecurityBpfProgKprobe                *ebpf.Program `ebpf:"security_bpf_prog_kprobe"`
+	SecurityBpfProgLsm                   *ebpf.Program `ebpf:"security_bpf_prog_lsm"`
+	SecurityBprmCheckExec                *ebpf.Program `ebpf:"security_bprm_check_exec"`
+	SecurityBprmCheckFentry              *ebpf.Program `ebpf:"security_bprm_check_fentry"`
+	SecurityBprmCheckKprobe              *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	SecurityBprmCheckLsm                 *ebpf.Program `ebpf:"security_bprm_check_lsm"`
+	SecurityFileMprotectFentry           *ebpf.Program `ebpf:"security_file_mprotect_fentry"`
+	SecurityFileMprotectKprobe           *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityFileMprotectLsm              *ebpf.Program `ebpf:"security_file_mprotect_lsm"`
+	SecurityFileOpenExit                 *ebpf.Program `ebpf:"security_file_open_exit"`
+	SecurityFileOpenFentry               *ebpf.Program `ebpf:"security_file_open_fentry"`
+	SecurityFileOpenKprobe               *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityFileOpenLsm                  *ebpf.Program `ebpf:"security_file_open_lsm"`
+	SecurityFileOpenUring                *ebpf.Program `ebpf:"security_file_open_uring"`
+	SecurityFileOpenUringUnanswered      *ebpf.Program `ebpf:"security_file_open_uring_unanswered"`
+	SecurityInodeMknodExit               *ebpf.Program `ebpf:"security_inode_mknod_exit"`
+	SecurityInodeMknodFentry             *ebpf.Program `ebpf:"security_inode_mknod_fentry"`
+	SecurityInodeMknodKprobe             *ebpf.Program `ebpf:"security_inode_mknod_kprobe"`
+	SecurityInodeMknodLsm                *ebpf.Program `ebpf:"security_inode_mknod_lsm"`
+	SecurityInodeRenameExit              *ebpf.Program `ebpf:"security_inode_rename_exit"`
+	SecurityInodeRenameFentry            *ebpf.Program `ebpf:"security_inode_rename_fentry"`
+	SecurityInodeRenameKprobe            *ebpf.Program `ebpf:"security_inode_rename_kprobe"`
+	SecurityInodeRenameLsm               *ebpf.Program `ebpf:"security_inode_rename_lsm"`
+	SecurityInodeRenameUring             *ebpf.Program `ebpf:"security_inode_rename_uring"`
+	SecurityInodeRenameUringUnanswered   *ebpf.Program `ebpf:"security_inode_rename_uring_unanswered"`
+	SecurityInodeSymlinkExit             *ebpf.Program `ebpf:"security_inode_symlink_exit"`
+	SecurityInodeSymlinkFentry           *ebpf.Program `ebpf:"security_inode_symlink_fentry"`
+	SecurityInodeSymlinkKprobe           *ebpf.Program `ebpf:"security_inode_symlink_kprobe"`
+	SecurityInodeSymlinkLsm              *ebpf.Program `ebpf:"security_inode_symlink_lsm"`
+	SecurityInodeSymlinkUring            *ebpf.Program `ebpf:"security_inode_symlink_uring"`
+	SecurityInodeSymlinkUringUnanswered  *ebpf.Program `ebpf:"security_inode_symlink_uring_unanswered"`
+	SecurityInodeUnlinkExit              *ebpf.Program `ebpf:"security_inode_unlink_exit"`
+	SecurityInodeUnlinkFentry            *ebpf.Program `ebpf:"security_inode_unlink_fentry"`
+	SecurityInodeUnlinkKprobe            *ebpf.Program `ebpf:"security_inode_unlink_kprobe"`
+	SecurityInodeUnlinkLsm               *ebpf.Program `ebpf:"security_inode_unlink_lsm"`
+	SecurityInodeUnlinkUring             *ebpf.Program `ebpf:"security_inode_unlink_uring"`
+	SecurityInodeUnlinkUringUnanswered   *ebpf.Program `ebpf:"security_inode_unlink_uring_unanswered"`
+	SecurityKernelPostReadFileExit       *ebpf.Program `ebpf:"security_kernel_post_read_file_exit"`
+	SecurityKernelPostReadFileFentry     *ebpf.Program `ebpf:"security_kernel_post_read_file_fentry"`
+	SecurityKernelPostReadFileKprobe     *ebpf.Program `ebpf:"security_kernel_post_read_file_kprobe"`
+	SecurityKernelPostReadFileLsm        *ebpf.Program `ebpf:"security_kernel_post_read_file_lsm"`
+	SecurityKernelReadFileExit           *ebpf.Program `ebpf:"security_kernel_read_file_exit"`
+	SecurityKernelReadFileFentry         *ebpf.Program `ebpf:"security_kernel_read_file_fentry"`
+	SecurityKernelReadFileKprobe         *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecurityKernelReadFileLsm            *ebpf.Program `ebpf:"security_kernel_read_file_lsm"`
+	SecurityMmapFileExit                 *ebpf.Program `ebpf:"security_mmap_file_exit"`
+	SecurityMmapFileFentry               *ebpf.Program `ebpf:"security_mmap_file_fentry"`
+	SecurityMmapFileKprobe               *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
+	SecurityMmapFileLsm                  *ebpf.Program `ebpf:"security_mmap_file_lsm"`
+	SecurityPathNotifyExit               *ebpf.Program `ebpf:"security_path_notify_exit"`
+	SecurityPathNotifyFentry             *ebpf.Program `ebpf:"security_path_notify_fentry"`
+	SecurityPathNotifyKprobe             *ebpf.Program `ebpf:"security_path_notify_kprobe"`
+	SecurityPathNotifyLsm                *ebpf.Program `ebpf:"security_path_notify_lsm"`
+	SecuritySbMountExit                  *ebpf.Program `ebpf:"security_sb_mount_exit"`
+	SecuritySbMountFentry                *ebpf.Program `ebpf:"security_sb_mount_fentry"`
+	SecuritySbMountKprobe                *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbMountLsm                   *ebpf.Program `ebpf:"security_sb_mount_lsm"`
+	SecuritySbUmountExit                 *ebpf.Program `ebpf:"security_sb_umount_exit"`
+	SecuritySbUmountFentry               *ebpf.Program `ebpf:"security_sb_umount_fentry"`
+	SecuritySbUmountKprobe               *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
+	SecuritySbUmountLsm                  *ebpf.Program `ebpf:"security_sb_umount_lsm"`
+	SecuritySettime64Exit                *ebpf.Program `ebpf:"security_settime64_exit"`
+	SecuritySettime64Fentry              *ebpf.Program `ebpf:"security_settime64_fentry"`
+	SecuritySettime64Kprobe              *ebpf.Program `ebpf:"security_settime64_kprobe"`
+	SecuritySettime64Lsm                 *ebpf.Program `ebpf:"security_settime64_lsm"`
+	SecuritySocketAcceptExit             *ebpf.Program `ebpf:"security_socket_accept_exit"`
+	SecuritySocketAcceptFentry           *ebpf.Program `ebpf:"security_socket_accept_fentry"`
+	SecuritySocketAcceptKprobe           *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketAcceptLsm              *ebpf.Program `ebpf:"security_socket_accept_lsm"`
+	SecuritySocketAcceptUring            *ebpf.Program `ebpf:"security_socket_accept_uring"`
+	SecuritySocketBindExit               *ebpf.Program `ebpf:"security_socket_bind_exit"`
+	SecuritySocketBindFentry             *ebpf.Program `ebpf:"security_socket_bind_fentry"`
+	SecuritySocketBindKprobe             *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketBindLsm                *ebpf.Program `ebpf:"security_socket_bind_lsm"`
+	SecuritySocketBindUring              *ebpf.Program `ebpf:"security_socket_bind_uring"`
+	SecuritySocketConnectExit            *ebpf.Program `ebpf:"security_socket_connect_exit"`
+	SecuritySocketConnectFentry          *ebpf.Program `ebpf:"security_socket_connect_fentry"`
+	SecuritySocketConnectKprobe          *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketConnectLsm             *ebpf.Program `ebpf:"security_socket_connect_lsm"`
+	SecuritySocketConnectUring           *ebpf.Program `ebpf:"security_socket_connect_uring"`
+	SecuritySocketConnectUringUnanswered *ebpf.Program `ebpf:"security_socket_connect_uring_unanswered"`
+	SecuritySocketCreateExit             *ebpf.Program `ebpf:"security_socket_create_exit"`
+	SecuritySocketCreateFentry           *ebpf.Program `ebpf:"security_socket_create_fentry"`
+	SecuritySocketCreateKprobe           *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketCreateLsm              *ebpf.Program `ebpf:"security_socket_create_lsm"`
+	SecuritySocketCreateUring            *ebpf.Program `ebpf:"security_socket_create_uring"`
+	SecuritySocketListenExit             *ebpf.Program `ebpf:"security_socket_listen_exit"`
+	SecuritySocketListenFentry           *ebpf.Program `ebpf:"security_socket_listen_fentry"`
+	SecuritySocketListenKprobe           *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecuritySocketListenLsm              *ebpf.Program `ebpf:"security_socket_listen_lsm"`
+	SecuritySocketListenUring            *ebpf.Program `ebpf:"security_socket_listen_uring"`
+	SecuritySocketSetsockoptExit         *ebpf.Program `ebpf:"security_socket_setsockopt_exit"`
+	SecuritySocketSetsockoptFentry       *ebpf.Program `ebpf:"security_socket_setsockopt_fentry"`
+	SecuritySocketSetsockoptKprobe       *ebpf.Program `ebpf:"security_socket_setsockopt_kprobe"`
+	SecuritySocketSetsockoptLsm          *ebpf.Program `ebpf:"security_socket_setsockopt_lsm"`
+	SecurityTaskPrctlExit                *ebpf.Program `ebpf:"security_task_prctl_exit"`
+	SecurityTaskPrctlFentry              *ebpf.Program `ebpf:"security_task_prctl_fentry"`
+	SecurityTaskPrctlKprobe              *ebpf.Program `ebpf:"security_task_prctl_kprobe"`
+	SecurityTaskPrctlLsm                 *ebpf.Program `ebpf:"security_task_prctl_lsm"`
+	SecurityTaskSetrlimitExit            *ebpf.Program `ebpf:"security_task_setrlimit_exit"`
+	SecurityTaskSetrlimitFentry          *ebpf.Program `ebpf:"security_task_setrlimit_fentry"`
+	SecurityTaskSetrlimitKprobe          *ebpf.Program `ebpf:"security_task_setrlimit_kprobe"`
+	SecurityTaskSetrlimitLsm             *ebpf.Program `ebpf:"security_task_setrlimit_lsm"`
+	SetFsPwdExit                         *ebpf.Program `ebpf:"set_fs_pwd_exit"`
+	SetFsPwdFentry                       *ebpf.Program `ebpf:"set_fs_pwd_fentry"`
+	SetFsPwdKprobe                       *ebpf.Program `ebpf:"set_fs_pwd_kprobe"`
+	SharedObjectLoadedExit               *ebpf.Program `ebpf:"shared_object_loaded_exit"`
+	SocketAccept                         *ebpf.Program `ebpf:"socket_accept"`
+	SocketAcceptUring                    *ebpf.Program `ebpf:"socket_accept_uring"`
+	SocketDup                            *ebpf.Program `ebpf:"socket_dup"`
+	SwitchTaskNs                         *ebpf.Program `ebpf:"switch_task_ns"`
+	SysEnter                             *ebpf.Program `ebpf:"sys_enter"`
+	SysExit                              *ebpf.Program `ebpf:"sys_exit"`
+	TaskRename                           *ebpf.Program `ebpf:"task_rename"`
+	UserNamespaceCreateExit              *ebpf.Program `ebpf:"user_namespace_create_exit"`
+	UserNamespaceCreateFork              *ebpf.Program `ebpf:"user_namespace_create_fork"`
+	VfsReadExit                          *ebpf.Program `ebpf:"vfs_read_exit"`
+	VfsReadFexit                         *ebpf.Program `ebpf:"vfs_read_fexit"`
+	VfsReadUring                         *ebpf.Program `ebpf:"vfs_read_uring"`
+	VfsReadvExit                         *ebpf.Program `ebpf:"vfs_readv_exit"`
+	VfsReadvFexit                        *ebpf.Program `ebpf:"vfs_readv_fexit"`
+	VfsReadvUring                        *ebpf.Program `ebpf:"vfs_readv_uring"`
+	VfsUtimesExit                        *ebpf.Program `ebpf:"vfs_utimes_exit"`
+	VfsUtimesFentry                      *ebpf.Program `ebpf:"vfs_utimes_fentry"`
+	VfsUtimesKprobe                      *ebpf.Program `ebpf:"vfs_utimes_kprobe"`
+	VfsWriteExit                         *ebpf.Program `ebpf:"vfs_write_exit"`
+	VfsWriteFexit                        *ebpf.Program `ebpf:"vfs_write_fexit"`
+	VfsWriteUring                        *ebpf.Program `ebpf:"vfs_write_uring"`
+	VfsWritevExit                        *ebpf.Program `ebpf:"vfs_writev_exit"`
+	VfsWritevFexit                       *ebpf.Program `ebpf:"vfs_writev_fexit"`
+	VfsWritevUring                       *ebpf.Program `ebpf:"vfs_writev_uring"`
+	ZeroedEntries                        *ebpf.Program `ebpf:"zeroed_entries"`
 }
 
 func (p *TraceeWithoutCallbacksPrograms) Close() error {
@@ -821,6 +952,9 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.ContainerGroupMade,
+		p.ContainerGroupRemoved,
+		p.ContainerStarted,
 		p.CreateUserNsFentry,
 		p.CreateUserNsKprobe,
 		p.DebugfsCreateDirFentry,
@@ -848,6 +982,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.DoTruncateExit,
 		p.DoTruncateFentry,
 		p.DoTruncateKprobe,
+		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
 		p.Filldir64Fentry,
@@ -855,7 +990,9 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.IdentityEnter,
 		p.InotifyFindInodeFexit,
 		p.InotifyWatchExit,
+		p.IoUringComplete,
 		p.IoUringCreate,
+		p.IoUringSubmit,
 		p.KallsymsLookupNameFentry,
 		p.KallsymsLookupNameKprobe,
 		p.LoadElfPhdrsExec,
@@ -863,6 +1000,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.LoadElfPhdrsKprobe,
 		p.MagicWrite,
 		p.MagicWriteFexit,
+		p.MagicWriteUring,
 		p.MagicWritevFexit,
 		p.MemProtAlert,
 		p.ModuleFree,
@@ -902,6 +1040,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityFileOpenFentry,
 		p.SecurityFileOpenKprobe,
 		p.SecurityFileOpenLsm,
+		p.SecurityFileOpenUring,
+		p.SecurityFileOpenUringUnanswered,
 		p.SecurityInodeMknodExit,
 		p.SecurityInodeMknodFentry,
 		p.SecurityInodeMknodKprobe,
@@ -910,14 +1050,20 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecurityInodeRenameFentry,
 		p.SecurityInodeRenameKprobe,
 		p.SecurityInodeRenameLsm,
+		p.SecurityInodeRenameUring,
+		p.SecurityInodeRenameUringUnanswered,
 		p.SecurityInodeSymlinkExit,
 		p.SecurityInodeSymlinkFentry,
 		p.SecurityInodeSymlinkKprobe,
 		p.SecurityInodeSymlinkLsm,
+		p.SecurityInodeSymlinkUring,
+		p.SecurityInodeSymlinkUringUnanswered,
 		p.SecurityInodeUnlinkExit,
 		p.SecurityInodeUnlinkFentry,
 		p.SecurityInodeUnlinkKprobe,
 		p.SecurityInodeUnlinkLsm,
+		p.SecurityInodeUnlinkUring,
+		p.SecurityInodeUnlinkUringUnanswered,
 		p.SecurityKernelPostReadFileExit,
 		p.SecurityKernelPostReadFileFentry,
 		p.SecurityKernelPostReadFileKprobe,
@@ -950,22 +1096,28 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SecuritySocketAcceptFentry,
 		p.SecuritySocketAcceptKprobe,
 		p.SecuritySocketAcceptLsm,
+		p.SecuritySocketAcceptUring,
 		p.SecuritySocketBindExit,
 		p.SecuritySocketBindFentry,
 		p.SecuritySocketBindKprobe,
 		p.SecuritySocketBindLsm,
+		p.SecuritySocketBindUring,
 		p.SecuritySocketConnectExit,
 		p.SecuritySocketConnectFentry,
 		p.SecuritySocketConnectKprobe,
 		p.SecuritySocketConnectLsm,
+		p.SecuritySocketConnectUring,
+		p.SecuritySocketConnectUringUnanswered,
 		p.SecuritySocketCreateExit,
 		p.SecuritySocketCreateFentry,
 		p.SecuritySocketCreateKprobe,
 		p.SecuritySocketCreateLsm,
+		p.SecuritySocketCreateUring,
 		p.SecuritySocketListenExit,
 		p.SecuritySocketListenFentry,
 		p.SecuritySocketListenKprobe,
 		p.SecuritySocketListenLsm,
+		p.SecuritySocketListenUring,
 		p.SecuritySocketSetsockoptExit,
 		p.SecuritySocketSetsockoptFentry,
 		p.SecuritySocketSetsockoptKprobe,
@@ -983,6 +1135,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SetFsPwdKprobe,
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
+		p.SocketAcceptUring,
 		p.SocketDup,
 		p.SwitchTaskNs,
 		p.SysEnter,
@@ -992,15 +1145,19 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.UserNamespaceCreateFork,
 		p.VfsReadExit,
 		p.VfsReadFexit,
+		p.VfsReadUring,
 		p.VfsReadvExit,
 		p.VfsReadvFexit,
+		p.VfsReadvUring,
 		p.VfsUtimesExit,
 		p.VfsUtimesFentry,
 		p.VfsUtimesKprobe,
 		p.VfsWriteExit,
 		p.VfsWriteFexit,
+		p.VfsWriteUring,
 		p.VfsWritevExit,
 		p.VfsWritevFexit,
+		p.VfsWritevUring,
 		p.ZeroedEntries,
 	)
 }

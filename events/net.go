@@ -11,7 +11,7 @@ const attempt = " On a hook it is an attempt, whose outcome is not known yet: th
 var (
 	SecuritySocketCreate = declare(Event{
 		ID: 724, Name: "security_socket_create",
-		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Sets: []Set{Default, LSMHooks, Net, NetSock},
 		Hooks: lsmHook("socket_create", sysExit("security_socket_create_exit", "socket", "socketpair").
 			byUring("security_socket_create_uring", "SOCKET")),
 		Args: []trace.Field{
@@ -25,7 +25,7 @@ var (
 	})
 	SecuritySocketListen = declare(Event{
 		ID: 725, Name: "security_socket_listen",
-		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Sets: []Set{Default, LSMHooks, Net, NetSock},
 		Hooks: lsmHook("socket_listen", sysExit("security_socket_listen_exit", "listen").
 			byUring("security_socket_listen_uring", "LISTEN")),
 		Args: []trace.Field{
@@ -38,7 +38,7 @@ var (
 	})
 	SecuritySocketConnect = declare(Event{
 		ID: 726, Name: "security_socket_connect", Critical: true,
-		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Sets: []Set{Default, LSMHooks, Net, NetSock},
 		Hooks: lsmHook("socket_connect", sysExit("security_socket_connect_exit", "connect").
 			byUringUnanswered("security_socket_connect_uring", "CONNECT")),
 		Args: []trace.Field{
@@ -50,7 +50,7 @@ var (
 	})
 	SecuritySocketAccept = declare(Event{
 		ID: 727, Name: "security_socket_accept",
-		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Sets: []Set{Default, LSMHooks, Net, NetSock},
 		Hooks: lsmHook("socket_accept", sysExit("security_socket_accept_exit", "accept", "accept4").
 			byUring("security_socket_accept_uring", "ACCEPT")),
 		Args: []trace.Field{
@@ -62,7 +62,7 @@ var (
 	})
 	SecuritySocketBind = declare(Event{
 		ID: 728, Name: "security_socket_bind",
-		Sets:  []Set{Default, LSMHooks, Net, NetSock},
+		Sets: []Set{Default, LSMHooks, Net, NetSock},
 		Hooks: lsmHook("socket_bind", sysExit("security_socket_bind_exit", "bind").
 			byUring("security_socket_bind_uring", "BIND")),
 		Args: []trace.Field{
