@@ -196,7 +196,7 @@ static __always_inline void execve_succeeded(struct event *e, struct linux_binpr
 /* execve_start is event_start under the name that the task had at the call, and the ABI that it made it by. */
 static __always_inline struct event *execve_start(u32 index, u32 args, struct task_state *state)
 {
-	struct event *e = event_start_as(index, args, RUNG_NONE, state->comm);
+	struct event *e = event_start_renamed(index, args, RUNG_NONE);
 
 	if (e && state->valid & STATE_COMPAT)
 		e->header.flags |= FLAG_COMPAT;

@@ -164,29 +164,32 @@ STEP str_array_step(u32 i, struct str_array_walk *walk)
  * put_user_str_array copies the strings that a NULL-terminated array of pointers names, each with its NUL: as many as
  * fit, and fewer before bpf_loop (kernel 5.17).
  */
-static __noinline void put_user_str_array(struct event *e, u32 index, u64 array, bool compat)
+ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool compat)
 {
 	struct str_array_walk walk = { .e = e, .array = array, .index = index, .width = compat ? 4 : 8 };
-	u32 begin = e->header.size;
+	u32 begin;
 
-	if (!array || tail_full(e, index))
-		return;
+	if (!e || !array || tail_full(e, index))
+		return 0;
+	begin = e->header.size;
 	repeat(STR_ARRAY_MAX, STR_ARRAY_UNROLLED, str_array_step, &walk);
 	if (!walk.complete)
 		mark_truncated(e, index);
 	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
+	return 0;
 }
 
-static __noinline void put_user_sockaddr(struct event *e, u32 index, u64 address, u64 length)
+ONCE int put_user_sockaddr(struct event *e, u32 index, u64 address, u64 length)
 {
 	u32 n = length > SOCKADDR_MAX ? SOCKADDR_MAX : length;
 
-	if (!address || !n || tail_full(e, index))
-		return;
+	if (!e || !address || !n || tail_full(e, index))
+		return 0;
 	if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)address))
 		event_count(e->header.event, unreadable);
 	else
 		slot_tail(e, index, n);
+	return 0;
 }
 
 /* sockaddr_length finds the length of a syscall's socket address, 0 when the call left none. */
@@ -205,33 +208,32 @@ static __always_inline u64 sockaddr_length(struct event *e, const struct syscall
 	return length < 0 ? 0 : length;
 }
 
-static __always_inline void put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i, bool compat,
-					    long ret)
+ONCE int put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i, bool compat, long ret)
 {
-	u64 value = e->args[i & 7];
-	u64 pair = 0;
+	u64 value, pair = 0;
 
+	if (!e || !spec || i >= 6)
+		return 0;
+	value = e->args[i & 7];
 	switch (spec->kinds[i]) {
 	case KIND_STR:
-		put_user_str(e, i, value);
-		return;
+		return put_user_str(e, i, value);
 	case KIND_STR_ARRAY:
-		put_user_str_array(e, i, value, compat);
-		return;
+		return put_user_str_array(e, i, value, compat);
 	case KIND_SOCKADDR:
-		put_user_sockaddr(e, i, value, sockaddr_length(e, spec, ret));
-		return;
+		return put_user_sockaddr(e, i, value, sockaddr_length(e, spec, ret));
 	case KIND_INT_PAIR:
 		if (ret == 0 && !bpf_probe_read_user(&pair, sizeof(pair), (void *)value))
 			put_u64(e, i, pair);
-		return;
+		return 0;
 	case KIND_NONE:
-		return;
+		return 0;
 	case KIND_LONG:
 		put_u64(e, i, compat ? (u64)(s64)(s32)value : value);
-		return;
+		return 0;
 	default:
 		put_u64(e, i, value);
+		return 0;
 	}
 }
 

@@ -74,13 +74,11 @@ __noinline int put_chunk(u32 buffer, u32 index, u64 from, u32 n)
 /* put_chunks sends what lies between the addresses and returns where it had to stop. */
 static __always_inline u64 put_chunks(struct event *e, u32 index, u64 from, u64 to)
 {
-	u32 buffer = e->header.cpu * LANES + e->header.lane;
-
 	for (u32 i = 0; i < BLOCK_MAX / CHUNK_MAX && from != to; i++) {
 		u64 left = to - from;
 		u32 n = left > CHUNK_MAX ? CHUNK_MAX : left;
 
-		if (!put_chunk(buffer, index, from, n))
+		if (!put_chunk(e->number, index, from, n))
 			break;
 		from += n;
 	}
@@ -88,11 +86,14 @@ static __always_inline u64 put_chunks(struct event *e, u32 index, u64 from, u64 
 }
 
 /* put_user_block copies a run of NUL-terminated strings from the current memory image, at most BLOCK_MAX bytes. */
-static __noinline void put_user_block(struct event *e, u32 index, u64 from, u64 to)
+ONCE int put_user_block(struct event *e, u32 index, u64 from, u64 to)
 {
-	u32 begin = e->header.size;
+	u32 begin;
 	u64 last;
 
+	if (!e)
+		return 0;
+	begin = e->header.size;
 	if (to < from)
 		to = from;
 	last = to - from > BLOCK_MAX ? from + BLOCK_MAX : to;
@@ -116,4 +117,5 @@ static __noinline void put_user_block(struct event *e, u32 index, u64 from, u64 
 		from = put_chunks(e, index, from, last);
 	if (to != from)
 		mark_truncated(e, index);
+	return 0;
 }

@@ -15,14 +15,34 @@
 #define PATH_MASK (VALUE_MAX - 1)
 
 #define RINGS 2
+#define NO_BUFFER ((u32)-1)
+
+/*
+ * ONCE declares a function that is verified once for each program, and not once for each way to it: a global one. Of
+ * its arguments the verifier knows what their types say, so pointers are to be checked. Global functions take pointers
+ * to memory since 5.12.
+ */
+#ifdef WITHOUT_CALLBACKS
+#define ONCE static __noinline
+#else
+#define ONCE __noinline
+#endif
+
+/* path_walk is how far a walk from a file to the root is. In memory, because a global function takes no kernel pointer. */
+struct path_walk {
+	struct dentry *dentry;
+	struct dentry *mnt_root;
+	struct mount *mnt;
+};
 
 #define BY_IO_URING 0x80 /* beside a rung: what is seen was done through an io_uring */
 
 struct event {
 	u32 users; /* 0: free. Only ever changed by atomic addition, see event_buffer() */
-	u32 pad;
+	u32 number;  /* of the buffer, which is its key */
 	u64 sequence[RINGS];
 	u64 args[8];     /* of the syscall, where they can be indexed */
+	struct path_walk walk; /* the path that is being built */
 	u32 path_at;     /* where the path begins in path[] */
 	u32 path_whole;  /* the path reaches the root */
 	char path[VALUE_MAX + 256]; /* a path is built here from its end; the slack is one component */
@@ -110,18 +130,28 @@ static __always_inline struct event *event_buffer(u8 *lane)
 	return NULL;
 }
 
+/* event_at returns the buffer with a number, NULL for NO_BUFFER. */
+static __always_inline struct event *event_at(u32 number)
+{
+	return bpf_map_lookup_elem(&buffers, &number);
+}
+
 static __always_inline void event_drop(struct event *e)
 {
 	__sync_fetch_and_add(&e->users, -1);
 }
 
 /*
- * event_start_as takes a buffer for an event that is known to be selected; NULL: filtered out, or counted as lost.
- * The event is attributed to the name comm, or to the task's present one if that is NULL. Threads that the kernel made
- * for io_uring have names of their own, which no filter asks for: what they do is attributed to that of their process.
+ * event_open takes a buffer for an event that is known to be selected, and returns its number; NO_BUFFER: filtered out,
+ * or counted as lost. The event is attributed to the task's present name, or to the one that its state keeps. Threads
+ * that the kernel made for io_uring have names of their own, which no filter asks for: what they do is attributed to
+ * that of their process.
+ *
+ * This and event_send() are global functions of numbers alone, which every kernel verifies once for each program.
  */
-static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, const char *comm)
+__noinline u32 event_open(u32 index, u32 args, u32 rung, bool renamed)
 {
+	struct task_state *state = renamed ? task_state_lookup() : NULL;
 	struct task_struct *task = task_current(), *named = task;
 	u32 pid = TASK(task, tgid);
 	bool unfiltered = event_flags[index & EVENTS_MASK] & EVENT_UNFILTERED;
@@ -131,7 +161,7 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 	u8 lane, flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
 
 	if (pid == own_pid && !unfiltered)
-		return NULL;
+		return NO_BUFFER;
 	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
 		flags = FLAG_IO_URING;
 		if (task_is_io_worker(task))
@@ -140,14 +170,14 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 	e = event_buffer(&lane);
 	if (!e) {
 		event_count(index, lost_no_buffer);
-		return NULL;
+		return NO_BUFFER;
 	}
 	e->header.host_pid = pid;
 	e->header.host_tid = TASK(task, pid);
 	cred = TASK(task, cred);
 	e->header.uid = TASK(cred, uid.val);
-	if (comm) /* verifier: a load must not be of two kinds of memory */
-		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), comm);
+	if (state) /* verifier: a load must not be of two kinds of memory */
+		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), state->comm);
 	else if (typed_tasks())
 		text16_copy(e->header.comm, named->comm);
 	else
@@ -173,16 +203,23 @@ static __noinline struct event *event_start_as(u32 index, u32 args, u8 rung, con
 	e->header.flags = flags | (container && container->state ? FLAG_CONTAINER_STARTED : 0);
 	e->header.lane = lane;
 	e->header.size = args * sizeof(u64);
-	return e;
+	e->number = e->header.cpu * LANES + lane;
+	return e->number;
 
 reject:
 	event_drop(e);
-	return NULL;
+	return NO_BUFFER;
 }
 
 static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)
 {
-	return event_start_as(index, args, rung, NULL);
+	return event_at(event_open(index, args, rung, false));
+}
+
+/* event_start_renamed is event_start under the name that the state of the task keeps. */
+static __always_inline struct event *event_start_renamed(u32 index, u32 args, u8 rung)
+{
+	return event_at(event_open(index, args, rung, true));
 }
 
 /* event_begin is event_start for an event named in the source: EVENT_sched_process_exec. */
@@ -198,14 +235,20 @@ static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)
 				   __wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);                \
 	})
 
-/* event_submit sends the record and gives its buffer back. */
-static __noinline int event_submit(struct event *e, s64 retval)
+/* event_send sends the record in a buffer and gives the buffer back. */
+__noinline int event_send(u32 number, s64 retval)
 {
-	u32 index = e->header.event;
-	u8 ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
-	u64 bytes = e->header.size;
+	struct event *e = event_at(number);
+	u32 index;
+	u64 bytes;
+	u8 ring;
 	long err;
 
+	if (!e)
+		return 0;
+	index = e->header.event;
+	ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
+	bytes = e->header.size;
 	if (bytes > BODY_MASK + 1 + VALUE_MAX) /* verifier: the put functions keep it below */
 		bytes = BODY_MASK + 1 + VALUE_MAX;
 	bytes += sizeof(e->header);
@@ -219,6 +262,13 @@ static __noinline int event_submit(struct event *e, s64 retval)
 	if (err)
 		event_count(index, lost_ring_full);
 	event_drop(e);
+	return 0;
+}
+
+/* event_submit ends an event; its buffer belongs to others then. */
+static __always_inline int event_submit(struct event *e, s64 retval)
+{
+	event_send(e->number, retval);
 	return 0;
 }
 
@@ -300,19 +350,20 @@ static __always_inline long user_str_read(u8 *to, u64 str)
 }
 
 /* put_user_str copies a NUL-terminated string of the traced process. NULL leaves the argument absent. */
-static __noinline void put_user_str(struct event *e, u32 index, u64 str)
+ONCE int put_user_str(struct event *e, u32 index, u64 str)
 {
 	char last = 0;
 
-	if (!str || tail_full(e, index))
-		return;
+	if (!e || !str || tail_full(e, index))
+		return 0;
 	long n = user_str_read(&e->body[e->header.size & BODY_MASK], str);
 
 	if (n <= 0) {
 		event_count(e->header.event, unreadable);
-		return;
+		return 0;
 	}
 	if (n == VALUE_MAX && (bpf_probe_read_user(&last, 1, (void *)(str + VALUE_MAX - 1)) || last))
 		mark_truncated(e, index);
 	slot_tail(e, index, n - 1);
+	return 0;
 }

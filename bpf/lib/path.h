@@ -76,19 +76,13 @@ static __always_inline void mount_link_read(struct mount_link *to, struct mount 
 	}
 }
 
-struct path_walk {
-	struct event *e;
-	struct dentry *dentry;
-	struct dentry *mnt_root;
-	struct mount *mnt;
-};
-
 /* path_step goes up by one component or one mount; 1: the walk is over. */
-STEP path_step(u32 i, struct path_walk *walk)
+STEP path_step(u32 i, struct event **context)
 {
+	struct event *e = *context;
+	struct path_walk *walk = &e->walk;
 	struct dentry *dentry = walk->dentry;
 	struct mount *mnt = walk->mnt;
-	struct event *e = walk->e;
 	struct dentry_link link = {};
 
 	if (dentry == walk->mnt_root) {
@@ -123,29 +117,35 @@ STEP path_step(u32 i, struct path_walk *walk)
 }
 
 /*
- * path_build_before writes the path in front of what is in e->path already, from e->path_at on; e->path_whole tells
- * whether the root was reached.
+ * path_climb writes the path from the walk of a buffer to the root in front of what is in its path already, from
+ * path_at on; path_whole tells whether the root was reached. It gets the number of the buffer, as event_send() does.
  *
  * The step is a callback, so that it is verified once (bpf_loop, kernel >= 5.17); before that the loop is verified
  * round by round, and shorter.
  */
-static __noinline int path_build_before(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
-					struct dentry *dentry)
+__noinline int path_climb(u32 number)
 {
-	struct path_walk walk = {
-		.e = e,
-		.dentry = dentry,
-		.mnt_root = mnt_root,
-		.mnt = mount_of(vfsmnt),
-	};
+	struct event *e = event_at(number);
 
+	if (!e)
+		return 0;
 	e->path_whole = false;
-	repeat(PATH_STEPS, PATH_STEPS_UNROLLED, path_step, &walk);
-	if (e->path_at == VALUE_MAX && walk.dentry == walk.mnt_root) {
+	repeat(PATH_STEPS, PATH_STEPS_UNROLLED, path_step, &e);
+	if (e->path_at == VALUE_MAX && e->walk.dentry == e->walk.mnt_root) {
 		e->path_at = VALUE_MAX - 1;
 		e->path[VALUE_MAX - 1] = '/';
 	}
 	return 0;
+}
+
+/* path_build_before is path_climb from a directory entry. */
+static __always_inline void path_build_before(struct event *e, struct vfsmount *vfsmnt, struct dentry *mnt_root,
+					      struct dentry *dentry)
+{
+	e->walk.dentry = dentry;
+	e->walk.mnt_root = mnt_root;
+	e->walk.mnt = mount_of(vfsmnt);
+	path_climb(e->number);
 }
 
 /*
@@ -227,13 +227,16 @@ static __always_inline struct path *path_caller_directory(s32 dirfd)
  * that it is relative to. It is as the caller gave it, and nobody knows where that leads: there may be links in it. So
  * it is marked.
  */
-static __noinline int put_path_behind(struct event *e, u32 index, s32 dirfd, long n)
+ONCE int put_path_behind(struct event *e, u32 index, s32 dirfd, long n)
 {
-	u8 *text = &e->body[e->header.size & BODY_MASK];
 	struct dentry_link given = {};
 	struct path *directory;
 	struct vfsmount *mnt;
+	u8 *text;
 
+	if (!e || n > VALUE_MAX) /* verifier: the caller sees to both */
+		return 0;
+	text = &e->body[e->header.size & BODY_MASK];
 	if (n <= 0) {
 		event_count(e->header.event, unreadable);
 		return 0;
@@ -259,9 +262,9 @@ static __noinline int put_path_behind(struct event *e, u32 index, s32 dirfd, lon
  * put_caller_path is for after the call, when only the caller still has its path; it may have written something else
  * there since.
  */
-static __noinline int put_caller_path(struct event *e, u32 index, s32 dirfd, u64 str)
+ONCE int put_caller_path(struct event *e, u32 index, s32 dirfd, u64 str)
 {
-	if (!str || tail_full(e, index))
+	if (!e || !str || tail_full(e, index))
 		return 0;
 	return put_path_behind(e, index, dirfd, user_str_read(&e->body[e->header.size & BODY_MASK], str));
 }
