@@ -99,8 +99,16 @@ func (f *Filter) parse(x expression) error {
 	case x.is("set", "s"):
 		return f.parseSet(x)
 	default:
-		return errors.New(useHelp + suggest.DidYouMean(x.name, names()))
+		return errors.New(useHelp + x.hint())
 	}
+}
+
+// hint tells what may have been meant by a name that is no filter's.
+func (x *expression) hint() string {
+	if _, ok := events.Lookup(x.name); ok {
+		return " (an event is selected by event=" + x.name + ")"
+	}
+	return suggest.DidYouMean(x.name, names())
 }
 
 // is says that the expression's name is the given one, or an abbreviation no shorter than short.

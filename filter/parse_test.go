@@ -143,7 +143,7 @@ func TestSelectionHolds(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	var got strings.Builder
 	for _, line := range []string{
-		"", "=5", "!", "UID>0", "unknown=1", "xyz", "comm.x=5", "pids=1",
+		"", "=5", "!", "UID>0", "unknown=1", "xyz", "comm.x=5", "pids=1", "openat=5",
 		"uid", "uid=", "uid!", "uid!5", "uid==0", "uid=-1", "uid= 1", "uid=1,", "uid=\t", "uid=%s", "uid=x", "uid=0x",
 		"uid=4294967296", "mntns=18446744073709551616", "pid=5,new",
 		"comm", "comm=", "comm>a", "comm=a,,b", "comm=abcdefghijkl*mnop", "uts<=a", "com=bash",

@@ -70,7 +70,7 @@ var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
 		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
-		uringActions(), containerActions(),
+		uringActions(), containerActions(), truthActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -1,10 +1,13 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -22,12 +25,26 @@ func TestMain(m *testing.M) {
 		fmt.Println("SKIP: tracing the kernel needs root")
 		return
 	}
+	if os.Getenv("TRACEE_TEST_GUEST") != "" {
+		loadOverlay()
+	}
 	status := m.Run()
 	if left := leaked(); len(left) > 0 {
 		fmt.Println("FAIL: BPF objects left by closed tracers:", left)
 		status = 1
 	}
 	os.Exit(status)
+}
+
+// loadOverlay gives a guest the file system that containers are made of; without it, the tests of that skip.
+func loadOverlay() {
+	image, err := os.ReadFile("/lib/modules/overlay.ko")
+	if err == nil {
+		err = unix.InitModule(image, "")
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		fmt.Println("no overlayfs:", err)
+	}
 }
 
 // init keeps the action of a child on its main thread, whose id is the process id.

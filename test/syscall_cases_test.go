@@ -2,9 +2,12 @@ package test
 
 import (
 	"encoding/binary"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -188,6 +191,51 @@ func callExit(a *actor) {
 		w.Pid = pid
 	}
 	a.want("exit_group", arguments{"status": int32(0)}) // of this process
+}
+
+// callForSignals waits for a signal in another process, which ends it, and returns from one in this.
+func callForSignals(a *actor) {
+	const restartNoHandler = 514 // what the caller never sees: the kernel's ERESTARTNOHAND
+	pid := os.Getpid()
+	a.must(unix.SYS_TGKILL, uintptr(pid), uintptr(unix.Gettid()), uintptr(unix.SIGURG)) // which Go has a handler for
+	a.want("rt_sigreturn", arguments{})
+	pause := native(lookup("pause"))
+	if pause < 0 {
+		return
+	}
+	pid = a.must(unix.SYS_CLONE, 0) // without another signal at its end
+	if pid == 0 {
+		// A copy of this thread alone: it may do nothing that needs the runtime.
+		syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+		for {
+			syscall.RawSyscall(uintptr(pause), 0, 0, 0)
+		}
+	}
+	for asleep := ") S "; !strings.Contains(a.read("/proc/"+itoa(pid)+"/stat"), asleep); {
+		time.Sleep(time.Millisecond)
+	}
+	a.must(unix.SYS_KILL, uintptr(pid), uintptr(unix.SIGKILL))
+	a.reaped(pid)
+	w := a.want("pause", arguments{})
+	w.Pid, w.Return = pid, -restartNoHandler
+}
+
+func (a *actor) read(file string) string {
+	text, err := os.ReadFile(file)
+	a.check(err)
+	return string(text)
+}
+
+// callWithoutCapability may not do what it asks for.
+func callWithoutCapability(a *actor) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	a.check(unix.Capget(&header, &sets[0]))
+	sets[0].Effective &^= 1 << unix.CAP_SYS_TTY_CONFIG
+	a.check(unix.Capset(&header, &sets[0]))
+	if r := a.call(nativeCalls(), "vhangup", [6]uintptr{}, arguments{}); r != -int(unix.EPERM) {
+		a.fail(unix.Errno(-r))
+	}
 }
 
 func callForks(a *actor) {

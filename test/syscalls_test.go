@@ -26,6 +26,8 @@ var syscallCases = []syscallCase{
 	{"pairs of descriptors", "pipe pipe2 socketpair", callForPairs},
 	{"exit", "exit exit_group", callExit},
 	{"fork", "fork vfork clone clone3", callForks},
+	{"signals", "pause rt_sigreturn", callForSignals},
+	{"without a capability", "vhangup", callWithoutCapability},
 	{"execve", "execve execveat", callExecve},
 	{"execveat", "execve execveat", callExecveat},
 	{"execveat of a descriptor", "execve execveat", callExecveatOfDescriptor},

@@ -3,14 +3,20 @@ package test
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/tracer"
 )
 
 // flips keeps a text in memory that another process changes all the time, between two that differ in one byte: whoever
@@ -212,12 +218,16 @@ func (a *actor) overlay() string {
 	return merged
 }
 
-// openOnOverlay opens files of both layers; on a hook, the file system's own opens of what lies below are seen, too.
+// openOnOverlay opens files of both layers.
 func openOnOverlay(a *actor) {
-	merged := a.overlay()
 	if a.attempted("security_file_open") {
-		a.skip("what overlayfs opens itself differs between kernels")
+		a.skip("a hook also sees what overlayfs opens itself: has its own test")
 	}
+	a.openLayers()
+}
+
+func (a *actor) openLayers() {
+	merged := a.overlay()
 	a.openThrough(merged+"/file", merged+"/file", false)
 	file := merged + "/file"
 	fd := raw(unix.SYS_OPENAT, atCwd, cString(file), unix.O_RDWR, 0) // is copied up
@@ -229,6 +239,41 @@ func openOnOverlay(a *actor) {
 	a.openThrough(a.path("upper/file"), a.path("upper/file"), false)
 	a.check(os.Remove(file))
 	a.openThrough("/proc/self/fd/"+itoa(fd), file, true)
+}
+
+// TestPathsOnOverlayAreTrueOrMarked looks at what overlayfs opens itself, too: the file in a layer, by a mount that nobody
+// else has.
+func TestPathsOnOverlayAreTrueOrMarked(t *testing.T) {
+	opened := lookup("security_file_open")
+	s := start(t, tracer.Config{Events: []*events.Event{opened}})
+	c := spawn(t, "truth/overlay")
+	found, seen := s.run(c, 0)
+	detail := "overlay, all that is opened"
+	defer func() { report(t, opened.Name, s.rungs()[opened.Name], detail) }()
+	if found.Skip != "" {
+		detail += ": " + found.Skip
+		t.Skip(found.Skip)
+	}
+	missing := map[string]bool{}
+	for _, w := range found.Wants {
+		missing[w.Arguments["pathname"].(string)] = true
+	}
+	known := maps.Clone(missing)
+	for _, e := range of(seen, []int{c.pid}, opened.Name) {
+		path, _ := e.Lookup("pathname")
+		name := path.Value().(string)
+		delete(missing, name)
+		if !known[name] && !path.Truncated() {
+			t.Errorf("neither true nor marked: %s", show(e))
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("not seen: %v", slices.Collect(maps.Keys(missing)))
+	}
+}
+
+func truthActions() map[string]func(*actor) {
+	return map[string]func(*actor){"truth/overlay": (*actor).openLayers}
 }
 
 // tinyProgram is an executable of this architecture that ends with a status.

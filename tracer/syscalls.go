@@ -12,15 +12,13 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// neverReturns are reported when they begin.
-var neverReturns = []string{"exit", "exit_group"}
+// neverReturns are reported when they begin. After the last two, the kernel has the registers of what a signal interrupted,
+// and has forgotten the number of the call.
+var neverReturns = []string{"exit", "exit_group", "rt_sigreturn", "sigreturn"}
 
 // twoReturns are not reported where they return zero: in the child of a fork, which made no call, and after an exec
 // that succeeded, whose event is made from the new image.
 var twoReturns = []string{"clone", "clone3", "fork", "vfork", "execve", "execveat"}
-
-// neverReported restores registers, so that neither its arguments nor its return value exist.
-const neverReported = "rt_sigreturn"
 
 // syscallTable is what the dispatchers of the kernel side look syscalls up in.
 type syscallTable struct {
@@ -163,9 +161,6 @@ func (t *syscallTable) activate(spec *bpf.TraceeSyscallSpec) {
 
 // selectEvent makes a syscall's own event flow.
 func (t *syscallTable) selectEvent(e *events.Event) {
-	if e.Name == neverReported {
-		return
-	}
 	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) {
 		t.activate(spec)
 		if slices.Contains(neverReturns, e.Name) {

@@ -18,6 +18,7 @@ var restraints = map[string]func() error{
 	"no-cap-bpf":       func() error { return cap.DropBound(cap.SYS_ADMIN, cap.BPF) },
 	"no-cap-perfmon":   func() error { return cap.DropBound(cap.SYS_ADMIN, cap.PERFMON) },
 	"two-capabilities": keepTwoCapabilities,
+	"no-btf":           hideBTF,
 	"no-bpf":           func() error { return refuse(unix.ENOSYS, anyBPF...) },
 	"no-maps":          func() error { return refuse(unix.EPERM, bpfCommand(unix.BPF_MAP_CREATE)...) },
 	"no-programs":      func() error { return refuse(unix.EPERM, bpfCommand(unix.BPF_PROG_LOAD)...) },
@@ -44,6 +45,15 @@ func becomeNobody() error {
 		syscall.Setgroups(nil),
 		syscall.Setresgid(nobody, nobody, nobody),
 		syscall.Setresuid(nobody, nobody, nobody),
+	)
+}
+
+// hideBTF makes the kernel look like one that was built without type information.
+func hideBTF() error {
+	return errors.Join(
+		unix.Unshare(unix.CLONE_NEWNS),
+		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("none", "/sys/kernel/btf", "tmpfs", 0, ""),
 	)
 }
 

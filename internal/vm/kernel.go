@@ -40,15 +40,17 @@ func LookupKernel(name string) (Kernel, bool) {
 	return Kernel{}, false
 }
 
-// The files of a kernel in its directory of the cache. Module is one that no guest needs, for tests that want to load
-// one; it is not compressed.
+// The files of a kernel in its directory of the cache. The modules are not compressed: dummy is one that no guest needs,
+// for tests that want to load one.
 const (
-	imageName  = "vmlinuz"
-	configName = "config"
-	moduleName = "dummy.ko"
+	imageName    = "vmlinuz"
+	configName   = "config"
+	dummyModule  = "dummy.ko"
+	overlayFiles = "overlay.ko"
 )
 
-// Fetch returns the path of the kernel's image. Beside it lie its configuration, "config", and one module, "dummy.ko".
+// Fetch returns the path of the kernel's image. Beside it lie its configuration, "config", and modules, "dummy.ko" and
+// "overlay.ko".
 // It is downloaded once; to get a newer build of the same kernel, delete its directory below CacheDir.
 func Fetch(ctx context.Context, kernel Kernel) (string, error) {
 	dir := filepath.Join(CacheDir(), kernel.Name)
@@ -68,7 +70,7 @@ func fetchKernel(ctx context.Context, kernel Kernel, dir string) error {
 	if err := unpackPackage(ctx, aptPackage{kernel.Suite, kernel.Package, kernel.Arch}, unpacked); err != nil {
 		return err
 	}
-	for _, name := range []string{imageName, configName, moduleName} {
+	for _, name := range []string{imageName, configName, dummyModule, overlayFiles} {
 		source, err := findKernelFile(unpacked, name)
 		if err != nil {
 			return err
@@ -96,6 +98,8 @@ func findKernelFile(root, name string) (string, error) {
 		"usr/lib/modules/*/" + name,
 		"lib/modules/*/kernel/drivers/net/" + name + "*",
 		"usr/lib/modules/*/kernel/drivers/net/" + name + "*",
+		"lib/modules/*/kernel/fs/overlayfs/" + name + "*",
+		"usr/lib/modules/*/kernel/fs/overlayfs/" + name + "*",
 	} {
 		matches, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {

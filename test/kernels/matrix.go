@@ -179,8 +179,13 @@ func (m *matrix) configure(ctx context.Context, kernel vm.Kernel, tests []select
 	if err != nil {
 		return vm.Config{}, err
 	}
-	module := filepath.Join(filepath.Dir(image), "dummy.ko")
-	files = append(files, vm.File{Path: "/lib/modules/dummy.ko", Mode: 0o644, Source: module})
+	modules, err := filepath.Glob(filepath.Join(filepath.Dir(image), "*.ko"))
+	if err != nil {
+		return vm.Config{}, err
+	}
+	for _, module := range modules {
+		files = append(files, vm.File{Path: "/lib/modules/" + filepath.Base(module), Mode: 0o644, Source: module})
+	}
 	var jobs []vm.Job
 	for i, b := range m.binaries {
 		own, err := b.files(kernel.Arch)
