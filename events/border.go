@@ -58,6 +58,8 @@ const (
 	KindIntPair  = 5
 	KindNone     = 6 // left out
 
+	KindStrArray32 = 7 // of pointers of 32 bits whatever the ABI: x32
+
 	// Which argument holds the length of a socket address.
 	SockaddrNone      = 0xff
 	SockaddrByPointer = 0x80 // the length is an int in the caller's memory, valid when the call succeeded
@@ -118,6 +120,7 @@ func Border() []Constant {
 		{"KIND_LONG", KindLong},
 		{"KIND_STR", KindStr},
 		{"KIND_STR_ARRAY", KindStrArray},
+		{"KIND_STR_ARRAY32", KindStrArray32},
 		{"KIND_SOCKADDR", KindSockaddr},
 		{"KIND_INT_PAIR", KindIntPair},
 		{"KIND_NONE", KindNone},

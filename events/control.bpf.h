@@ -274,6 +274,7 @@ EXIT_TAIL(process_execute_failed)
 		process_execute_failed_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);
 		put_file_path(e, process_execute_failed_stdin_path, stdin);
 	}
+	compat = narrow_pointers(compat);
 	put_user_str_array(e, process_execute_failed_argv, at ? args[2] : args[1], compat);
 	if (exec_env)
 		put_user_str_array(e, process_execute_failed_envp, at ? args[3] : args[2], compat);

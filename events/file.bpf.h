@@ -136,7 +136,7 @@ static __always_inline u64 vector_buffer(bool compat, u64 at, u64 *length)
 	u64 vector[2] = {};
 	u32 vector32[2] = {};
 
-	if (compat) {
+	if (narrow_pointers(compat)) {
 		bpf_probe_read_user(vector32, sizeof(vector32), (void *)at);
 		*length = vector32[1];
 		return vector32[0];

@@ -111,6 +111,7 @@ var (
 		Sets:  []Set{System},
 		Hooks: function("add_taint"),
 		Args:  []trace.Field{{Name: "flag", Type: UInt, Doc: "number of the bit in /proc/sys/kernel/tainted"}},
-		Doc:   "The kernel notes that it is no longer what it was built as.",
+		Doc: "The kernel notes that it is no longer what it was built as. Since Linux 6.16 flags that somebody sets by a write " +
+			"to /proc/sys/kernel/tainted are not seen: that code has become a part of the same function.",
 	})
 )

@@ -71,7 +71,7 @@ EXIT_TAIL(netfilter_change)
 	if (nr == ID_setsockopt) {
 		if (ret == 0)
 			table_replaced(args[1], args[2], args[3]);
-	} else if (ret > 0 && !compat && batch_sent(args[0], sent_bytes(nr, args))) {
+	} else if (ret > 0 && !narrow_pointers(compat) && batch_sent(args[0], sent_bytes(nr, args))) {
 		netfilter_event("nf_tables", 0);
 	}
 }

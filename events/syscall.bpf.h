@@ -107,6 +107,15 @@ static __noinline int call_current(struct call *call)
 	return 0;
 }
 
+/*
+ * narrow_pointers says that what the arguments of this call point to has pointers of 32 bits: by the 32-bit ABI, and by
+ * x32, whose calls with such arguments have numbers of their own.
+ */
+static __always_inline bool narrow_pointers(bool compat)
+{
+	return compat || task_syscall_is_x32(task_registers(task_current()));
+}
+
 /* current_syscall_id returns the id of the syscall that the task is in, negative when it is in none. */
 static __always_inline s32 current_syscall_id(void)
 {
@@ -220,6 +229,8 @@ ONCE int put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i
 		return put_user_str(e, i, value);
 	case KIND_STR_ARRAY:
 		return put_user_str_array(e, i, value, compat);
+	case KIND_STR_ARRAY32:
+		return put_user_str_array(e, i, value, true);
 	case KIND_SOCKADDR:
 		return put_user_sockaddr(e, i, value, sockaddr_length(e, spec, ret));
 	case KIND_INT_PAIR:

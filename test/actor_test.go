@@ -31,6 +31,8 @@ type instructions struct {
 	Dir   string // an empty directory
 	Rungs map[string]trace.Rung
 	Count int // for actions that repeat themselves
+
+	CalledBack bool // see calledBack
 }
 
 // arguments are the decoded values of an event by name.

@@ -14,7 +14,7 @@ import (
 
 // child is a process that performs one action; see actor for its own view.
 type child struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	pid    int
 	comm   string
@@ -23,7 +23,7 @@ type child struct {
 }
 
 // spawn starts a child, which waits until it is released.
-func spawn(t *testing.T, action string) *child {
+func spawn(t testing.TB, action string) *child {
 	t.Helper()
 	begin, release, err := os.Pipe()
 	if err != nil {
@@ -61,7 +61,7 @@ func spawn(t *testing.T, action string) *child {
 // release lets the child act.
 func (c *child) release(count int, rungs map[string]trace.Rung) {
 	c.t.Helper()
-	todo := instructions{Dir: c.t.TempDir(), Rungs: rungs, Count: count}
+	todo := instructions{Dir: c.t.TempDir(), Rungs: rungs, Count: count, CalledBack: calledBack()}
 	if err := os.Chmod(todo.Dir, 0o777); err != nil {
 		c.t.Fatal(err)
 	}

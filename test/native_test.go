@@ -25,12 +25,13 @@ func nativeABI() events.ABI {
 type abi struct {
 	number  events.ABI
 	compat  bool
-	word    int // bytes of a pointer
+	word    int  // bytes of a pointer in memory
+	wide    bool // registers have 64 bits
 	perform func(nr uintptr, args *[6]uintptr) int
 }
 
 func nativeCalls() abi {
-	return abi{number: nativeABI(), word: 8, perform: func(nr uintptr, args *[6]uintptr) int { return raw(nr, args[:]...) }}
+	return abi{number: nativeABI(), word: 8, wide: true, perform: func(nr uintptr, args *[6]uintptr) int { return raw(nr, args[:]...) }}
 }
 
 func compatCalls() abi {
@@ -76,7 +77,7 @@ const (
 
 func (a *actor) memory(with abi) *memory {
 	flags := unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
-	if with.compat {
+	if with.word == 4 {
 		flags |= map32Bit
 	}
 	all, err := unix.Mmap(-1, 0, textSize+holeSize, readWrite, flags)

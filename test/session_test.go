@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type session struct {
 	derived *derive.Deriver
 	stop    context.CancelFunc
 	done    chan struct{}
+	missed  atomic.Uint64 // programs that the kernel did not run
 
 	mu     sync.Mutex
 	grown  *sync.Cond
@@ -93,7 +95,9 @@ func (s *session) collect(ctx context.Context, each func(*trace.Event)) {
 		if each != nil {
 			each(e)
 		}
-		if e.EventID != events.LostEvents.ID && !s.filter.Match(e) {
+		if e.EventID == events.LostEvents.ID {
+			s.noteMissed(e)
+		} else if !s.filter.Match(e) {
 			continue
 		}
 		s.mu.Lock()
@@ -133,7 +137,7 @@ func (s *session) close() {
 }
 
 // await waits until the condition holds for what has been seen so far; it is called with the lock held.
-func (s *session) await(t *testing.T, what string, holds func([]*trace.Event) bool) {
+func (s *session) await(t testing.TB, what string, holds func([]*trace.Event) bool) {
 	t.Helper()
 	limit := time.Now().Add(patience)
 	defer time.AfterFunc(patience, s.grown.Broadcast).Stop()
@@ -165,7 +169,12 @@ func (s *session) run(c *child, count int) (findings, []*trace.Event) {
 	c.release(count, s.rungs())
 	found := c.finish()
 	killed := !c.cmd.ProcessState.Exited()
+	before, ended := s.missed.Load(), time.Now()
+	defer time.AfterFunc(2*accounting, s.grown.Broadcast).Stop()
 	s.await(c.t, "end of child "+itoa(c.pid), func(seen []*trace.Event) bool {
+		if time.Since(ended) > 2*accounting && s.missed.Load() > before {
+			c.t.Fatalf("end of child %d: not seen, and the kernel left out %d programs", c.pid, s.missed.Load()-before)
+		}
 		return hasEvent(seen, "sched_process_exit", c.pid) && (killed || hasEvent(seen, "exit_group", c.pid))
 	})
 	s.mu.Lock()

@@ -85,7 +85,7 @@ func (m *memory) prepare(e *events.Event, with abi) prepared {
 	for i, r := range e.Registers(with.number) {
 		bits := m.invent(e, i, with, p.values)
 		words[r.Low] = uintptr(bits)
-		if with.word == 4 {
+		if !with.wide {
 			words[r.Low] = uintptr(uint32(bits))
 		}
 		if r.High != 0 {
@@ -102,7 +102,7 @@ func (m *memory) prepare(e *events.Event, with abi) prepared {
 // invent returns the bits of an argument and adds its value to those that must be shown.
 func (m *memory) invent(e *events.Event, i int, with abi, values arguments) uint64 {
 	field := e.Args[i]
-	wide := with.word == 8
+	wide := with.wide
 	if r := e.Registers(with.number)[i]; r.High != 0 {
 		wide = true
 	}

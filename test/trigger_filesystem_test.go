@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -447,10 +446,7 @@ func watchPaths(a *actor) {
 	if err != nil {
 		return // a kernel without
 	}
-	mount, fs := uint32(1), uint32(2)
-	if release() < 516 {
-		mount, fs = 2, 3
-	}
+	mount, fs := a.kernelValue("FSNOTIFY_OBJ_TYPE_VFSMOUNT"), a.kernelValue("FSNOTIFY_OBJ_TYPE_SB")
 	mark := func(flags uint, mask uint64, kind uint32) {
 		a.watched(event, "./file", path, arguments{"mask": mask, "obj_type": kind})
 		a.check(unix.FanotifyMark(group, unix.FAN_MARK_ADD|flags, mask, unix.AT_FDCWD, "./file"))
@@ -459,19 +455,6 @@ func watchPaths(a *actor) {
 	mark(unix.FAN_MARK_MOUNT, unix.FAN_CLOSE_WRITE, mount)
 	mark(unix.FAN_MARK_FILESYSTEM, unix.FAN_MODIFY, fs)
 	a.check(unix.FanotifyMark(group, unix.FAN_MARK_FLUSH, 0, unix.AT_FDCWD, ""))
-}
-
-// release is the version of the kernel: 516 is 5.16.
-func release() int {
-	var name unix.Utsname
-	var major, minor int
-	if err := unix.Uname(&name); err != nil {
-		panic(err)
-	}
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
-		panic(err)
-	}
-	return major*100 + minor
 }
 
 func watchByInotify(a *actor) {

@@ -1,12 +1,9 @@
 package test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/tracer"
@@ -212,9 +209,8 @@ func runTriggers(t *testing.T, config tracer.Config) {
 		if slices.Contains(config.Without, a.Rung) {
 			t.Errorf("%s is on rung %s in spite of the configuration", a.Event.Name, a.Rung)
 		}
-		var refused *ebpf.VerifierError
-		if errors.As(a.Err, &refused) {
-			t.Errorf("%s: %v", a.Event.Name, a.Err)
+		for _, err := range unexpectedRefusals(a.Err) {
+			t.Errorf("%s: %v", a.Event.Name, err)
 		}
 	}
 	for _, row := range triggers {
@@ -232,11 +228,20 @@ func (s *session) trigger(t *testing.T, row trigger) {
 		detail += ": not available on this kernel"
 		t.Skip(detail)
 	}
+	skip := ""
+	s.try(t, func(t testing.TB) { skip = s.tryTrigger(t, row) })
+	if skip != "" {
+		detail += ": " + skip
+		t.Skip(skip)
+	}
+}
+
+// tryTrigger returns why it could not be tried, if so.
+func (s *session) tryTrigger(t testing.TB, row trigger) (skip string) {
 	c := spawn(t, row.action())
 	found, seen := s.run(c, 0)
 	if found.Skip != "" {
-		detail += ": " + found.Skip
-		t.Skip(found.Skip)
+		return found.Skip
 	}
 	pids := []int{c.pid}
 	for _, w := range found.Wants {
@@ -252,4 +257,5 @@ func (s *session) trigger(t *testing.T, row trigger) {
 		}
 	}
 	c.compareAll(found.Wants, seen)
+	return ""
 }

@@ -34,6 +34,9 @@ func newSyscallTable(execEnv bool) *syscallTable {
 			t.each(e, func(abi int, spec *bpf.TraceeSyscallSpec) { describe(e, abi, spec) })
 		}
 	}
+	for i := range x32Syscalls {
+		narrow(&t.specs[x32First+i])
+	}
 	for i := range t.multiplexed {
 		t.multiplexed[i].Flags |= events.SpecMultiplexed
 	}
@@ -139,6 +142,15 @@ func describe(e *events.Event, abi int, spec *bpf.TraceeSyscallSpec) {
 	}
 	if e.ArgumentBlock(abis()[abi]) {
 		spec.Flags |= events.SpecArgumentBlock
+	}
+}
+
+// narrow makes pointers 32 bits wide in what the arguments point to; the registers stay as they are.
+func narrow(spec *bpf.TraceeSyscallSpec) {
+	for i, kind := range spec.Kinds {
+		if kind == events.KindStrArray {
+			spec.Kinds[i] = events.KindStrArray32
+		}
 	}
 }
 

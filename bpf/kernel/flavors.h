@@ -159,9 +159,12 @@ static __always_inline struct mount *super_block_mount(struct super_block *sb, s
 	struct super_block___list *list = (void *)sb;
 	struct list_head *next;
 
-	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
+	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb)) {
+		/* verifier: clang would compute the address before an unrolled loop, where no branch guards it */
+		barrier_var(sb);
 		return after ? READ((struct mount___chain *)after, mnt_next_for_sb) :
 			       READ((struct super_block___chain *)sb, s_mounts);
+	}
 	next = after ? READ((struct mount___list *)after, mnt_instance.next) : READ(list, s_mounts.next);
 	if ((void *)next == (void *)sb + bpf_core_field_offset(struct super_block___list, s_mounts))
 		return NULL;

@@ -13,6 +13,7 @@
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: 32-bit syscall active */
 
 #define SYSCALL_NUMBER(READ) (READ(orig_ax) & ~X32_SYSCALL_BIT)
+#define SYSCALL_IS_X32(READ) (READ(orig_ax) & X32_SYSCALL_BIT)
 #define INSTRUCTION ip
 
 static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
@@ -44,6 +45,7 @@ static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long f
 #define TIF_32BIT 22 /* arch/arm64/include/asm/thread_info.h: AArch32 process */
 
 #define SYSCALL_NUMBER(READ) ((u32)READ(syscallno))
+#define SYSCALL_IS_X32(READ) 0
 #define INSTRUCTION pc
 
 static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long flags)
@@ -94,6 +96,13 @@ static __always_inline u64 task_syscall_number(const struct pt_regs *regs)
 	if (have_helper(task_pt_regs))
 		return SYSCALL_NUMBER(TYPED);
 	return SYSCALL_NUMBER(UNTYPED);
+}
+
+static __always_inline bool task_syscall_is_x32(const struct pt_regs *regs)
+{
+	if (have_helper(task_pt_regs))
+		return SYSCALL_IS_X32(TYPED);
+	return SYSCALL_IS_X32(UNTYPED);
 }
 
 static __always_inline void task_syscall_args(const struct pt_regs *regs, bool compat, u64 args[6])
