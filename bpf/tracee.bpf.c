@@ -51,5 +51,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/bpf.bpf.h"
 #include "../events/netfilter.bpf.h"
 #include "../events/uring_operations.bpf.h"
+#include "../events/modification.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

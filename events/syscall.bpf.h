@@ -90,9 +90,13 @@ static __noinline int call_current(struct call *call)
 	const struct syscall_spec *spec;
 	u32 words[6] = {};
 
+	if (task_is_io_worker(task)) { /* its registers are those of the task that made it */
+		call->id = -1;
+		return 0;
+	}
 	call->compat = task_in_compat_syscall(task);
 	spec = syscall_spec_of(task_syscall_number(regs), call->compat);
-	if (!spec || task_is_io_worker(task)) { /* whose registers are those of the task that made it */
+	if (!spec) {
 		call->id = -1;
 		return 0;
 	}
@@ -122,8 +126,10 @@ static __always_inline s32 current_syscall_id(void)
 	struct task_struct *task = task_current();
 	const struct syscall_spec *spec;
 
+	if (task_is_io_worker(task))
+		return -1;
 	spec = syscall_spec_of(task_syscall_number(task_registers(task)), task_in_compat_syscall(task));
-	return spec && !task_is_io_worker(task) ? event_ids[spec->event & EVENTS_MASK] : -1;
+	return spec ? event_ids[spec->event & EVENTS_MASK] : -1;
 }
 
 /* put_syscall stores the argument "syscall" of an event that is not one; only with option:detect-syscall. */

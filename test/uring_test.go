@@ -139,6 +139,9 @@ func (u *uringActor) do(q request, seen arguments) int {
 		}
 	}
 	result := u.ring.do(q)
+	if result == -int(unix.EINVAL) && slices.Contains([]uint8{opSocket, opFtruncate, opBind}, q.operation) {
+		u.Wants = u.Wants[:len(u.Wants)-1] // an operation that this kernel does not have: it refuses the request itself
+	}
 	if q.flags&requestSilent != 0 {
 		silence := u.want("io_uring_submit", arguments{"operation": int32(opNop), "flags": requestFlags(0), "user_data": uint64(0)})
 		silence.Via = trace.ViaIOUring

@@ -63,6 +63,21 @@ struct mount___chain {
 	struct mount *mnt_next_for_sb;
 };
 
+/* How often a file is referred to: a count, or since 6.13 one less than that. */
+struct file___count {
+	struct {
+		long counter;
+	} f_count;
+};
+
+struct file___less {
+	struct {
+		struct {
+			s64 counter;
+		} refcnt;
+	} f_ref;
+};
+
 /* Names that io_uring links: before 5.19, symbolic and hard links apart, and since. */
 struct io_link {
 	int old_dfd;
@@ -144,6 +159,16 @@ static __always_inline u64 inode_ctime(bool known, struct inode *inode)
 		       READ_AS(known, private, __i_ctime.tv_nsec);
 	return READ_AS(known, old, i_ctime.tv_sec) * 1000000000ULL +
 	       READ_AS(known, old, i_ctime.tv_nsec);
+}
+
+static __always_inline u64 file_references(struct file *file)
+{
+	struct file___count *count = (void *)file;
+	struct file___less *less = (void *)file;
+
+	if (bpf_core_field_exists(less->f_ref.refcnt.counter))
+		return READ(less, f_ref.refcnt.counter) + 1;
+	return READ(count, f_count.counter);
 }
 
 /* mounts_map_ids says that functions like do_truncate() have a first argument for the mapping of ids. */

@@ -30,10 +30,13 @@
 #define O_APPEND 00002000
 #define O_PATH 010000000
 
-#define FMODE_PREAD 0x8 /* include/linux/fs.h */
+#define FMODE_WRITE 0x2 /* include/linux/fs.h */
+#define FMODE_PREAD 0x8
 #define FMODE_PWRITE 0x10
 #define FMODE_CREATED 0x100000
 #define FMODE_STREAM 0x200000
+
+#define CLOSE_RANGE_CLOEXEC 4
 
 #define AT_FDCWD -100
 #define AT_REMOVEDIR 0x200

@@ -214,9 +214,15 @@ struct fs_struct {
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
+	unsigned long *close_on_exec;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct files_struct {
+	atomic_t count;
 	struct fdtable *fdt;
 };
 
@@ -237,10 +243,6 @@ struct vm_area_struct {
 	unsigned long vm_flags;
 	struct file *vm_file;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct rlimit {
 	unsigned long rlim_cur;
