@@ -30,6 +30,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "lib/repeat.h"
 #include "lib/path.h"
 #include "lib/hook.h"
+#include "lib/owner.h"
 
 /* events, each beside its declaration */
 #include "../events/syscall.bpf.h"
@@ -44,6 +45,8 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/directory.bpf.h"
 #include "../events/memory.bpf.h"
 #include "../events/net.bpf.h"
+#include "../events/packet.bpf.h"
+#include "../events/flow.bpf.h"
 #include "../events/control.bpf.h"
 #include "../events/task.bpf.h"
 #include "../events/module.bpf.h"

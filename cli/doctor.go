@@ -151,7 +151,7 @@ func kernel(t *tracer.Tracer) kernelFacts {
 	if path := cmp.Or(os.Getenv("TRACEE_BTF_FILE"), "/sys/kernel/btf/vmlinux"); fileExists(path) {
 		facts.BTF = path
 	}
-	for _, r := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe, trace.Tracepoint} {
+	for _, r := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe, trace.Tracepoint, trace.Cgroup} {
 		one := rung{Name: r.String(), Available: true}
 		if err := t.Lacks(r); err != nil {
 			one.Available, one.Reason = false, err.Error()

@@ -38,6 +38,8 @@ type derivation struct {
 type settings struct {
 	filter    *filter.Filter // nil: everything is wanted
 	libraries *library.Store
+	packets   *packets
+	names     *names
 }
 
 // derivations in the order of their files.
@@ -69,7 +71,8 @@ func New(selection []*events.Event, f *filter.Filter, log *slog.Logger) *Deriver
 		log = slog.New(slog.DiscardHandler)
 	}
 	d := &Deriver{log: log}
-	s := &settings{filter: f, libraries: library.NewStore()}
+	s := &settings{filter: f, libraries: library.NewStore(), packets: newPackets()}
+	s.names = newNames(s.packets)
 	for _, each := range derivations {
 		if slices.Contains(selection, each.event) {
 			d.active = append(d.active, active{event: each.event, make: each.start(s)})
@@ -85,7 +88,7 @@ func (d *Deriver) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
 	}
 	bySource := map[int][]*active{}
 	for i := range d.active {
-		for _, from := range d.active[i].event.From {
+		for _, from := range d.active[i].event.Sources() {
 			bySource[from.ID] = append(bySource[from.ID], &d.active[i])
 		}
 	}

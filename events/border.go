@@ -102,6 +102,7 @@ func Border() []Constant {
 		{"RUNG_FENTRY", int(trace.Fentry)},
 		{"RUNG_KPROBE", int(trace.Kprobe)},
 		{"RUNG_TRACEPOINT", int(trace.Tracepoint)},
+		{"RUNG_CGROUP", int(trace.Cgroup)},
 		{"ABI_NATIVE", ABINative},
 		{"ABI_COMPAT", ABICompat},
 		{"SYSCALLS", SyscallsPerABI},

@@ -31,6 +31,7 @@ type Event struct {
 	Args       []trace.Field
 	Hooks      Ladder
 	From       []*Event // those that user space makes this one of, see package derive
+	Better     []*Event // further ones, without which it says less
 	Doc        string   // what it means, one or two sentences
 	Unseen     string   // what the tracepoint rung cannot see; empty when it sees everything
 	Numbers    Numbers
@@ -40,6 +41,9 @@ type Event struct {
 	Index  int
 	schema *trace.Schema
 }
+
+// Sources are all events that this one is made of.
+func (e *Event) Sources() []*Event { return append(slices.Clone(e.From), e.Better...) }
 
 // Schema is the shape of the event's records.
 func (e *Event) Schema() *trace.Schema { return e.schema }
@@ -221,7 +225,7 @@ func Sets() []Set {
 func WithSources(selection []*Event) []*Event {
 	whole := slices.Clone(selection)
 	for i := 0; i < len(whole); i++ { // what is added may be derived itself
-		for _, source := range whole[i].From {
+		for _, source := range whole[i].Sources() {
 			if !slices.Contains(whole, source) {
 				whole = append(whole, source)
 			}

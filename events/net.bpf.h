@@ -370,13 +370,13 @@ int BPF_PROG(net_tcp_connect, const struct sock *sk, int from, int to)
 
 	if (to != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	e = event_begin(EVENT_net_tcp_connect, RUNG_TRACEPOINT);
+	e = event_begin(EVENT_net_tcp_connect_base, RUNG_TRACEPOINT);
 	if (!e)
 		return 0;
 	if (family == AF_INET6)
-		put_bytes(e, net_tcp_connect_dst, &sk->__sk_common.skc_v6_daddr, 16);
+		put_bytes(e, net_tcp_connect_base_dst, &sk->__sk_common.skc_v6_daddr, 16);
 	else
-		put_bytes(e, net_tcp_connect_dst, &sk->__sk_common.skc_daddr, 4);
-	net_tcp_connect_dst_port(e, bpf_ntohs(sk->__sk_common.skc_dport));
+		put_bytes(e, net_tcp_connect_base_dst, &sk->__sk_common.skc_daddr, 4);
+	net_tcp_connect_base_dst_port(e, bpf_ntohs(sk->__sk_common.skc_dport));
 	return event_submit(e, 0);
 }

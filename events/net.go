@@ -107,13 +107,24 @@ var (
 		Doc:    "A connection was accepted. The return value is its descriptor.",
 		Unseen: socketUnseen,
 	})
-	NetTCPConnect = declare(Event{
-		ID: 836, Name: "net_tcp_connect",
-		Sets:  []Set{Net, NetSock},
+	NetTCPConnectBase = declare(Event{
+		ID: 869, Name: "net_tcp_connect_base", Internal: true,
 		Hooks: Ladder{tracepoint("net_tcp_connect")},
 		Args: []trace.Field{
-			{Name: "dst", Type: AddressT, Doc: "IPv4 or IPv6; an IPv4 address in IPv6 form is shown as IPv4"},
+			{Name: "dst", Type: AddressT},
 			{Name: "dst_port", Type: Int},
+		},
+		Doc: "A TCP connection is begun.",
+	})
+	NetTCPConnect = declare(Event{
+		ID: 836, Name: "net_tcp_connect",
+		Sets:   []Set{Default, Flows, Net, NetSock},
+		From:   []*Event{NetTCPConnectBase},
+		Better: []*Event{NetPacketBase},
+		Args: []trace.Field{
+			{Name: "dst", Type: Str, Doc: "IPv4 or IPv6; an IPv4 address in IPv6 form is shown as IPv4"},
+			{Name: "dst_port", Type: Int},
+			{Name: "dst_dns", Type: StrArray, Doc: namesDoc},
 		},
 		Doc: "A TCP connection is begun, by connect, by sendto with MSG_FASTOPEN or by io_uring: the first packet is about to leave.",
 	})

@@ -8,6 +8,7 @@ const (
 	AllEvents     Set = "all"
 	Default       Set = "default"
 	Derived       Set = "derived"
+	Flows         Set = "flows"
 	FS            Set = "fs"
 	FSAsyncIO     Set = "fs_async_io"
 	FSDirOps      Set = "fs_dir_ops"
@@ -31,6 +32,7 @@ const (
 	NetSndRcv     Set = "net_snd_rcv"
 	NetSock       Set = "net_sock"
 	NetworkEvents Set = "network_events"
+	Packets       Set = "packets"
 	Only32Bit     Set = "32bit_unique"
 	Proc          Set = "proc"
 	ProcIDs       Set = "proc_ids"
@@ -55,6 +57,7 @@ var setDocs = map[Set]string{
 	AllEvents:     "every event that can be selected",
 	Default:       "what is traced when no event is asked for",
 	Derived:       "events computed in user space from other events",
+	Flows:         "connections: begun and ended",
 	FS:            "file systems, files and descriptors",
 	FSAsyncIO:     "asynchronous I/O contexts and requests",
 	FSDirOps:      "directories: list, make, remove, change into",
@@ -78,6 +81,7 @@ var setDocs = map[Set]string{
 	NetSndRcv:     "sending and receiving on sockets",
 	NetSock:       "sockets: create, bind, listen, connect, accept, configure",
 	NetworkEvents: "packets and DNS messages",
+	Packets:       "packets as they are",
 	Only32Bit:     "syscalls that only 32-bit ABIs have",
 	Proc:          "processes and threads",
 	ProcIDs:       "process, group, session and user ids",

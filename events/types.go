@@ -9,6 +9,7 @@ var (
 	Int   = &trace.Type{Name: "int", Kind: trace.Int32}
 	UInt  = &trace.Type{Name: "unsigned int", Kind: trace.Uint32}
 	U8    = &trace.Type{Name: "u8", Kind: trace.Uint8}
+	U16   = &trace.Type{Name: "u16", Kind: trace.Uint16}
 	U32   = &trace.Type{Name: "u32", Kind: trace.Uint32}
 	U64   = &trace.Type{Name: "u64", Kind: trace.Uint64}
 	Long  = &trace.Type{Name: "long", Kind: trace.Int64}
@@ -57,10 +58,24 @@ var (
 	HookedSymbolMap = &trace.Type{Name: "map[string]trace.HookedSymbolData", Kind: trace.Document}
 	HookedSymbols   = &trace.Type{Name: "[]trace.HookedSymbolData", Kind: trace.Document}
 	LibraryPath     = &trace.Type{Name: "const char*", Kind: trace.String} // has filters of its own
-	PktMeta         = &trace.Type{Name: "trace.PktMeta", Kind: trace.Document}
+	PacketMetadata  = document("trace.PacketMetadata")
+	PktMeta         = document("trace.PktMeta")
+	ProtoDNS        = document("trace.ProtoDNS")
+	ProtoHTTP       = document("trace.ProtoHTTP")
+	ProtoHTTPReq    = document("trace.ProtoHTTPRequest")
+	ProtoHTTPResp   = document("trace.ProtoHTTPResponse")
+	ProtoICMP       = document("trace.ProtoICMP")
+	ProtoICMPv6     = document("trace.ProtoICMPv6")
+	ProtoIPv4       = document("trace.ProtoIPv4")
+	ProtoIPv6       = document("trace.ProtoIPv6")
+	ProtoTCP        = document("trace.ProtoTCP")
+	ProtoUDP        = document("trace.ProtoUDP")
 	Symbols         = &trace.Type{Name: "const char*const*", Kind: trace.Strings} // filters look at each
 	ULongs          = &trace.Type{Name: "unsigned long[]", Kind: trace.Document}
 )
+
+// document is a type whose values travel as JSON.
+func document(name string) *trace.Type { return &trace.Type{Name: name, Kind: trace.Document} }
 
 // The two pointers that every JSON reader of v0.8 accepts; others are declared where they are used.
 var (

@@ -135,3 +135,14 @@ static __always_inline bool scope_passes(const struct event_header *h)
 {
 	return scope_passes_early(h) && scope_passes_late(h);
 }
+
+/* scope_limited says whether a task can be out of scope at all. */
+static __always_inline bool scope_limited(void)
+{
+#pragma unroll
+	for (u32 i = 0; i < FILTER_FIELDS; i++) {
+		if (filter_rules[i].active)
+			return true;
+	}
+	return false;
+}

@@ -41,6 +41,7 @@ type Filter struct {
 	container  containerRule
 	undecided  []int // scope fields that the kernel side has no room for
 	events     selection
+	interfaces []string // of packets; none: all
 	arguments  []*argumentRule
 	conditions map[int][]condition // by event id; all must hold
 }

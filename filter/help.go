@@ -30,6 +30,7 @@ var examples = []example{
 	{"event=openat --trace openat.pathname!=/tmp/1,/bin/ls", "openat of other paths than these"},
 	{"event=openat --trace openat.flags=*O_CREAT*", "openat that may create the file"},
 	{"event=openat --trace openat.retval<0", "openat that failed"},
+	{"event=net_packet,dns_request --trace net=eth0,lo", "packets that go through eth0 or lo; without net=, all"},
 }
 
 const helpHead = `Select what is traced. --trace can be given several times; flags about different things must all hold.
@@ -59,6 +60,7 @@ Containers:
 Events:
   event, e      events by name; a name given in full is never taken away by !=
   set, s        predefined sets of events, see --list
+  net           interfaces whose packets count, for the events of packets; takes = only
   event.argument, event.retval
                 arguments and return value of an event. Such a filter does not select the event.
                 Numbers are decimal or 0x…, or the name that parse-arguments shows.

@@ -28,7 +28,10 @@ func (f *Filter) Configure(spec *ebpf.CollectionSpec) error {
 		}
 		m.MaxEntries = uint32(max(1, entries))
 	}
-	return f.configureContainers(spec)
+	if err := f.configureContainers(spec); err != nil {
+		return err
+	}
+	return f.configureInterfaces(spec)
 }
 
 // The maps of listed values, see filter.bpf.h.
@@ -51,7 +54,10 @@ func (f *Filter) Install(loaded map[string]*ebpf.Map) error {
 			return err
 		}
 	}
-	return f.installContainers(loaded)
+	if err := f.installContainers(loaded); err != nil {
+		return err
+	}
+	return f.installInterfaces(loaded)
 }
 
 func put(loaded map[string]*ebpf.Map, name string, key any, verdict uint8) error {

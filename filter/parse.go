@@ -20,7 +20,6 @@ var unavailable = []struct {
 	doc         string
 }{
 	{"follow", "f", "", "descendants of whatever matched"},
-	{"net", "net", "", "network interface"},
 	{"pid", "p", "new", "processes that started after tracing did"},
 	{"tree", "tree", "", "descendants of a process"},
 }
@@ -98,6 +97,8 @@ func (f *Filter) parse(x expression) error {
 		return f.parseEvent(x)
 	case x.is("set", "s"):
 		return f.parseSet(x)
+	case x.is("net", "net"):
+		return f.parseInterfaces(x)
 	default:
 		return errors.New(useHelp + x.hint())
 	}
@@ -218,7 +219,7 @@ func badNumber(value, expected string, err error) error {
 
 // names are what a flag can begin with.
 func names() []string {
-	names := []string{"container", "event", "set"}
+	names := []string{"container", "event", "net", "set"}
 	for i := range fields {
 		names = append(names, fields[i].Name)
 	}

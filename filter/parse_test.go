@@ -155,8 +155,7 @@ func TestParseErrors(t *testing.T) {
 		"close.fd>1*", "bpf.attr=x",
 		".retval=0", "open.retvall=0", "open.retval", "open.retval=x", "open.retval=1*", "blabla.retval=0",
 		"container=", "container=nginx", "container>1", "!container=new", "!containers", "container=" + strings.Repeat("a", 65),
-		"follow", "f", "net=docker0",
-		"net=eth0.1", "pid=new", "p!=new", "tree=476165",
+		"follow", "f", "net=nosuch0", "net!=lo", "net=", "net=lo,nosuch0.1", "pid=new", "p!=new", "tree=476165",
 	} {
 		f, err := Parse(flagsOf(line))
 		if err == nil {

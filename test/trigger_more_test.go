@@ -57,16 +57,16 @@ func connectTCP(a *actor) {
 	for address, e := range map[string]endpoint{"127.0.0.1": inet("127.0.0.1", 0), "::1": inet6("::1", 0)} {
 		peer := a.local(a.listening(e))
 		a.connect(a.socket(e.family(), unix.SOCK_STREAM), peer)
-		a.want("net_tcp_connect", arguments{"dst": address, "dst_port": port(peer)})
+		a.want("net_tcp_connect", arguments{"dst": address, "dst_port": port(peer), "dst_dns": []string{}})
 		a.connect(a.socket(e.family(), unix.SOCK_DGRAM), peer)
 	}
 	peer := a.local(a.listening(inet("127.0.0.1", 0)))
 	mapped := a.socket(unix.AF_INET6, unix.SOCK_STREAM)
 	a.connect(mapped, inet6("::ffff:127.0.0.1", int(port(peer))))
-	a.want("net_tcp_connect", arguments{"dst": "127.0.0.1", "dst_port": port(peer)})
+	a.want("net_tcp_connect", arguments{"dst": "127.0.0.1", "dst_port": port(peer), "dst_dns": []string{}})
 	closed := a.local(a.bound(inet("127.0.0.1", 0), unix.SOCK_STREAM))
 	a.connect(a.socket(unix.AF_INET, unix.SOCK_STREAM), closed)
-	a.want("net_tcp_connect", arguments{"dst": "127.0.0.1", "dst_port": port(closed)})
+	a.want("net_tcp_connect", arguments{"dst": "127.0.0.1", "dst_port": port(closed), "dst_dns": []string{}})
 }
 
 // port of an IPv4 or IPv6 address.

@@ -257,7 +257,7 @@ func (t *Tracer) Summary() string {
 		}
 	}
 	var parts []string
-	for _, r := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe, trace.Tracepoint} {
+	for _, r := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe, trace.Tracepoint, trace.Cgroup} {
 		if counts[r] > 0 {
 			parts = append(parts, fmt.Sprintf("%s: %d", r, counts[r]))
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // loaded is how the attempt to load a program ended.
@@ -257,12 +258,23 @@ const (
 	defaultBulk     = 8 << 20
 )
 
+// socketsAtOnce bounds the sockets whose owner is known but could not be kept with them yet.
+const socketsAtOnce = 16384
+
+// needsOwners says whether an event is about sockets and who they belong to.
+func needsOwners(e *events.Event) bool {
+	return slices.ContainsFunc(e.Hooks, func(h events.Hook) bool { return h.Rung == trace.Cgroup })
+}
+
 func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
 	spec.Maps["buffers"].MaxEntries = uint32(cpus * events.Lanes)
+	if slices.ContainsFunc(config.Events, needsOwners) {
+		spec.Maps["socket_notes"].MaxEntries = socketsAtOnce
+	}
 	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
 	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)
 	critical, bulk := uint64(spec.Maps["critical"].MaxEntries), uint64(spec.Maps["bulk"].MaxEntries)

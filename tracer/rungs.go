@@ -23,6 +23,7 @@ var rungProbes = map[trace.Rung]ebpf.ProgramSpec{
 	trace.LSM:    {Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open"},
 	trace.Fentry: {Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: "security_file_open"},
 	trace.Kprobe: {Type: ebpf.Kprobe, AttachTo: "security_file_open"},
+	trace.Cgroup: {Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetIngress},
 }
 
 // ProbeRung tries a rung on this kernel. A nil error means that programs of the rung load, attach and are run.
@@ -37,7 +38,7 @@ func ProbeRung(rung trace.Rung) error {
 		}
 	}
 	spec.License = "GPL"
-	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, verdict(rung)), asm.Return()}
 	program, err := ebpf.NewProgram(&spec)
 	if err != nil {
 		return fmt.Errorf("%s: %w", rung, explain(err))
@@ -48,6 +49,14 @@ func ProbeRung(rung trace.Rung) error {
 		return fmt.Errorf("%s: %w", rung, explain(err))
 	}
 	return attached.Close()
+}
+
+// verdict is what a program returns that decides nothing.
+func verdict(rung trace.Rung) int32 {
+	if rung == trace.Cgroup {
+		return 1 // let it pass
+	}
+	return 0
 }
 
 // checkLSM tells whether BPF is among the modules in force: without, the kernel takes programs but never runs them.
@@ -64,10 +73,14 @@ func checkLSM(path string) error {
 
 // attachProgram attaches a program to the hook that its specification names.
 func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, error) {
-	switch spec.Type {
-	case ebpf.LSM:
+	switch {
+	case isCgroup(spec.Type):
+		return attachCgroup(program, spec)
+	case spec.AttachType == ebpf.AttachTraceIter:
+		return attachIterator(program)
+	case spec.Type == ebpf.LSM:
 		return link.AttachLSM(link.LSMOptions{Program: program})
-	case ebpf.Kprobe:
+	case spec.Type == ebpf.Kprobe:
 		return link.Kprobe(spec.AttachTo, program, nil)
 	default:
 		return link.AttachTracing(link.TracingOptions{Program: program})

@@ -133,3 +133,68 @@
 #define IORING_OP_SYMLINKAT 38
 #define IORING_OP_LINKAT 39
 #define IORING_OP_FTRUNCATE 55
+
+#define BPF_SK_STORAGE_GET_F_CREATE 1
+
+#define TCP_ESTABLISHED 1
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
+
+#define IPPROTO_HOPOPTS 0
+#define IPPROTO_ICMP 1
+#define IPPROTO_UDP 17
+#define IPPROTO_ROUTING 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_AH 51
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_DSTOPTS 60
+
+/* The contexts of programs of cgroups, and a socket as these see it (include/uapi/linux/bpf.h). */
+struct bpf_sock {
+	u32 bound_dev_if, family, type, protocol, mark, priority;
+	u32 src_ip4, src_ip6[4], src_port;
+	__be16 dst_port;
+	u16 pad;
+	u32 dst_ip4, dst_ip6[4], state;
+};
+
+struct __sk_buff {
+	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
+	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end, napi_id;
+	u32 family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4], remote_port, local_port;
+	u32 data_meta;
+	void *flow_keys;
+	u64 tstamp;
+	u32 wire_len, gso_segs;
+	struct bpf_sock *sk;
+};
+
+struct bpf_sock_addr {
+	u32 user_family, user_ip4, user_ip6[4], user_port, family, type, protocol;
+	u32 msg_src_ip4, msg_src_ip6[4];
+	struct bpf_sock *sk;
+};
+
+struct bpf_sock_ops {
+	u32 op;
+	union {
+		u32 args[4];
+		u32 reply;
+	};
+	u32 family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4], remote_port, local_port;
+	u32 is_fullsock, snd_cwnd, srtt_us, bpf_sock_ops_cb_flags, state, rtt_min, snd_ssthresh;
+	u32 rcv_nxt, snd_nxt, snd_una, mss_cache, ecn_flags, rate_delivered, rate_interval_us;
+	u32 packets_out, retrans_out, total_retrans, segs_in, data_segs_in, segs_out, data_segs_out;
+	u32 lost_out, sacked_out, sk_txhash;
+	u64 bytes_received, bytes_acked;
+	struct bpf_sock *sk;
+};
+
+#define BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB 4
+#define BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB 5
+#define BPF_SOCK_OPS_STATE_CB 10
+#define BPF_SOCK_OPS_STATE_CB_FLAG 4
+
+struct bpf_spin_lock {
+	u32 val;
+};

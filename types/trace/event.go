@@ -20,9 +20,10 @@ const (
 	Fentry
 	Kprobe
 	Tracepoint
+	Cgroup // programs of the root cgroup, which see what sockets do
 )
 
-var rungNames = [...]string{"", "lsm", "fentry", "kprobe", "tracepoint"}
+var rungNames = [...]string{"", "lsm", "fentry", "kprobe", "tracepoint", "cgroup"}
 
 // String returns the name of the rung, empty for NoRung.
 func (r Rung) String() string {

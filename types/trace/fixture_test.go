@@ -113,6 +113,17 @@ var (
 		{Name: "questions", Type: &Type{Name: "[]trace.DnsQueryData", Kind: Document}},
 		{Name: "answers", Type: &Type{Name: "[]trace.DnsResponseData", Kind: Document}},
 		{Name: "addresses", Type: &Type{Name: "unsigned long[]", Kind: Document}},
+		{Name: "packetmetadata", Type: &Type{Name: "trace.PacketMetadata", Kind: Document}},
+		{Name: "protoipv4", Type: &Type{Name: "trace.ProtoIPv4", Kind: Document}},
+		{Name: "protoipv6", Type: &Type{Name: "trace.ProtoIPv6", Kind: Document}},
+		{Name: "prototcp", Type: &Type{Name: "trace.ProtoTCP", Kind: Document}},
+		{Name: "protoudp", Type: &Type{Name: "trace.ProtoUDP", Kind: Document}},
+		{Name: "protoicmp", Type: &Type{Name: "trace.ProtoICMP", Kind: Document}},
+		{Name: "protoicmpv6", Type: &Type{Name: "trace.ProtoICMPv6", Kind: Document}},
+		{Name: "protodns", Type: &Type{Name: "trace.ProtoDNS", Kind: Document}},
+		{Name: "protohttp", Type: &Type{Name: "trace.ProtoHTTP", Kind: Document}},
+		{Name: "protohttprequest", Type: &Type{Name: "trace.ProtoHTTPRequest", Kind: Document}},
+		{Name: "protohttpresponse", Type: &Type{Name: "trace.ProtoHTTPResponse", Kind: Document}},
 		{Name: "flags", Type: typeFlags},
 		{Name: "syscall", Type: typeSyscall},
 		{Name: "odd <name>", Type: &Type{Name: "odd\n\"type\"", Kind: Document}},
@@ -198,6 +209,19 @@ func drawSockaddr(t *rapid.T) []byte {
 	).Draw(t, "sockaddr")
 }
 
+// drawDNS is a message with every kind of record.
+func drawDNS(text func() string) ProtoDNS {
+	return ProtoDNS{
+		ID: 1, QR: 1, OpCode: "query", Questions: []ProtoDNSQuestion{{Name: text(), Type: "A"}},
+		Answers: []ProtoDNSResourceRecord{
+			{Name: text(), TTL: 5, IP: "1.2.3.4", OPT: []ProtoDNSOPT{}},
+			{TXTs: []string{text(), ""}, TXT: text(), OPT: []ProtoDNSOPT{{Code: "x", Data: text()}}},
+		},
+		Authorities: []ProtoDNSResourceRecord{{SOA: ProtoDNSSOA{MName: text(), Serial: 4}, SRV: ProtoDNSSRV{Port: 1}, OPT: []ProtoDNSOPT{}}},
+		Additionals: []ProtoDNSResourceRecord{},
+	}
+}
+
 func drawDocument(t *rapid.T, typeName string) []byte {
 	text := func() string { return drawText(t, "document") }
 	hooked := HookedSymbolData{SymbolName: text(), ModuleOwner: text()}
@@ -208,6 +232,17 @@ func drawDocument(t *rapid.T, typeName string) []byte {
 		"map[string]trace.HookedSymbolData": map[string]HookedSymbolData{text(): hooked, "b": {}},
 		"[]trace.DnsQueryData":              []DnsQueryData{query},
 		"[]trace.DnsResponseData":           []DnsResponseData{{QueryData: query, DnsAnswer: []DnsAnswer{{Answer: text(), TTL: 1}}}},
+		"trace.PacketMetadata":              PacketMetadata{Direction: PacketEgress},
+		"trace.ProtoIPv4":                   ProtoIPv4{Version: 4, ID: rapid.Uint16().Draw(t, "id"), Protocol: "TCP", SrcIP: text()},
+		"trace.ProtoIPv6":                   ProtoIPv6{FlowLabel: 1 << 19, HopLimit: 1, DstIP: text()},
+		"trace.ProtoTCP":                    ProtoTCP{SrcPort: rapid.Uint16().Draw(t, "port"), Seq: 1 << 31, SYN: 1},
+		"trace.ProtoUDP":                    ProtoUDP{DstPort: 53, Length: 8},
+		"trace.ProtoICMP":                   ProtoICMP{TypeCode: "EchoRequest", ID: 7},
+		"trace.ProtoICMPv6":                 ProtoICMPv6{TypeCode: text()},
+		"trace.ProtoDNS":                    drawDNS(text),
+		"trace.ProtoHTTP":                   ProtoHTTP{Host: text(), StatusCode: 200, Headers: map[string][]string{"A": {text(), ""}, "B": {"1"}}},
+		"trace.ProtoHTTPRequest":            ProtoHTTPRequest{URIPath: text(), Headers: map[string][]string{}, ContentLength: -1},
+		"trace.ProtoHTTPResponse":           ProtoHTTPResponse{Status: "200 OK", Headers: map[string][]string{text(): {"x"}}},
 		"unsigned long[]":                   rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "longs"),
 	}
 	v, ok := values[typeName]
@@ -271,7 +306,7 @@ func drawEvent(t *rapid.T) *Event {
 		PodNamespace: drawText(t, "pod namespace"), PodUID: drawText(t, "pod uid"), ReturnValue: number("ret"),
 		ContextFlags:   ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
 		ThreadEntityID: drawEntity(t, "thread"), ProcessEntityID: drawEntity(t, "process"), ParentEntityID: drawEntity(t, "parent"),
-		Rung: Rung(rapid.IntRange(0, 4).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
+		Rung: Rung(rapid.IntRange(0, 5).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
 		Via:            rapid.SampledFrom([]string{"", ViaIOUring}).Draw(t, "via"),
 		ParseArguments: rapid.Bool().Draw(t, "parse"),
 	}

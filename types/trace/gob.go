@@ -52,8 +52,9 @@ type gobDocument []byte
 
 // Names under which values travel inside of arguments.
 const (
-	gobCredName     = "github.com/aquasecurity/tracee/types/trace.SlimCred"
-	gobPktMetaName  = "github.com/aquasecurity/tracee/types/trace.PktMeta"
+	gobPackage      = "github.com/aquasecurity/tracee/types/trace."
+	gobCredName     = gobPackage + "SlimCred"
+	gobPktMetaName  = gobPackage + "PktMeta"
 	gobDocumentName = "github.com/tracee-go/tracee/types/trace.Document"
 	gobPairName     = "[2]int32" // v0.8 registers no name for it and loses the events of pipe and socketpair
 )
@@ -66,6 +67,13 @@ func init() {
 	gob.RegisterName("map[string]trace.HookedSymbolData", map[string]HookedSymbolData{})
 	gob.RegisterName("[]trace.DnsQueryData", []DnsQueryData{})
 	gob.RegisterName("[]trace.DnsResponseData", []DnsResponseData{})
+	for name, value := range map[string]any{
+		"PacketMetadata": PacketMetadata{}, "ProtoIPv4": ProtoIPv4{}, "ProtoIPv6": ProtoIPv6{}, "ProtoTCP": ProtoTCP{},
+		"ProtoUDP": ProtoUDP{}, "ProtoICMP": ProtoICMP{}, "ProtoICMPv6": ProtoICMPv6{}, "ProtoDNS": ProtoDNS{},
+		"ProtoHTTP": ProtoHTTP{}, "ProtoHTTPRequest": ProtoHTTPRequest{}, "ProtoHTTPResponse": ProtoHTTPResponse{},
+	} {
+		gob.RegisterName(gobPackage+name, value)
+	}
 	gob.RegisterName(gobPairName, [2]int32{})
 	gob.RegisterName(gobDocumentName, gobDocument{})
 }

@@ -142,18 +142,25 @@ func (r *GobReader) readDocument(a *looseArg, t *gobType) {
 	a.setTail(Document, text)
 }
 
-// documentKeys are the keys in JSON of the fields that gob knows by their Go names.
-var documentKeys = func() map[string]string {
-	keys := make(map[string]string)
+// documentKeys are the keys in JSON of the fields that gob knows by their Go names, by the names of type and field.
+var documentKeys = func() map[gobFieldName]string {
+	keys := make(map[gobFieldName]string)
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[PktMeta](), reflect.TypeFor[DnsQueryData](), reflect.TypeFor[DnsAnswer](), reflect.TypeFor[DnsResponseData](),
+		reflect.TypeFor[PacketMetadata](), reflect.TypeFor[ProtoIPv4](), reflect.TypeFor[ProtoIPv6](), reflect.TypeFor[ProtoTCP](),
+		reflect.TypeFor[ProtoUDP](), reflect.TypeFor[ProtoICMP](), reflect.TypeFor[ProtoICMPv6](), reflect.TypeFor[ProtoDNS](),
+		reflect.TypeFor[ProtoDNSQuestion](), reflect.TypeFor[ProtoDNSResourceRecord](), reflect.TypeFor[ProtoDNSSOA](),
+		reflect.TypeFor[ProtoDNSSRV](), reflect.TypeFor[ProtoDNSMX](), reflect.TypeFor[ProtoDNSURI](), reflect.TypeFor[ProtoDNSOPT](),
+		reflect.TypeFor[ProtoHTTP](), reflect.TypeFor[ProtoHTTPRequest](), reflect.TypeFor[ProtoHTTPResponse](),
 	} {
 		for f := range t.Fields() {
-			keys[f.Name] = f.Tag.Get("json")
+			keys[gobFieldName{t.Name(), f.Name}] = f.Tag.Get("json")
 		}
 	}
 	return keys
 }()
+
+type gobFieldName struct{ structure, field string }
 
 // appendJSON consumes a value and appends it as JSON.
 func (w *gobWire) appendJSON(b []byte, t *gobType) []byte {
@@ -199,14 +206,14 @@ func (w *gobWire) appendCompound(b []byte, t *gobType) []byte {
 	}
 	switch t.kind {
 	case gobStruct:
-		w.structure(t, func(f *gobField, t *gobType) {
+		w.structure(t, func(f *gobField, field *gobType) {
 			comma()
 			key := f.name
-			if k, ok := documentKeys[key]; ok {
+			if k, ok := documentKeys[gobFieldName{t.name, key}]; ok {
 				key = k
 			}
 			b = append(appendJSONString(b, key), ':')
-			b = w.appendJSON(b, t)
+			b = w.appendJSON(b, field)
 		})
 	case gobMap:
 		w.entries(t, func(key, value *gobType) {

@@ -30,6 +30,7 @@ const (
 
 // gobType is a type that the stream has defined; its other types are named by id.
 type gobType struct {
+	name      string // of a struct; gob's definition of it says so
 	kind      gobKind
 	key, elem int
 	fields    []gobField
@@ -340,7 +341,7 @@ func (w *gobWire) define(id int) {
 func (w *gobWire) definition(t *gobType, i int) {
 	switch {
 	case i == 0:
-		w.common()
+		w.common(t)
 	case i == 1 && t.kind == gobStruct:
 		t.fields = make([]gobField, 0, 8)
 		for n := w.count(1); n > 0 && w.failed == nil; n-- {
@@ -361,11 +362,13 @@ func (w *gobWire) definition(t *gobType, i int) {
 }
 
 // common consumes CommonType: a name and an id that nobody needs.
-func (w *gobWire) common() {
+func (w *gobWire) common(t *gobType) {
 	w.indices(func(i int) {
 		switch i {
 		case 0:
-			w.bytes()
+			if name := w.bytes(); len(name) <= maxGobName {
+				t.name = string(name)
+			}
 		case 1:
 			w.int()
 		default:

@@ -99,6 +99,17 @@ var documentTypes = map[string]func([]byte) (any, error){
 	"trace.PktMeta":                     unmarshal[PktMeta],
 	"[]trace.DnsQueryData":              unmarshal[[]DnsQueryData],
 	"[]trace.DnsResponseData":           unmarshal[[]DnsResponseData],
+	"trace.PacketMetadata":              unmarshal[PacketMetadata],
+	"trace.ProtoIPv4":                   unmarshal[ProtoIPv4],
+	"trace.ProtoIPv6":                   unmarshal[ProtoIPv6],
+	"trace.ProtoTCP":                    unmarshal[ProtoTCP],
+	"trace.ProtoUDP":                    unmarshal[ProtoUDP],
+	"trace.ProtoICMP":                   unmarshal[ProtoICMP],
+	"trace.ProtoICMPv6":                 unmarshal[ProtoICMPv6],
+	"trace.ProtoDNS":                    unmarshalDNS,
+	"trace.ProtoHTTP":                   unmarshal[ProtoHTTP],
+	"trace.ProtoHTTPRequest":            unmarshal[ProtoHTTPRequest],
+	"trace.ProtoHTTPResponse":           unmarshal[ProtoHTTPResponse],
 }
 
 func unmarshal[T any](raw []byte) (any, error) {

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who a socket belongs to. Packets come and go while somebody else is running, so what a record says about the task is
+ * taken down when a task does something to the socket, and kept with the socket for as long as that lives:
+ *
+ *   - it creates the socket, connects it, sends to an address or receives from one: programs of the root cgroup;
+ *   - TCP sends in the name of the task that holds the socket's lock: see owner_sending();
+ *   - it accepts a connection: a tail of sys_exit. Until then a connection belongs to the owner of the listening
+ *     socket, from which the kernel copies what is kept with it;
+ *   - it has the socket open when tracing begins: an iterator.
+ *
+ * The last two can not reach what is kept with the socket and leave a note, which the next packet finds. Needs storage
+ * of sockets in all of these programs: kernel >= 5.9.
+ */
+#pragma once
+
+struct socket_owner {
+	struct bpf_spin_lock lock;
+	u32 known;
+	u32 flow;   /* how the connection was begun, if its begin was seen: FLOW_* */
+	u32 pad;
+	u64 socket; /* its address; another one: copied from the listening socket */
+	struct event_header task;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct socket_owner);
+} socket_owners SEC(".maps");
+
+/* A socket, and what tells it from one that had the same address before. */
+struct socket_key {
+	u64 socket;
+	u32 remote;
+	__be16 remote_port;
+	u16 local_port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* set before loading, if a socket's owner matters */
+	__type(key, struct socket_key);
+	__type(value, struct event_header);
+} socket_notes SEC(".maps");
+
+static __always_inline struct socket_key socket_key(struct sock *sk)
+{
+	struct socket_key key = { .socket = (u64)sk };
+
+	key.remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) /* the end differs most */
+		bpf_core_read(&key.remote, 4, &sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8[12]);
+	key.remote_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	key.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	return key;
+}
+
+/* task_owns says whether sockets can belong to the task. One that is dying has lost its namespaces already. */
+static __always_inline bool task_owns(struct task_struct *task)
+{
+	return !(TASK(task, flags) & PF_KTHREAD) && TASK(task, nsproxy);
+}
+
+/* task_identify fills what a header says about the task. */
+static __noinline int task_identify(struct event_header *to, struct task_struct *task)
+{
+	struct css_set *cgroups = TASK(task, cgroups);
+	struct cgroup *cgroup = TASK(cgroups, dfl_cgrp);
+	struct kernfs_node *node = TASK(cgroup, kn);
+	struct cred *cred = TASK(task, cred);
+
+	to->host_pid = TASK(task, tgid);
+	to->host_tid = TASK(task, pid);
+	to->uid = TASK(cred, uid.val);
+	to->start_time = TASK(task, start_boottime);
+	to->cgroup_id = TASK(node, id);
+	bpf_probe_read_kernel(to->comm, sizeof(to->comm), task->comm);
+	header_namespaces(to, task);
+	return 0;
+}
+
+/* owner_is says whether the owner is the task, as it is now. */
+static __always_inline bool owner_is(struct socket_owner *owner, struct task_struct *task)
+{
+	struct cred *cred = TASK(task, cred);
+	u64 comm[2] = {}, *known = (u64 *)owner->task.comm;
+
+	if (!owner->known || owner->task.host_tid != TASK(task, pid) || owner->task.uid != TASK(cred, uid.val))
+		return false;
+	bpf_probe_read_kernel(comm, sizeof(comm), task->comm);
+	return comm[0] == known[0] && comm[1] == known[1];
+}
+
+static __always_inline void owner_set(struct socket_owner *owner, u64 socket, const struct event_header *task)
+{
+	bpf_spin_lock(&owner->lock);
+	owner->known = 1;
+	owner->socket = socket;
+	owner->task = *task;
+	bpf_spin_unlock(&owner->lock);
+}
+
+/* owner_update makes the current task the owner, unless it is. */
+static __always_inline void owner_update(struct socket_owner *owner, u64 socket)
+{
+	struct task_struct *task = task_current();
+	struct event_header identity = {};
+
+	if (!task_owns(task) || (owner->socket == socket && owner_is(owner, task)))
+		return;
+	task_identify(&identity, task);
+	owner_set(owner, socket, &identity);
+}
+
+/* socket_address is the address of a socket of which the verifier knows. */
+#define socket_address(sk) ((struct sock *)(u64)unknown((void *)(sk)))
+
+/* owner_noted takes over what a program without access to the storage has left. */
+static __always_inline struct socket_owner *owner_noted(struct socket_owner *owner, struct bpf_sock *sk)
+{
+	struct sock *socket = socket_address(sk);
+	struct socket_key key;
+	struct event_header *note;
+
+	if (owner && owner->socket == (u64)socket)
+		return owner;
+	key = socket_key(socket);
+	note = bpf_map_lookup_elem(&socket_notes, &key);
+	if (!note)
+		return owner;
+	if (!owner)
+		owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (owner)
+		owner_set(owner, (u64)socket, note);
+	bpf_map_delete_elem(&socket_notes, &key);
+	return owner;
+}
+
+/*
+ * owner_sending makes the current task the owner of a TCP socket which it sends on. A task that sends or receives holds
+ * the socket's lock for itself, and nobody else sends on the socket meanwhile; while packets and timers are worked on
+ * for it, by whoever happens to run, the lock is not held that way. Sockets that listen are worked on without it.
+ */
+static __always_inline struct socket_owner *owner_sending(struct socket_owner *owner, struct bpf_sock *sk)
+{
+	struct sock *socket = socket_address(sk);
+
+	if (sk->protocol != IPPROTO_TCP || sk->state == TCP_LISTEN || !BPF_CORE_READ(socket, sk_lock.owned))
+		return owner;
+	if (!owner)
+		owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (owner)
+		owner_update(owner, (u64)socket);
+	return owner;
+}
+
+SEC("cgroup/sock_create")
+int socket_created(struct bpf_sock *ctx)
+{
+	struct socket_owner *owner =
+		bpf_sk_storage_get(&socket_owners, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (owner)
+		owner_update(owner, (u64)socket_address(ctx));
+	return 1;
+}
+
+static __always_inline int socket_used(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct socket_owner *owner;
+
+	if (!sk)
+		return 1;
+	owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (owner)
+		owner_update(owner, (u64)socket_address(sk));
+	return 1;
+}
+
+#define SOCKET_USED(section, name)            \
+	SEC("cgroup/" section)                \
+	int name(struct bpf_sock_addr *ctx)   \
+	{                                     \
+		return socket_used(ctx);      \
+	}
+
+SOCKET_USED("connect4", socket_connects4)
+SOCKET_USED("connect6", socket_connects6)
+SOCKET_USED("sendmsg4", socket_sends4)
+SOCKET_USED("sendmsg6", socket_sends6)
+SOCKET_USED("recvmsg4", socket_receives4)
+SOCKET_USED("recvmsg6", socket_receives6)
+
+/* socket_note leaves word of a socket's owner; flags as of bpf_map_update_elem. */
+static __always_inline void socket_note(struct socket *socket, struct task_struct *task, u64 flags)
+{
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	struct event_header identity = {};
+	struct socket_key key;
+
+	if ((family != AF_INET && family != AF_INET6) || !task_owns(task))
+		return;
+	key = socket_key(sk);
+	task_identify(&identity, task);
+	bpf_map_update_elem(&socket_notes, &key, &identity, flags);
+}
+
+/*
+ * owner_event is event_start for a record about the owner of a socket. When the owner is not known, the record says
+ * nothing about a task; it passes only if nothing was asked of tasks.
+ */
+static __noinline struct event *owner_event(struct socket_owner *owner, u32 index, u32 args)
+{
+	struct event *e;
+	u8 lane;
+
+	if (!(owner && owner->known) && scope_limited())
+		return NULL;
+	e = event_buffer(&lane);
+	if (!e) {
+		event_count(index, lost_no_buffer);
+		return NULL;
+	}
+	if (owner && owner->known) {
+		bpf_spin_lock(&owner->lock);
+		e->header = owner->task;
+		bpf_spin_unlock(&owner->lock);
+		if (e->header.host_pid == own_pid || !scope_passes(&e->header)) {
+			event_drop(e);
+			return NULL;
+		}
+	} else {
+		__builtin_memset(&e->header, 0, sizeof(e->header));
+	}
+	e->header.timestamp = bpf_ktime_get_boot_ns();
+	e->header.present = 0;
+	e->header.truncated = 0;
+	e->header.event = index;
+	e->header.cpu = bpf_get_smp_processor_id();
+	e->header.rung = RUNG_CGROUP;
+	e->header.flags = 0;
+	e->header.lane = lane;
+	e->header.size = args * sizeof(u64);
+	return e;
+}
