@@ -94,7 +94,11 @@ const (
 	TraceeMapExitTails                             = "exit_tails"
 	TraceeMapFilterStrings                         = "filter_strings"
 	TraceeMapFilterValues                          = "filter_values"
+	TraceeMapInterfaces                            = "interfaces"
+	TraceeMapModifications                         = "modifications"
 	TraceeMapModulesInInit                         = "modules_in_init"
+	TraceeMapSocketNotes                           = "socket_notes"
+	TraceeMapSocketOwners                          = "socket_owners"
 	TraceeMapTaskStates                            = "task_states"
 	TraceeMapTaskStatesByAddress                   = "task_states_by_address"
 	TraceeMapUringDescriptors                      = "uring_descriptors"
@@ -121,6 +125,7 @@ const (
 	TraceeProgChmodCommonFexit                     = "chmod_common_fexit"
 	TraceeProgCommitCreds                          = "commit_creds"
 	TraceeProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeProgConnectionChanged                    = "connection_changed"
 	TraceeProgContainerGroupMade                   = "container_group_made"
 	TraceeProgContainerGroupRemoved                = "container_group_removed"
 	TraceeProgContainerStarted                     = "container_started"
@@ -154,6 +159,11 @@ const (
 	TraceeProgDoTruncateUring                      = "do_truncate_uring"
 	TraceeProgExecRemember                         = "exec_remember"
 	TraceeProgExecveSuccess                        = "execve_success"
+	TraceeProgFileModificationClose                = "file_modification_close"
+	TraceeProgFileModificationExec                 = "file_modification_exec"
+	TraceeProgFileModificationExit                 = "file_modification_exit"
+	TraceeProgFileModificationOpen                 = "file_modification_open"
+	TraceeProgFileModificationUring                = "file_modification_uring"
 	TraceeProgFilldir64Fentry                      = "filldir64_fentry"
 	TraceeProgFilldir64Kprobe                      = "filldir64_kprobe"
 	TraceeProgIdentityEnter                        = "identity_enter"
@@ -177,6 +187,8 @@ const (
 	TraceeProgMprotectEnter                        = "mprotect_enter"
 	TraceeProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeProgNetfilterChange                      = "netfilter_change"
+	TraceeProgPacketIn                             = "packet_in"
+	TraceeProgPacketOut                            = "packet_out"
 	TraceeProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeProgProcessExecuteFailed                 = "process_execute_failed"
@@ -306,7 +318,16 @@ const (
 	TraceeProgSharedObjectLoadedExit               = "shared_object_loaded_exit"
 	TraceeProgSocketAccept                         = "socket_accept"
 	TraceeProgSocketAcceptUring                    = "socket_accept_uring"
+	TraceeProgSocketAccepted                       = "socket_accepted"
+	TraceeProgSocketConnects4                      = "socket_connects4"
+	TraceeProgSocketConnects6                      = "socket_connects6"
+	TraceeProgSocketCreated                        = "socket_created"
 	TraceeProgSocketDup                            = "socket_dup"
+	TraceeProgSocketReceives4                      = "socket_receives4"
+	TraceeProgSocketReceives6                      = "socket_receives6"
+	TraceeProgSocketSends4                         = "socket_sends4"
+	TraceeProgSocketSends6                         = "socket_sends6"
+	TraceeProgSocketsFound                         = "sockets_found"
 	TraceeProgSwitchTaskNs                         = "switch_task_ns"
 	TraceeProgSysEnter                             = "sys_enter"
 	TraceeProgSysExit                              = "sys_exit"
@@ -338,6 +359,7 @@ const (
 	TraceeVarEventFlags                            = "event_flags"
 	TraceeVarEventIds                              = "event_ids"
 	TraceeVarExecEnv                               = "exec_env"
+	TraceeVarFilterInterfaces                      = "filter_interfaces"
 	TraceeVarFilterPatterns                        = "filter_patterns"
 	TraceeVarFilterRules                           = "filter_rules"
 	TraceeVarMultiplexedSpecs                      = "multiplexed_specs"
@@ -416,6 +438,7 @@ type TraceeProgramSpecs struct {
 	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	ConnectionChanged                    *ebpf.ProgramSpec `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
 	ContainerStarted                     *ebpf.ProgramSpec `ebpf:"container_started"`
@@ -449,6 +472,11 @@ type TraceeProgramSpecs struct {
 	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
+	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
+	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
+	FileModificationOpen                 *ebpf.ProgramSpec `ebpf:"file_modification_open"`
+	FileModificationUring                *ebpf.ProgramSpec `ebpf:"file_modification_uring"`
 	Filldir64Fentry                      *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
 	Filldir64Kprobe                      *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
 	IdentityEnter                        *ebpf.ProgramSpec `ebpf:"identity_enter"`
@@ -472,6 +500,8 @@ type TraceeProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
+	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
@@ -601,7 +631,16 @@ type TraceeProgramSpecs struct {
 	SharedObjectLoadedExit               *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                         *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketAcceptUring                    *ebpf.ProgramSpec `ebpf:"socket_accept_uring"`
+	SocketAccepted                       *ebpf.ProgramSpec `ebpf:"socket_accepted"`
+	SocketConnects4                      *ebpf.ProgramSpec `ebpf:"socket_connects4"`
+	SocketConnects6                      *ebpf.ProgramSpec `ebpf:"socket_connects6"`
+	SocketCreated                        *ebpf.ProgramSpec `ebpf:"socket_created"`
 	SocketDup                            *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SocketReceives4                      *ebpf.ProgramSpec `ebpf:"socket_receives4"`
+	SocketReceives6                      *ebpf.ProgramSpec `ebpf:"socket_receives6"`
+	SocketSends4                         *ebpf.ProgramSpec `ebpf:"socket_sends4"`
+	SocketSends6                         *ebpf.ProgramSpec `ebpf:"socket_sends6"`
+	SocketsFound                         *ebpf.ProgramSpec `ebpf:"sockets_found"`
 	SwitchTaskNs                         *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
 	SysEnter                             *ebpf.ProgramSpec `ebpf:"sys_enter"`
 	SysExit                              *ebpf.ProgramSpec `ebpf:"sys_exit"`
@@ -642,7 +681,11 @@ type TraceeMapSpecs struct {
 	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
 	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
 	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
+	Interfaces           *ebpf.MapSpec `ebpf:"interfaces"`
+	Modifications        *ebpf.MapSpec `ebpf:"modifications"`
 	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	SocketNotes          *ebpf.MapSpec `ebpf:"socket_notes"`
+	SocketOwners         *ebpf.MapSpec `ebpf:"socket_owners"`
 	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
 	TaskStatesByAddress  *ebpf.MapSpec `ebpf:"task_states_by_address"`
 	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
@@ -664,6 +707,7 @@ type TraceeVariableSpecs struct {
 	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
 	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
 	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
+	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
 	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
@@ -709,7 +753,11 @@ type TraceeMaps struct {
 	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
 	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
 	FilterValues         *ebpf.Map `ebpf:"filter_values"`
+	Interfaces           *ebpf.Map `ebpf:"interfaces"`
+	Modifications        *ebpf.Map `ebpf:"modifications"`
 	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	SocketNotes          *ebpf.Map `ebpf:"socket_notes"`
+	SocketOwners         *ebpf.Map `ebpf:"socket_owners"`
 	TaskStates           *ebpf.Map `ebpf:"task_states"`
 	TaskStatesByAddress  *ebpf.Map `ebpf:"task_states_by_address"`
 	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
@@ -732,7 +780,11 @@ func (m *TraceeMaps) Close() error {
 		m.ExitTails,
 		m.FilterStrings,
 		m.FilterValues,
+		m.Interfaces,
+		m.Modifications,
 		m.ModulesInInit,
+		m.SocketNotes,
+		m.SocketOwners,
 		m.TaskStates,
 		m.TaskStatesByAddress,
 		m.UringDescriptors,
@@ -755,6 +807,7 @@ type TraceeVariables struct {
 	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
 	EventIds            *ebpf.Variable `ebpf:"event_ids"`
 	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
+	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
 	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
@@ -792,6 +845,7 @@ type TraceePrograms struct {
 	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	ConnectionChanged                    *ebpf.Program `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
 	ContainerStarted                     *ebpf.Program `ebpf:"container_started"`
@@ -825,6 +879,11 @@ type TraceePrograms struct {
 	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
+	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
+	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
+	FileModificationOpen                 *ebpf.Program `ebpf:"file_modification_open"`
+	FileModificationUring                *ebpf.Program `ebpf:"file_modification_uring"`
 	Filldir64Fentry                      *ebpf.Program `ebpf:"filldir64_fentry"`
 	Filldir64Kprobe                      *ebpf.Program `ebpf:"filldir64_kprobe"`
 	IdentityEnter                        *ebpf.Program `ebpf:"identity_enter"`
@@ -848,6 +907,8 @@ type TraceePrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
+	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
@@ -977,7 +1038,16 @@ type TraceePrograms struct {
 	SharedObjectLoadedExit               *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                         *ebpf.Program `ebpf:"socket_accept"`
 	SocketAcceptUring                    *ebpf.Program `ebpf:"socket_accept_uring"`
+	SocketAccepted                       *ebpf.Program `ebpf:"socket_accepted"`
+	SocketConnects4                      *ebpf.Program `ebpf:"socket_connects4"`
+	SocketConnects6                      *ebpf.Program `ebpf:"socket_connects6"`
+	SocketCreated                        *ebpf.Program `ebpf:"socket_created"`
 	SocketDup                            *ebpf.Program `ebpf:"socket_dup"`
+	SocketReceives4                      *ebpf.Program `ebpf:"socket_receives4"`
+	SocketReceives6                      *ebpf.Program `ebpf:"socket_receives6"`
+	SocketSends4                         *ebpf.Program `ebpf:"socket_sends4"`
+	SocketSends6                         *ebpf.Program `ebpf:"socket_sends6"`
+	SocketsFound                         *ebpf.Program `ebpf:"sockets_found"`
 	SwitchTaskNs                         *ebpf.Program `ebpf:"switch_task_ns"`
 	SysEnter                             *ebpf.Program `ebpf:"sys_enter"`
 	SysExit                              *ebpf.Program `ebpf:"sys_exit"`
@@ -1024,6 +1094,7 @@ func (p *TraceePrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.ConnectionChanged,
 		p.ContainerGroupMade,
 		p.ContainerGroupRemoved,
 		p.ContainerStarted,
@@ -1057,6 +1128,11 @@ func (p *TraceePrograms) Close() error {
 		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.FileModificationClose,
+		p.FileModificationExec,
+		p.FileModificationExit,
+		p.FileModificationOpen,
+		p.FileModificationUring,
 		p.Filldir64Fentry,
 		p.Filldir64Kprobe,
 		p.IdentityEnter,
@@ -1080,6 +1156,8 @@ func (p *TraceePrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
+		p.PacketIn,
+		p.PacketOut,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
@@ -1209,7 +1287,16 @@ func (p *TraceePrograms) Close() error {
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketAcceptUring,
+		p.SocketAccepted,
+		p.SocketConnects4,
+		p.SocketConnects6,
+		p.SocketCreated,
 		p.SocketDup,
+		p.SocketReceives4,
+		p.SocketReceives6,
+		p.SocketSends4,
+		p.SocketSends6,
+		p.SocketsFound,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,

@@ -28,7 +28,11 @@ const (
 	TraceeWithoutCallbacksMapExitTails                             = "exit_tails"
 	TraceeWithoutCallbacksMapFilterStrings                         = "filter_strings"
 	TraceeWithoutCallbacksMapFilterValues                          = "filter_values"
+	TraceeWithoutCallbacksMapInterfaces                            = "interfaces"
+	TraceeWithoutCallbacksMapModifications                         = "modifications"
 	TraceeWithoutCallbacksMapModulesInInit                         = "modules_in_init"
+	TraceeWithoutCallbacksMapSocketNotes                           = "socket_notes"
+	TraceeWithoutCallbacksMapSocketOwners                          = "socket_owners"
 	TraceeWithoutCallbacksMapTaskStates                            = "task_states"
 	TraceeWithoutCallbacksMapTaskStatesByAddress                   = "task_states_by_address"
 	TraceeWithoutCallbacksMapUringDescriptors                      = "uring_descriptors"
@@ -55,6 +59,7 @@ const (
 	TraceeWithoutCallbacksProgChmodCommonFexit                     = "chmod_common_fexit"
 	TraceeWithoutCallbacksProgCommitCreds                          = "commit_creds"
 	TraceeWithoutCallbacksProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeWithoutCallbacksProgConnectionChanged                    = "connection_changed"
 	TraceeWithoutCallbacksProgContainerGroupMade                   = "container_group_made"
 	TraceeWithoutCallbacksProgContainerGroupRemoved                = "container_group_removed"
 	TraceeWithoutCallbacksProgContainerStarted                     = "container_started"
@@ -88,6 +93,11 @@ const (
 	TraceeWithoutCallbacksProgDoTruncateUring                      = "do_truncate_uring"
 	TraceeWithoutCallbacksProgExecRemember                         = "exec_remember"
 	TraceeWithoutCallbacksProgExecveSuccess                        = "execve_success"
+	TraceeWithoutCallbacksProgFileModificationClose                = "file_modification_close"
+	TraceeWithoutCallbacksProgFileModificationExec                 = "file_modification_exec"
+	TraceeWithoutCallbacksProgFileModificationExit                 = "file_modification_exit"
+	TraceeWithoutCallbacksProgFileModificationOpen                 = "file_modification_open"
+	TraceeWithoutCallbacksProgFileModificationUring                = "file_modification_uring"
 	TraceeWithoutCallbacksProgFilldir64Fentry                      = "filldir64_fentry"
 	TraceeWithoutCallbacksProgFilldir64Kprobe                      = "filldir64_kprobe"
 	TraceeWithoutCallbacksProgIdentityEnter                        = "identity_enter"
@@ -111,6 +121,8 @@ const (
 	TraceeWithoutCallbacksProgMprotectEnter                        = "mprotect_enter"
 	TraceeWithoutCallbacksProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeWithoutCallbacksProgNetfilterChange                      = "netfilter_change"
+	TraceeWithoutCallbacksProgPacketIn                             = "packet_in"
+	TraceeWithoutCallbacksProgPacketOut                            = "packet_out"
 	TraceeWithoutCallbacksProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeWithoutCallbacksProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeWithoutCallbacksProgProcessExecuteFailed                 = "process_execute_failed"
@@ -239,7 +251,16 @@ const (
 	TraceeWithoutCallbacksProgSharedObjectLoadedExit               = "shared_object_loaded_exit"
 	TraceeWithoutCallbacksProgSocketAccept                         = "socket_accept"
 	TraceeWithoutCallbacksProgSocketAcceptUring                    = "socket_accept_uring"
+	TraceeWithoutCallbacksProgSocketAccepted                       = "socket_accepted"
+	TraceeWithoutCallbacksProgSocketConnects4                      = "socket_connects4"
+	TraceeWithoutCallbacksProgSocketConnects6                      = "socket_connects6"
+	TraceeWithoutCallbacksProgSocketCreated                        = "socket_created"
 	TraceeWithoutCallbacksProgSocketDup                            = "socket_dup"
+	TraceeWithoutCallbacksProgSocketReceives4                      = "socket_receives4"
+	TraceeWithoutCallbacksProgSocketReceives6                      = "socket_receives6"
+	TraceeWithoutCallbacksProgSocketSends4                         = "socket_sends4"
+	TraceeWithoutCallbacksProgSocketSends6                         = "socket_sends6"
+	TraceeWithoutCallbacksProgSocketsFound                         = "sockets_found"
 	TraceeWithoutCallbacksProgSwitchTaskNs                         = "switch_task_ns"
 	TraceeWithoutCallbacksProgSysEnter                             = "sys_enter"
 	TraceeWithoutCallbacksProgSysExit                              = "sys_exit"
@@ -270,6 +291,7 @@ const (
 	TraceeWithoutCallbacksVarEventFlags                            = "event_flags"
 	TraceeWithoutCallbacksVarEventIds                              = "event_ids"
 	TraceeWithoutCallbacksVarExecEnv                               = "exec_env"
+	TraceeWithoutCallbacksVarFilterInterfaces                      = "filter_interfaces"
 	TraceeWithoutCallbacksVarFilterPatterns                        = "filter_patterns"
 	TraceeWithoutCallbacksVarFilterRules                           = "filter_rules"
 	TraceeWithoutCallbacksVarMultiplexedSpecs                      = "multiplexed_specs"
@@ -348,6 +370,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	ConnectionChanged                    *ebpf.ProgramSpec `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
 	ContainerStarted                     *ebpf.ProgramSpec `ebpf:"container_started"`
@@ -381,6 +404,11 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
+	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
+	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
+	FileModificationOpen                 *ebpf.ProgramSpec `ebpf:"file_modification_open"`
+	FileModificationUring                *ebpf.ProgramSpec `ebpf:"file_modification_uring"`
 	Filldir64Fentry                      *ebpf.ProgramSpec `ebpf:"filldir64_fentry"`
 	Filldir64Kprobe                      *ebpf.ProgramSpec `ebpf:"filldir64_kprobe"`
 	IdentityEnter                        *ebpf.ProgramSpec `ebpf:"identity_enter"`
@@ -404,6 +432,8 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
+	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
@@ -532,7 +562,16 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SharedObjectLoadedExit               *ebpf.ProgramSpec `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                         *ebpf.ProgramSpec `ebpf:"socket_accept"`
 	SocketAcceptUring                    *ebpf.ProgramSpec `ebpf:"socket_accept_uring"`
+	SocketAccepted                       *ebpf.ProgramSpec `ebpf:"socket_accepted"`
+	SocketConnects4                      *ebpf.ProgramSpec `ebpf:"socket_connects4"`
+	SocketConnects6                      *ebpf.ProgramSpec `ebpf:"socket_connects6"`
+	SocketCreated                        *ebpf.ProgramSpec `ebpf:"socket_created"`
 	SocketDup                            *ebpf.ProgramSpec `ebpf:"socket_dup"`
+	SocketReceives4                      *ebpf.ProgramSpec `ebpf:"socket_receives4"`
+	SocketReceives6                      *ebpf.ProgramSpec `ebpf:"socket_receives6"`
+	SocketSends4                         *ebpf.ProgramSpec `ebpf:"socket_sends4"`
+	SocketSends6                         *ebpf.ProgramSpec `ebpf:"socket_sends6"`
+	SocketsFound                         *ebpf.ProgramSpec `ebpf:"sockets_found"`
 	SwitchTaskNs                         *ebpf.ProgramSpec `ebpf:"switch_task_ns"`
 	SysEnter                             *ebpf.ProgramSpec `ebpf:"sys_enter"`
 	SysExit                              *ebpf.ProgramSpec `ebpf:"sys_exit"`
@@ -572,7 +611,11 @@ type TraceeWithoutCallbacksMapSpecs struct {
 	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
 	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
 	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
+	Interfaces           *ebpf.MapSpec `ebpf:"interfaces"`
+	Modifications        *ebpf.MapSpec `ebpf:"modifications"`
 	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	SocketNotes          *ebpf.MapSpec `ebpf:"socket_notes"`
+	SocketOwners         *ebpf.MapSpec `ebpf:"socket_owners"`
 	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
 	TaskStatesByAddress  *ebpf.MapSpec `ebpf:"task_states_by_address"`
 	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
@@ -594,6 +637,7 @@ type TraceeWithoutCallbacksVariableSpecs struct {
 	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
 	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
 	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
+	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
 	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
@@ -639,7 +683,11 @@ type TraceeWithoutCallbacksMaps struct {
 	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
 	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
 	FilterValues         *ebpf.Map `ebpf:"filter_values"`
+	Interfaces           *ebpf.Map `ebpf:"interfaces"`
+	Modifications        *ebpf.Map `ebpf:"modifications"`
 	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	SocketNotes          *ebpf.Map `ebpf:"socket_notes"`
+	SocketOwners         *ebpf.Map `ebpf:"socket_owners"`
 	TaskStates           *ebpf.Map `ebpf:"task_states"`
 	TaskStatesByAddress  *ebpf.Map `ebpf:"task_states_by_address"`
 	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
@@ -662,7 +710,11 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 		m.ExitTails,
 		m.FilterStrings,
 		m.FilterValues,
+		m.Interfaces,
+		m.Modifications,
 		m.ModulesInInit,
+		m.SocketNotes,
+		m.SocketOwners,
 		m.TaskStates,
 		m.TaskStatesByAddress,
 		m.UringDescriptors,
@@ -685,6 +737,7 @@ type TraceeWithoutCallbacksVariables struct {
 	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
 	EventIds            *ebpf.Variable `ebpf:"event_ids"`
 	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
+	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
 	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
@@ -722,6 +775,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	ConnectionChanged                    *ebpf.Program `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
 	ContainerStarted                     *ebpf.Program `ebpf:"container_started"`
@@ -755,6 +809,11 @@ type TraceeWithoutCallbacksPrograms struct {
 	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
+	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
+	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
+	FileModificationOpen                 *ebpf.Program `ebpf:"file_modification_open"`
+	FileModificationUring                *ebpf.Program `ebpf:"file_modification_uring"`
 	Filldir64Fentry                      *ebpf.Program `ebpf:"filldir64_fentry"`
 	Filldir64Kprobe                      *ebpf.Program `ebpf:"filldir64_kprobe"`
 	IdentityEnter                        *ebpf.Program `ebpf:"identity_enter"`
@@ -778,6 +837,8 @@ type TraceeWithoutCallbacksPrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
+	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
@@ -906,7 +967,16 @@ type TraceeWithoutCallbacksPrograms struct {
 	SharedObjectLoadedExit               *ebpf.Program `ebpf:"shared_object_loaded_exit"`
 	SocketAccept                         *ebpf.Program `ebpf:"socket_accept"`
 	SocketAcceptUring                    *ebpf.Program `ebpf:"socket_accept_uring"`
+	SocketAccepted                       *ebpf.Program `ebpf:"socket_accepted"`
+	SocketConnects4                      *ebpf.Program `ebpf:"socket_connects4"`
+	SocketConnects6                      *ebpf.Program `ebpf:"socket_connects6"`
+	SocketCreated                        *ebpf.Program `ebpf:"socket_created"`
 	SocketDup                            *ebpf.Program `ebpf:"socket_dup"`
+	SocketReceives4                      *ebpf.Program `ebpf:"socket_receives4"`
+	SocketReceives6                      *ebpf.Program `ebpf:"socket_receives6"`
+	SocketSends4                         *ebpf.Program `ebpf:"socket_sends4"`
+	SocketSends6                         *ebpf.Program `ebpf:"socket_sends6"`
+	SocketsFound                         *ebpf.Program `ebpf:"sockets_found"`
 	SwitchTaskNs                         *ebpf.Program `ebpf:"switch_task_ns"`
 	SysEnter                             *ebpf.Program `ebpf:"sys_enter"`
 	SysExit                              *ebpf.Program `ebpf:"sys_exit"`
@@ -952,6 +1022,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.ConnectionChanged,
 		p.ContainerGroupMade,
 		p.ContainerGroupRemoved,
 		p.ContainerStarted,
@@ -985,6 +1056,11 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.FileModificationClose,
+		p.FileModificationExec,
+		p.FileModificationExit,
+		p.FileModificationOpen,
+		p.FileModificationUring,
 		p.Filldir64Fentry,
 		p.Filldir64Kprobe,
 		p.IdentityEnter,
@@ -1008,6 +1084,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
+		p.PacketIn,
+		p.PacketOut,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
@@ -1136,7 +1214,16 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SharedObjectLoadedExit,
 		p.SocketAccept,
 		p.SocketAcceptUring,
+		p.SocketAccepted,
+		p.SocketConnects4,
+		p.SocketConnects6,
+		p.SocketCreated,
 		p.SocketDup,
+		p.SocketReceives4,
+		p.SocketReceives6,
+		p.SocketSends4,
+		p.SocketSends6,
+		p.SocketsFound,
 		p.SwitchTaskNs,
 		p.SysEnter,
 		p.SysExit,

@@ -28,7 +28,7 @@
 #define ONCE __noinline
 #endif
 
-/* path_walk is how far a walk from a file to the root is. In memory, because a global function takes no kernel pointer. */
+/* How far a walk from a file to the root is. In memory, because a global function takes no kernel pointer. */
 struct path_walk {
 	struct dentry *dentry;
 	struct dentry *mnt_root;
@@ -141,6 +141,17 @@ static __always_inline void event_drop(struct event *e)
 	__sync_fetch_and_add(&e->users, -1);
 }
 
+/* header_comm fills the name: the one that the state keeps if there is a state, else the task's present one. */
+static __always_inline void header_comm(struct event_header *h, struct task_state *state, struct task_struct *named)
+{
+	if (state) /* verifier: a load must not be of two kinds of memory */
+		bpf_probe_read_kernel(h->comm, sizeof(h->comm), state->comm);
+	else if (typed_tasks())
+		text16_copy(h->comm, named->comm);
+	else
+		bpf_probe_read_kernel(h->comm, sizeof(h->comm), named->comm);
+}
+
 /*
  * event_open takes a buffer for an event that is known to be selected, and returns its number; NO_BUFFER: filtered out,
  * or counted as lost. The event is attributed to the task's present name, or to the one that its state keeps. Threads
@@ -176,12 +187,7 @@ __noinline u32 event_open(u32 index, u32 args, u32 rung, bool renamed)
 	e->header.host_tid = TASK(task, pid);
 	cred = TASK(task, cred);
 	e->header.uid = TASK(cred, uid.val);
-	if (state) /* verifier: a load must not be of two kinds of memory */
-		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), state->comm);
-	else if (typed_tasks())
-		text16_copy(e->header.comm, named->comm);
-	else
-		bpf_probe_read_kernel(e->header.comm, sizeof(e->header.comm), named->comm);
+	header_comm(&e->header, state, named);
 	if (!unfiltered && !scope_passes_early(&e->header))
 		goto reject;
 	e->header.cgroup_id = task_cgroup_id(task);
