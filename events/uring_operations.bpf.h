@@ -7,6 +7,12 @@
  */
 #pragma once
 
+/* Not by READ: a plain load gives a pointer of a type, which may not be a number of a global function's. */
+static __always_inline u64 request_address(struct io_kiocb *req)
+{
+	return (u64)BPF_CORE_READ((struct io_connect *)req, addr);
+}
+
 static __always_inline u32 request_open_flags(struct io_kiocb *req)
 {
 	return READ((struct io_open *)req, how.flags);
@@ -248,7 +254,7 @@ URING_TAIL(security_socket_connect_uring)
 	put_request_fd(e, security_socket_connect_sockfd, req);
 	if ((ret != 0 && ret != -EINPROGRESS) ||
 	    !put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
-		put_user_sockaddr(e, security_socket_connect_remote_addr, (u64)READ((struct io_connect *)req, addr),
+		put_user_sockaddr(e, security_socket_connect_remote_addr, request_address(req),
 				  READ((struct io_connect *)req, addr_len));
 	event_submit(e, ret);
 }
@@ -260,7 +266,7 @@ URING_UNANSWERED(security_socket_connect_uring_unanswered)
 	if (!e)
 		return;
 	put_request_fd(e, security_socket_connect_sockfd, req);
-	put_user_sockaddr(e, security_socket_connect_remote_addr, (u64)READ((struct io_connect *)req, addr),
+	put_user_sockaddr(e, security_socket_connect_remote_addr, request_address(req),
 			  READ((struct io_connect *)req, addr_len));
 	event_submit(e, 0);
 }

@@ -28,7 +28,7 @@
 #define ONCE __noinline
 #endif
 
-/* How far a walk from a file to the root is. In memory, because a global function takes no kernel pointer. */
+/* path_walk is how far a walk from a file to the root has come. A global function takes no pointer of the kernel. */
 struct path_walk {
 	struct dentry *dentry;
 	struct dentry *mnt_root;
