@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/tracee-go/tracee/container"
+	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -30,6 +31,9 @@ type Config struct {
 	Events   []*events.Event // what is watched; lost_events is always in the stream
 	Required []*events.Event // those without which Run fails, see tracer.Config
 	Filter   *filter.Filter  // nil: everything passes
+
+	NameContainers bool              // ask container runtimes for names
+	Runtimes       []runtimes.Socket // whom; nil: those that answer where they do by custom
 
 	DetectSyscall  bool // fill the arguments called "syscall"
 	ExecEnv        bool // keep the environment of executions
@@ -83,7 +87,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 
 	story := stream.Chain(t.Events(ctx),
-		container.New(container.Config{Events: c.Events, Filter: c.Filter, Log: c.Log}).Stage,
+		container.New(r.containerConfig()).Stage,
 		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
@@ -108,6 +112,12 @@ type run struct {
 	wanted  map[int]bool // ids of Config.Events
 	summary Summary
 	err     error // what broke the output
+}
+
+func (r *run) containerConfig() container.Config {
+	return container.Config{
+		Events: r.Events, Filter: r.Filter, Enrich: r.NameContainers, Sockets: r.Runtimes, Log: r.Log,
+	}
 }
 
 func (r *run) tracerConfig() tracer.Config {

@@ -72,6 +72,10 @@ func (c *ebpfCommand) trace() (err error) {
 	for _, warning := range scope.Warnings {
 		log.Warn(warning)
 	}
+	sockets, err := c.containers.sockets(log)
+	if err != nil {
+		return err
+	}
 	printer, err := output.New(c.output.format, output.Config{
 		Out:           out,
 		Stdout:        c.stdout,
@@ -89,6 +93,8 @@ func (c *ebpfCommand) trace() (err error) {
 		Events:         selection,
 		Required:       scope.Named(),
 		Filter:         scope,
+		NameContainers: c.containers.enrich,
+		Runtimes:       sockets,
 		DetectSyscall:  c.output.detectSyscall,
 		ExecEnv:        c.output.execEnv,
 		RelativeTime:   c.output.relativeTime,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
 )
@@ -23,11 +24,12 @@ type ebpfOptions struct {
 	traceFlags      []string
 	output          outputOptions
 	perfBufferPages int
+	containers      containerOptions
 }
 
 // notYet are flags of v0.8 that this version does not have; saying so beats "unknown flag".
 var notYet = []string{
-	"capture", "cache", "crs", "containers", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
+	"capture", "cache", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
 	"caps",
 }
 
@@ -56,6 +58,8 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 		return filter.Help(), nil
 	case slices.Equal(outputs, []string{"help"}):
 		return outputHelp(), nil
+	case o.containers.wantsHelp():
+		return runtimes.Help(), nil
 	}
 	if err := checkPages(o.perfBufferPages); err != nil {
 		return "", err
@@ -117,6 +121,7 @@ func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
 	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
+	o.containers.add(flags)
 	flags.BoolVar(&o.debug, "debug", false, "say more on stderr")
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	flags.Bool("allow-high-capabilities", false, "accepted for compatibility: capabilities are kept (also --ahc)")

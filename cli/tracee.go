@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/rules"
@@ -50,6 +51,7 @@ type traceeCommand struct {
 	rulesDirGiven bool
 	traceFlags    []string
 	format        string
+	containers    containerOptions
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -92,6 +94,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
 	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
+	c.containers.add(flags)
 	showVersion := flags.BoolP("version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
 	if err := flags.Parse(longOptions(args)); err != nil {
@@ -106,6 +109,8 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		return "tracee version " + version() + "\n", nil
 	case slices.Equal(c.traceFlags, []string{"help"}):
 		return filter.Help(), nil
+	case c.containers.wantsHelp():
+		return runtimes.Help(), nil
 	case flags.NArg() > 0:
 		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
 	}
@@ -144,13 +149,19 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	if len(unknown) > 0 {
 		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
 	}
+	sockets, err := c.containers.sockets(c.log)
+	if err != nil {
+		return err
+	}
 	summary, err := tracee.Run(ctx, tracee.Config{
-		Events:  selection,
-		Filter:  scope,
-		ExecEnv: true,
-		Engine:  engine,
-		Ready:   func(t *tracer.Tracer) { c.sayReady(engine, t) },
-		Log:     c.log,
+		Events:         selection,
+		Filter:         scope,
+		NameContainers: c.containers.enrich,
+		Runtimes:       sockets,
+		ExecEnv:        true,
+		Engine:         engine,
+		Ready:          func(t *tracer.Tracer) { c.sayReady(engine, t) },
+		Log:            c.log,
 	})
 	if summary.Delivered > 0 || err == nil {
 		c.saySummary(summary, engine.Stats())
@@ -183,8 +194,18 @@ func (c *traceeCommand) sayReady(engine *rules.Engine, t *tracer.Tracer) {
 		ids = append(ids, metadata.ID)
 	}
 	fmt.Fprintf(c.stderr, "tracee: watching for %s (%s) in %s; Linux %s, hooks: %s; ready in %d ms\n",
-		count(uint64(len(ids)), "signature"), strings.Join(ids, " "), count(uint64(len(t.Attachments())), "event"),
+		count(uint64(len(ids)), "signature"), strings.Join(ids, " "), count(watched(t), "event"),
 		kernelRelease(), t.Summary(), time.Since(c.started).Milliseconds())
+}
+
+// watched counts the events that users know.
+func watched(t *tracer.Tracer) (n uint64) {
+	for _, a := range t.Attachments() {
+		if !a.Event.Internal {
+			n++
+		}
+	}
+	return n
 }
 
 func kernelRelease() string {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/internal/cgroup"
@@ -24,6 +25,7 @@ import (
 // Container is what is known of a container.
 type Container struct {
 	cgroup.Container
+	runtimes.Details // empty without Config.Enrich, and until the runtime has answered
 
 	Existed bool  // when tracing began
 	Created int64 // when its control group was made, ns since the epoch
@@ -33,7 +35,11 @@ type Container struct {
 type Config struct {
 	Events []*events.Event // the selection, of which those about containers are made here
 	Filter *filter.Filter  // nil: all containers
-	Log    *slog.Logger    // nil: nothing is said
+	// Enrich asks the runtimes for names: those of Sockets, or if there are none, those that answer where they do by
+	// custom.
+	Enrich  bool
+	Sockets []runtimes.Socket
+	Log     *slog.Logger // nil: nothing is said
 }
 
 // Tracker is the state of one stream.
@@ -44,7 +50,9 @@ type Tracker struct {
 	byID    map[string]*Container
 	gone    []departure
 	learnt  time.Time // when the tree was last looked through
-	boot    int64     // what makes the time since the machine started that since the epoch
+	names   enrichment
+	late    []*Container // whose names came late, and are to be told
+	boot    int64        // what makes the time since the machine started that since the epoch
 	builder trace.Builder
 }
 
@@ -68,7 +76,7 @@ func New(config Config) *Tracker {
 	t := &Tracker{
 		config: config, wanted: map[*events.Event]bool{}, groups: map[uint64]*Container{}, byID: map[string]*Container{},
 	}
-	for _, e := range []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer} {
+	for _, e := range []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched} {
 		t.wanted[e] = slices.Contains(config.Events, e)
 	}
 	var now unix.Timespec
@@ -81,11 +89,16 @@ func New(config Config) *Tracker {
 // Stage gives events their container, and makes those about containers, each behind the one it is made of.
 func (t *Tracker) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
+		t.startAsking()
+		defer t.names.stop()
 		for e := range source {
+			if !t.hear(e.Timestamp, yield) {
+				return
+			}
 			made := t.learn(e)
 			t.attribute(e)
 			if made != nil {
-				made.ContainerID = e.ContainerID
+				t.attribute(made)
 			}
 			if !yield(e) || made != nil && !yield(made) {
 				return
@@ -107,7 +120,12 @@ func (t *Tracker) attribute(e *trace.Event) {
 	if c == nil {
 		return
 	}
-	e.ContainerID = c.ID
+	c.attribute(e)
+}
+
+func (c *Container) attribute(e *trace.Event) {
+	e.ContainerID, e.ContainerImage, e.ContainerName = c.ID, c.Image, c.Name
+	e.PodName, e.PodNamespace, e.PodUID = c.PodName, c.PodNamespace, c.Details.PodUID
 }
 
 // learn notes what a record says of containers, and returns the event that is made of it, if somebody wants one.
@@ -156,6 +174,7 @@ func (t *Tracker) addGroup(id uint64, path string, created int64) *Container {
 	if in.Path != path {
 		return nil
 	}
+	t.ask(c)
 	return c
 }
 

@@ -15,19 +15,24 @@ func (t *Tracker) tell(source *trace.Event, event *events.Event, c *Container) *
 	}
 	made := *source
 	made.ReturnValue = 0
+	t.fill(&made, event, c)
+	return &made
+}
+
+// fill gives an event the arguments that tell about a container.
+func (t *Tracker) fill(e *trace.Event, event *events.Event, c *Container) {
+	values := map[string]string{
+		"runtime": c.Runtime, "container_id": c.ID, "container_image": c.Image, "container_name": c.Name,
+		"pod_name": c.PodName, "pod_namespace": c.PodNamespace, "pod_uid": c.Details.PodUID,
+		"container_image_digest": c.Digest,
+	}
 	t.builder.Reset(event.Schema())
 	for i, field := range event.Args {
-		switch field.Name {
-		case "runtime":
-			t.builder.Text(i, c.Runtime)
-		case "container_id":
-			t.builder.Text(i, c.ID)
-		case "ctime":
+		if field.Name == "ctime" {
 			t.builder.Slot(i, uint64(c.Created))
-		default:
-			t.builder.Text(i, "")
+			continue
 		}
+		t.builder.Text(i, values[field.Name])
 	}
-	t.builder.Finish(&made)
-	return &made
+	t.builder.Finish(e)
 }

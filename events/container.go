@@ -11,6 +11,7 @@ var containerArgs = []trace.Field{
 	{Name: "pod_name", Type: Str, Doc: "empty without --containers"},
 	{Name: "pod_namespace", Type: Str, Doc: "empty without --containers"},
 	{Name: "pod_uid", Type: Str, Doc: "empty without --containers"},
+	{Name: "container_image_digest", Type: Str, Doc: "empty without --containers; the image's id where it has no digest"},
 }
 
 // groupArgs are those of a control group, and with them, for one that is not gone, when it was made.
@@ -37,6 +38,13 @@ var (
 		ID: 892, Name: "container_group_found", Internal: true,
 		Args: groupArgs(trace.Field{Name: "ctime", Type: U64, Doc: "ns since the epoch"}),
 		Doc:  "A control group of a container was there when tracing began.",
+	})
+	ContainerEnriched = declare(Event{
+		ID: 893, Name: "container_enriched",
+		From: []*Event{ContainerGroupMade, ContainerGroupFound},
+		Args: containerArgs,
+		Doc: "The runtime has told about a container, too late for container_create or existing_container. Events of the container have " +
+			"its name from here on. Of the filters only container applies.",
 	})
 	ContainerCreate = declare(Event{
 		ID: 2001, Name: "container_create",

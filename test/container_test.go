@@ -81,7 +81,7 @@ func TestContainersAreFilteredInTheKernel(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			c := spawn(t, "container/"+row.action)
 			dir := tree.Root + containerPath(c.pid)
-			t.Cleanup(func() { removeGroup(t, dir) })
+			t.Cleanup(func() { c.kill(); removeGroup(t, dir) })
 			if row.existing {
 				putIntoContainer(t, c, dir)
 			}

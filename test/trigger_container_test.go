@@ -24,6 +24,7 @@ func init() {
 	untriggered["container_group_made"] = seen + "container_create"
 	untriggered["container_group_removed"] = seen + "container_remove"
 	untriggered["container_group_found"] = seen + "existing_container"
+	untriggered["container_enriched"] = "happens when a runtime answers late; see the tests of package container"
 	untriggered["existing_container"] = "happens before a child can act; see the test of containers"
 }
 
@@ -110,7 +111,7 @@ func (a *actor) makeContainers(event string) {
 		args := arguments{"runtime": row.runtime, "container_id": id}
 		if event == "container_create" {
 			args["ctime"] = made
-			for _, unknown := range []string{"container_image", "container_name", "pod_name", "pod_namespace", "pod_uid"} {
+			for _, unknown := range []string{"container_image", "container_name", "pod_name", "pod_namespace", "pod_uid", "container_image_digest"} {
 				args[unknown] = ""
 			}
 		}

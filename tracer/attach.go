@@ -252,7 +252,7 @@ func (t *Tracer) attachTogether(l *loader, names []string) error {
 func (t *Tracer) Summary() string {
 	counts := map[trace.Rung]int{}
 	for _, a := range t.attachments {
-		if a.Attached {
+		if a.Attached && !a.Event.Internal {
 			counts[a.Rung]++
 		}
 	}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/container/runtimes"
+)
+
+// containerOptions are the flags about names of containers.
+type containerOptions struct {
+	enrich bool
+	crs    []string
+}
+
+func (o *containerOptions) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.enrich, "containers", false, "ask container runtimes for the names of containers, images and pods")
+	flags.StringArrayVar(&o.crs, "crs", nil, "`runtime:socket` to ask, with --containers; may be repeated; 'help' says more")
+}
+
+func (o *containerOptions) wantsHelp() bool { return slices.Equal(o.crs, []string{"help"}) }
+
+// sockets are those that the flags name, nil if those by custom are meant.
+func (o *containerOptions) sockets(log *slog.Logger) ([]runtimes.Socket, error) {
+	var sockets []runtimes.Socket
+	for _, value := range o.crs {
+		s, err := runtimes.Parse(value)
+		if err != nil {
+			return nil, err
+		}
+		sockets = append(sockets, s)
+	}
+	if len(sockets) > 0 && !o.enrich {
+		log.Warn("--crs has no effect without --containers")
+	}
+	return sockets, nil
+}

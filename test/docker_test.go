@@ -1,0 +1,243 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tracee-go/tracee/container"
+	"github.com/tracee-go/tracee/container/runtimes"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// docker is an engine of our own.
+type docker struct {
+	t   *testing.T
+	dir string
+}
+
+const dockerImage = "tracee-test:1"
+
+// startDocker starts an engine, with an image of busybox, in a directory of its own and without a network.
+func startDocker(t *testing.T) *docker {
+	t.Helper()
+	for _, program := range []string{"dockerd", "docker"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(program + " is not installed (docker.io)")
+		}
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Skip("no /bin/busybox (busybox-static)")
+	}
+	dir, err := os.MkdirTemp("", "dockerd") // the path of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &docker{t, dir}
+	var said bytes.Buffer
+	engine := exec.Command("dockerd", "--data-root", dir+"/data", "--exec-root", dir+"/exec", "--pidfile", dir+"/pid",
+		"--host", "unix://"+d.socket(), "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false",
+		"--ip-masq=false")
+	engine.Stdout, engine.Stderr = &said, &said
+	if err := engine.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = engine.Wait() }()
+	t.Cleanup(func() {
+		_ = engine.Process.Signal(syscall.SIGTERM)
+		<-ended
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	for end := time.Now().Add(patience); d.command("info").Run() != nil; time.Sleep(50 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("dockerd ended: %s", &said)
+		default:
+			if time.Now().After(end) {
+				t.Fatal("dockerd does not answer")
+			}
+		}
+	}
+	root := filepath.Join(dir, "image")
+	for name, content := range map[string][]byte{"bin/busybox": busybox, "etc/passwd": nil} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.must("import", d.archive(root), dockerImage)
+	return d
+}
+
+func (d *docker) socket() string { return d.dir + "/sock" }
+
+func (d *docker) archive(root string) string {
+	d.t.Helper()
+	path := d.dir + "/image.tar"
+	if output, err := exec.Command("tar", "-C", root, "-cf", path, ".").CombinedOutput(); err != nil {
+		d.t.Fatalf("%v: %s", err, output)
+	}
+	return path
+}
+
+func (d *docker) command(args ...string) *exec.Cmd {
+	return exec.Command("docker", append([]string{"--host", "unix://" + d.socket()}, args...)...)
+}
+
+func (d *docker) must(args ...string) string {
+	d.t.Helper()
+	var failed bytes.Buffer
+	command := d.command(args...)
+	command.Stderr = &failed
+	output, err := command.Output()
+	if err != nil {
+		d.t.Fatalf("docker %v: %v: %s", args, err, &failed)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+// run runs a container to its end and returns its id.
+func (d *docker) run(name string, args ...string) string {
+	d.t.Helper()
+	file := filepath.Join(d.dir, "id-"+name)
+	d.must(append([]string{"run", "--rm", "--network=none", "--cidfile", file, "--name", name, dockerImage}, args...)...)
+	id, err := os.ReadFile(file)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(id)
+}
+
+// aboutContainer keeps the events of a container, and those about it, as words.
+func aboutContainer(seen []*trace.Event, id string) (lines []string) {
+	for _, e := range seen {
+		line := e.EventName + " " + e.Origin() + " " + e.ContainerName + " " + e.ContainerImage
+		if a, ok := e.Lookup("container_id"); ok && a.Text() == id {
+			line = e.EventName
+			for _, name := range []string{"runtime", "container_name", "container_image"} {
+				if a, ok := e.Lookup(name); ok {
+					line += " " + a.Text()
+				}
+			}
+		} else if e.ContainerID != id {
+			continue
+		}
+		if a, ok := e.Lookup("pathname"); ok {
+			line += " " + a.Text()
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestContainersOfDockerAreNamedFromTheirFirstEventOn has containers that live as long as it takes to print a word.
+func TestContainersOfDockerAreNamedFromTheirFirstEventOn(t *testing.T) {
+	d := startDocker(t)
+	old := d.must("run", "--detach", "--rm", "--network=none", "--name=old", dockerImage, "/bin/busybox", "sleep", "1000")
+	t.Cleanup(func() { d.must("kill", "old") })
+	for _, flags := range [][]string{nil, {"container=new"}} {
+		stop := d.trace(flags...)
+		ids := map[string]string{}
+		for i := range 5 {
+			name := "short-" + itoa(len(flags)) + "-" + itoa(i)
+			ids[name] = d.run(name, "/bin/busybox", "echo", "word")
+		}
+		all := stop(func(seen []*trace.Event) bool {
+			for _, id := range ids {
+				lines := aboutContainer(seen, id)
+				if len(lines) == 0 || lines[len(lines)-1] != "container_remove docker" {
+					return false
+				}
+			}
+			return true
+		})
+		for name, id := range ids {
+			named := name + " " + dockerImage
+			got := strings.Join(aboutContainer(all, id), "\n")
+			want := strings.Join([]string{
+				"container_create docker " + named,
+				"sched_process_exec container " + named + " /bin/busybox",
+				"container_remove docker",
+			}, "\n")
+			if got != want {
+				t.Errorf("flags %v: got\n%s\nwant\n%s", flags, got, want)
+			}
+		}
+		got, want := strings.Join(aboutContainer(all, old), "\n"), ""
+		if flags == nil {
+			want = "existing_container docker old " + dockerImage
+		}
+		if got != want {
+			t.Errorf("flags %v: got %q, want %q", flags, got, want)
+		}
+	}
+}
+
+// collected is what has been seen so far.
+type collected struct {
+	mu     sync.Mutex
+	events []*trace.Event
+}
+
+func (c *collected) all() []*trace.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]*trace.Event(nil), c.events...)
+}
+
+// trace collects events until stop, which waits until a condition holds.
+func (d *docker) trace(flags ...string) (stop func(holds func([]*trace.Event) bool) []*trace.Event) {
+	d.t.Helper()
+	f, err := filter.Parse(flags)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	selected := []*events.Event{
+		events.SchedProcessExec, events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched,
+	}
+	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	tracker := container.New(container.Config{
+		Events: selected, Filter: f, Enrich: true, Sockets: []runtimes.Socket{{Runtime: "docker", Path: d.socket()}},
+	})
+	ctx, cancel := context.WithCancel(d.t.Context())
+	seen, done := &collected{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range tracker.Stage(running.Events(ctx)) {
+			seen.mu.Lock()
+			seen.events = append(seen.events, e.Clone())
+			seen.mu.Unlock()
+		}
+	}()
+	return func(holds func([]*trace.Event) bool) []*trace.Event {
+		d.t.Helper()
+		for end := time.Now().Add(patience); !holds(seen.all()) && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+		<-done
+		if err := running.Close(); err != nil {
+			d.t.Error(err)
+		}
+		return seen.all()
+	}
+}
