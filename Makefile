@@ -33,15 +33,15 @@ generate:
 
 # What the tests of a package wrote is shown if one failed; otherwise its result, and why tests were skipped.
 define REPORT
-/^=== RUN/ { note = "" }
-/^ +[a-z0-9_]+_test\.go:[0-9]+: / { note = $$0; sub(/^ +/, "", note) }
+/^=== (RUN|CONT|NAME) / { current = $$3 }
+/^ +[a-z0-9_]+_test\.go:[0-9]+: / { notes[current] = $$0; sub(/^ +/, "", notes[current]) }
 /--- SKIP: / { test = $$0; sub(/^ *--- SKIP: /, "", test); sub(/ \(.*/, "", test)
-	skips = skips "    skipped " test ": " note "\n"; skipped++ }
+	skips = skips "    skipped " test ": " notes[test] "\n"; skipped++ }
 /--- PASS: / { passed++ }
 /--- FAIL: / { failed++ }
 !/^(=== (RUN|PAUSE|CONT|NAME)| *--- PASS: )/ { text = text $$0 "\n" }
 /^FAIL\t/ { printf "%s", text }
-/^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; text = skips = "" }
+/^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; text = skips = ""; delete notes }
 END { if (text != "FAIL\n") printf "%s", text
 	printf "%d tests passed, %d failed, %d skipped\n", passed, failed, skipped }
 endef
