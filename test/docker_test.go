@@ -124,7 +124,8 @@ func (d *docker) run(name string, args ...string) string {
 	return string(id)
 }
 
-// aboutContainer keeps the events of a container, and those about it, as words.
+// aboutContainer keeps the events of a container, and those about it, as words. Whether its set-up executes something in
+// it depends on when the runtime puts itself there, so that is left out.
 func aboutContainer(seen []*trace.Event, id string) (lines []string) {
 	for _, e := range seen {
 		line := e.EventName + " " + e.Origin() + " " + e.ContainerName + " " + e.ContainerImage
@@ -135,7 +136,7 @@ func aboutContainer(seen []*trace.Event, id string) (lines []string) {
 					line += " " + a.Text()
 				}
 			}
-		} else if e.ContainerID != id {
+		} else if e.ContainerID != id || e.Origin() == trace.OriginContainerInit {
 			continue
 		}
 		if a, ok := e.Lookup("pathname"); ok {
