@@ -52,6 +52,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/module.bpf.h"
 #include "../events/kernel.bpf.h"
 #include "../events/bpf.bpf.h"
+#include "../events/integrity.bpf.h"
 #include "../events/netfilter.bpf.h"
 #include "../events/uring_operations.bpf.h"
 #include "../events/modification.bpf.h"

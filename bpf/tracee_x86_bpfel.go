@@ -189,6 +189,7 @@ const (
 	TraceeProgNetfilterChange                      = "netfilter_change"
 	TraceeProgPacketIn                             = "packet_in"
 	TraceeProgPacketOut                            = "packet_out"
+	TraceeProgPrintProcFopsExit                    = "print_proc_fops_exit"
 	TraceeProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeProgProcessExecuteFailed                 = "process_execute_failed"
@@ -362,6 +363,9 @@ const (
 	TraceeVarFilterInterfaces                      = "filter_interfaces"
 	TraceeVarFilterPatterns                        = "filter_patterns"
 	TraceeVarFilterRules                           = "filter_rules"
+	TraceeVarKernelEnd                             = "kernel_end"
+	TraceeVarKernelStart                           = "kernel_start"
+	TraceeVarKernelTextEnd                         = "kernel_text_end"
 	TraceeVarMultiplexedSpecs                      = "multiplexed_specs"
 	TraceeVarNoTaskState                           = "no_task_state"
 	TraceeVarOwnPid                                = "own_pid"
@@ -502,6 +506,7 @@ type TraceeProgramSpecs struct {
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
+	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
@@ -710,6 +715,9 @@ type TraceeVariableSpecs struct {
 	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
+	KernelEnd           *ebpf.VariableSpec `ebpf:"kernel_end"`
+	KernelStart         *ebpf.VariableSpec `ebpf:"kernel_start"`
+	KernelTextEnd       *ebpf.VariableSpec `ebpf:"kernel_text_end"`
 	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
 	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
 	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
@@ -810,6 +818,9 @@ type TraceeVariables struct {
 	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
+	KernelEnd           *ebpf.Variable `ebpf:"kernel_end"`
+	KernelStart         *ebpf.Variable `ebpf:"kernel_start"`
+	KernelTextEnd       *ebpf.Variable `ebpf:"kernel_text_end"`
 	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
 	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
 	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
@@ -909,6 +920,7 @@ type TraceePrograms struct {
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
+	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
@@ -1158,6 +1170,7 @@ func (p *TraceePrograms) Close() error {
 		p.NetfilterChange,
 		p.PacketIn,
 		p.PacketOut,
+		p.PrintProcFopsExit,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,

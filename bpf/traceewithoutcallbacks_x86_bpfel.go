@@ -123,6 +123,7 @@ const (
 	TraceeWithoutCallbacksProgNetfilterChange                      = "netfilter_change"
 	TraceeWithoutCallbacksProgPacketIn                             = "packet_in"
 	TraceeWithoutCallbacksProgPacketOut                            = "packet_out"
+	TraceeWithoutCallbacksProgPrintProcFopsExit                    = "print_proc_fops_exit"
 	TraceeWithoutCallbacksProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeWithoutCallbacksProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeWithoutCallbacksProgProcessExecuteFailed                 = "process_execute_failed"
@@ -294,6 +295,9 @@ const (
 	TraceeWithoutCallbacksVarFilterInterfaces                      = "filter_interfaces"
 	TraceeWithoutCallbacksVarFilterPatterns                        = "filter_patterns"
 	TraceeWithoutCallbacksVarFilterRules                           = "filter_rules"
+	TraceeWithoutCallbacksVarKernelEnd                             = "kernel_end"
+	TraceeWithoutCallbacksVarKernelStart                           = "kernel_start"
+	TraceeWithoutCallbacksVarKernelTextEnd                         = "kernel_text_end"
 	TraceeWithoutCallbacksVarMultiplexedSpecs                      = "multiplexed_specs"
 	TraceeWithoutCallbacksVarNoTaskState                           = "no_task_state"
 	TraceeWithoutCallbacksVarOwnPid                                = "own_pid"
@@ -434,6 +438,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
+	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
@@ -640,6 +645,9 @@ type TraceeWithoutCallbacksVariableSpecs struct {
 	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
+	KernelEnd           *ebpf.VariableSpec `ebpf:"kernel_end"`
+	KernelStart         *ebpf.VariableSpec `ebpf:"kernel_start"`
+	KernelTextEnd       *ebpf.VariableSpec `ebpf:"kernel_text_end"`
 	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
 	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
 	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
@@ -740,6 +748,9 @@ type TraceeWithoutCallbacksVariables struct {
 	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
 	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
 	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
+	KernelEnd           *ebpf.Variable `ebpf:"kernel_end"`
+	KernelStart         *ebpf.Variable `ebpf:"kernel_start"`
+	KernelTextEnd       *ebpf.Variable `ebpf:"kernel_text_end"`
 	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
 	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
 	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
@@ -839,6 +850,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
+	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
@@ -1086,6 +1098,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.NetfilterChange,
 		p.PacketIn,
 		p.PacketOut,
+		p.PrintProcFopsExit,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,

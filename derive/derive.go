@@ -38,6 +38,7 @@ type derivation struct {
 type settings struct {
 	filter    *filter.Filter // nil: everything is wanted
 	libraries *library.Store
+	symbols   *kernelSymbols
 	packets   *packets
 	names     *names
 }
@@ -71,7 +72,7 @@ func New(selection []*events.Event, f *filter.Filter, log *slog.Logger) *Deriver
 		log = slog.New(slog.DiscardHandler)
 	}
 	d := &Deriver{log: log}
-	s := &settings{filter: f, libraries: library.NewStore(), packets: newPackets()}
+	s := &settings{filter: f, libraries: library.NewStore(), packets: newPackets(), symbols: &kernelSymbols{}}
 	s.names = newNames(s.packets)
 	for _, each := range derivations {
 		if slices.Contains(selection, each.event) {

@@ -23,6 +23,7 @@ type Event struct {
 	Name     string
 	Syscall  bool
 	Internal bool // never selectable by users
+	Scanned  bool // read from the kernel's memory by the tracer, from time to time
 	Critical bool // travels in the critical ring, which a flood of other events can not fill
 	OfThread bool // about a thread itself or the call that it makes, and so never what an io_uring does
 	// Unfiltered events pass the filters of tasks, and are seen of the tracer itself too: they keep the books.

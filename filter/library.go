@@ -2,6 +2,7 @@ package filter
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
@@ -31,4 +32,29 @@ func (f *Filter) Elements(event *events.Event, argument string) func(element str
 		}
 	}
 	return nil
+}
+
+// Values returns what an argument is compared with by = alone: for events that have to be told what to look at. Numbers
+// are in decimal.
+func (f *Filter) Values(event *events.Event, argument string) []string {
+	var values []string
+	if f == nil {
+		return nil
+	}
+	for _, r := range f.arguments {
+		if r.event != event || r.name != argument {
+			continue
+		}
+		for _, t := range r.texts {
+			if t.operator == equal && t.value.exact() {
+				values = append(values, t.value.parts[0])
+			}
+		}
+		for _, t := range r.unsigned {
+			if t.operator == equal {
+				values = append(values, strconv.FormatUint(t.value, 10))
+			}
+		}
+	}
+	return values
 }

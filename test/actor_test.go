@@ -72,7 +72,7 @@ var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
 		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
-		uringActions(), containerActions(), truthActions(),
+		uringActions(), containerActions(), truthActions(), integrityActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -293,7 +293,7 @@ func (a *actor) symbolAddress(symbol string) uintptr {
 	text, err := os.ReadFile("/proc/kallsyms")
 	a.check(err)
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[2] == symbol {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == symbol {
 			address, err := strconv.ParseUint(fields[0], 16, 64)
 			a.check(err)
 			return uintptr(address)

@@ -151,7 +151,11 @@ func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 	if n := len(ladder); n > 0 && !a.Attached {
 		t.try(l, a, ladder[n-1], table)
 	}
-	if len(e.Hooks) == 0 { // a plain syscall, or made in user space (see inherit)
+	switch {
+	case e.Scanned:
+		a.Err = t.scanner.open(e)
+		a.Attached = a.Err == nil
+	case len(e.Hooks) == 0: // a plain syscall, or made in user space (see inherit)
 		a.Attached = true
 	}
 	if a.Attached {
@@ -167,6 +171,9 @@ func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 func (t *Tracer) giveUp(a *Attachment) error {
 	if slices.Contains(t.config.Required, a.Event) {
 		return fmt.Errorf("event %s is not available on this kernel: %w", a.Event.Name, a.Err)
+	}
+	if a.Event == events.DoInitModule && t.onlyScans {
+		return nil // nobody asked for it
 	}
 	t.log.Warn("event left out: not available on this kernel", "event", a.Event.Name, "reason", a.Err)
 	return nil

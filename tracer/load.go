@@ -230,7 +230,15 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 	for _, e := range config.Events {
 		flags[e.Index] |= events.FlagSelected
 	}
+	start, textEnd, end, err := kernelBounds(config.Events)
+	if err != nil {
+		return err
+	}
 	constants := map[string]any{
+		"kernel_start":    start,
+		"kernel_text_end": textEnd,
+		"kernel_end":      end,
+
 		"event_flags":    flags,
 		"event_ids":      ids,
 		"own_pid":        uint32(os.Getpid()),

@@ -35,6 +35,7 @@ type reader struct {
 	losses  *losses
 	event   trace.Event
 	record  func([]byte)
+	due     func() bool // does what is to be done from time to time
 	stopped bool
 }
 
@@ -108,10 +109,11 @@ func (r *reader) wait(d time.Duration) error {
 // whether reading failed.
 func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
-		if !t.begin(yield) {
+		if !t.begin(yield) || !t.scanner.start(yield) {
 			return
 		}
-		t.readErr = t.reader.run(ctx, t.config.Idle, yield)
+		t.reader.due = func() bool { return t.scanner.due(yield) }
+		t.readErr = t.reader.run(ctx, t.config.Idle, t.scanner.watch(yield))
 	}
 }
 
@@ -122,7 +124,7 @@ func (r *reader) run(ctx context.Context, idle func(), yield func(*trace.Event) 
 	for {
 		ending := ctx.Err() != nil
 		delivered := r.drain(yield)
-		if r.stopped || !r.losses.report(yield, ending) || ending {
+		if r.stopped || !r.losses.report(yield, ending) || ending || !r.due() {
 			return nil
 		}
 		if delivered == r.room { // and meanwhile the kernel side wrote more

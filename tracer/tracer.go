@@ -17,6 +17,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -77,6 +78,8 @@ type Tracer struct {
 	closers     []io.Closer
 	attachments []Attachment
 	rungErrors  map[trace.Rung]error
+	scanner     *scanner
+	onlyScans   bool // want to know about modules
 	uring       uringTable
 	existing    []cgroup.Group // of containers that were there at the start
 	reader      *reader
@@ -100,6 +103,7 @@ func New(config Config) (*Tracer, error) {
 	}
 	config.Events = withContainers(config)
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
+	t.watchModules()
 	if err := t.start(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -127,6 +131,12 @@ func (t *Tracer) startWith(loader *loader) error {
 		return err
 	}
 	t.closers = append(t.closers, t.reader)
+	t.scanner = &scanner{
+		loader: loader, filter: t.config.Filter, log: t.log,
+		now: func() int { return t.reader.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))) },
+	}
+	t.closers = append(t.closers, t.scanner)
+	defer t.scanner.opened()
 	if err := t.trackContainers(loader); err != nil {
 		return err
 	}

@@ -63,6 +63,11 @@ struct mount___chain {
 	struct mount *mnt_next_for_sb;
 };
 
+/* before 6.6 */
+struct file_operations___exclusive {
+	void *iterate;
+};
+
 /* How often a file is referred to: a count, or since 6.13 one less than that. */
 struct file___count {
 	struct {
@@ -200,6 +205,14 @@ static __always_inline struct mount *super_block_mount(struct super_block *sb, s
 #define watch_type(value)                                                   \
 	(bpf_core_enum_value_exists(enum fsnotify_obj_type, value) ?        \
 		 bpf_core_enum_value(enum fsnotify_obj_type, value) : value)
+
+/* file_operations_iterate returns the function that lists a directory while nobody else does; 0: none. */
+static __always_inline u64 file_operations_iterate(struct file_operations *operations)
+{
+	struct file_operations___exclusive *old = (void *)operations;
+
+	return bpf_core_field_exists(old->iterate) ? (u64)READ(old, iterate) : 0;
+}
 
 /* request_names_link tells what a request to make a link reads: the names, and the directories they are relative to. */
 static __always_inline void request_names_link(struct io_kiocb *req, bool symbolic, s32 directories[2],

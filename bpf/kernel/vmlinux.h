@@ -179,6 +179,7 @@ struct path {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 	struct file_system_type *s_type;
 	struct dentry *s_root;
 };
@@ -190,7 +191,12 @@ struct inode {
 	long long i_size;
 };
 
+struct file_operations {
+	void *iterate_shared;
+};
+
 struct file {
+	struct file_operations *f_op;
 	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;

@@ -39,6 +39,9 @@ func eventsPage() []byte {
 		if rungs := rungNames(e); rungs != "" {
 			fmt.Fprintf(&b, ", hooks: %s", rungs)
 		}
+		if e.Scanned {
+			b.WriteString(", read from the kernel's memory")
+		}
 		if len(e.From) > 0 {
 			fmt.Fprintf(&b, ", made in user space of %s", joinNames(e.From))
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tracee-go/tracee/internal/vm"
+	"github.com/tracee-go/tracee/test/rootkit"
 )
 
 // A binary is the compiled tests of one package.
@@ -84,4 +85,23 @@ func (b binary) files(arch vm.Arch) ([]vm.File, error) {
 		return nil, err
 	}
 	return append(files, data...), nil
+}
+
+// buildRootkit builds a kernel module of the tests for the kernel of another one, where that can be done.
+func buildRootkit(ctx context.Context, module string) ([]vm.File, error) {
+	dir, err := os.MkdirTemp("", "tracee-rootkit-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "rootkit.ko")
+	err = rootkit.Build(ctx, module, file)
+	if errors.Is(err, rootkit.ErrMachine) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	code, err := os.ReadFile(file)
+	return []vm.File{{Path: "/lib/modules/rootkit.ko", Mode: 0o644, Data: code}}, err
 }

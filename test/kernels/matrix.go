@@ -186,6 +186,11 @@ func (m *matrix) configure(ctx context.Context, kernel vm.Kernel, tests []select
 	for _, module := range modules {
 		files = append(files, vm.File{Path: "/lib/modules/" + filepath.Base(module), Mode: 0o644, Source: module})
 	}
+	ours, err := buildRootkit(ctx, filepath.Join(filepath.Dir(image), "dummy.ko"))
+	if err != nil {
+		return vm.Config{}, err
+	}
+	files = append(files, ours...)
 	var jobs []vm.Job
 	for i, b := range m.binaries {
 		own, err := b.files(kernel.Arch)

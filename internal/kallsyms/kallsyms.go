@@ -1,0 +1,208 @@
+// Package kallsyms answers what lies where in the kernel, from the kernel's own list of symbols.
+//
+// Start from Read. A Table is a copy: modules that come or go later are not in it, and it costs some ten megabytes, so
+// it is read when there is a question and dropped after the answer. Addresses are only there for root. A kernel built
+// without CONFIG_KALLSYMS_ALL lists functions, but no data.
+package kallsyms
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+const path = "/proc/kallsyms"
+
+// What a symbol belongs to, if it is no module.
+const (
+	System = "system" // the kernel itself
+	Hidden = "hidden" // nothing that the kernel knows of
+	// BuiltIn begins the names of owners that stand for code which the kernel itself makes, such as trampolines.
+	BuiltIn = "__builtin__"
+)
+
+// ErrNoAddresses says that the kernel does not tell addresses to this process.
+var ErrNoAddresses = errors.New("the kernel hides its addresses (kernel.kptr_restrict, or a missing CAP_SYSLOG)")
+
+// A Symbol is a named address.
+type Symbol struct {
+	Address uint64
+	Name    string
+	Owner   string // System, bpf, something with BuiltIn, or the name of a module
+}
+
+// A Table is all symbols, in the order of their addresses.
+type Table struct {
+	symbols              []Symbol
+	textStart, textEnd   uint64 // the kernel's code
+	imageStart, imageEnd uint64 // the kernel's code and data
+}
+
+// Read reads the kernel's symbols.
+func Read() (*Table, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	return Parse(text)
+}
+
+// Parse reads a list of symbols: address, kind, name and, in brackets, module.
+func Parse(text []byte) (*Table, error) {
+	t := &Table{symbols: make([]Symbol, 0, bytes.Count(text, []byte("\n")))}
+	// One string for all names: a hundred thousand of their own would cost more than all the rest.
+	whole := string(text)
+	owners := map[string]string{}
+	for len(whole) > 0 {
+		line := whole
+		if end := strings.IndexByte(whole, '\n'); end >= 0 {
+			line, whole = whole[:end], whole[end+1:]
+		} else {
+			whole = ""
+		}
+		s, err := parseLine(line, owners)
+		if err != nil {
+			return nil, err
+		}
+		t.symbols = append(t.symbols, s)
+	}
+	slices.SortStableFunc(t.symbols, func(a, b Symbol) int { return cmp.Compare(a.Address, b.Address) })
+	return t, t.findBounds()
+}
+
+// parseLine takes "ffffffff81000000 T _stext" or "ffffffffc0000000 t init	[dummy]" apart.
+func parseLine(line string, owners map[string]string) (Symbol, error) {
+	at := strings.IndexByte(line, ' ')
+	if at < 0 || len(line) < at+4 {
+		return Symbol{}, fmt.Errorf("%s: malformed line %q", path, line)
+	}
+	address, err := strconv.ParseUint(line[:at], 16, 64)
+	if err != nil {
+		return Symbol{}, fmt.Errorf("%s: malformed line %q", path, line)
+	}
+	s := Symbol{Address: address, Name: line[at+3:], Owner: System}
+	if tab := strings.IndexByte(s.Name, '\t'); tab >= 0 {
+		module := s.Name[tab+1:]
+		s.Name = s.Name[:tab]
+		if len(module) > 2 {
+			module = module[1 : len(module)-1]
+		}
+		if owners[module] == "" {
+			owners[module] = module
+		}
+		s.Owner = owners[module]
+	}
+	return s, nil
+}
+
+// findBounds finds where the kernel begins and ends.
+func (t *Table) findBounds() error {
+	t.textStart, _ = t.Address("_stext")
+	t.textEnd, _ = t.Address("_etext")
+	if t.textStart == 0 || t.textEnd <= t.textStart {
+		return ErrNoAddresses
+	}
+	t.imageStart, t.imageEnd = t.textStart, t.textEnd
+	for _, s := range t.symbols {
+		// Without data among the symbols, the last function tells: that of the part which is dropped after the start.
+		if s.Owner == System && s.Address > t.imageEnd && s.Address-t.textStart < maxImage {
+			t.imageEnd = s.Address
+		}
+	}
+	return nil
+}
+
+// maxImage is the largest kernel: what x86-64 keeps free for it.
+const maxImage = 1 << 30
+
+// Text returns where the kernel's code begins, and the first address behind it.
+func (t *Table) Text() (start, end uint64) { return t.textStart, t.textEnd }
+
+// InText tells whether an address lies in the kernel's code.
+func (t *Table) InText(address uint64) bool { return address >= t.textStart && address < t.textEnd }
+
+// Image returns where the kernel's code and data begin and end, as far as the symbols tell.
+func (t *Table) Image() (start, end uint64) { return t.imageStart, t.imageEnd }
+
+// Address returns the address of a symbol of the kernel itself.
+func (t *Table) Address(name string) (uint64, bool) {
+	for _, s := range t.symbols {
+		if s.Name == name && s.Owner == System {
+			return s.Address, true
+		}
+	}
+	return 0, false
+}
+
+// Find returns the addresses of the first symbols with these names, whomever they belong to; 0 where there is none.
+func (t *Table) Find(names ...string) []uint64 {
+	found := make([]uint64, len(names))
+	where := make(map[string]int, len(names))
+	for i, name := range names {
+		where[name] = i
+	}
+	for _, s := range t.symbols {
+		if i, ok := where[s.Name]; ok && found[i] == 0 {
+			found[i] = s.Address
+		}
+	}
+	return found
+}
+
+// Named returns all symbols with a name, whomever they belong to.
+func (t *Table) Named(name string) []Symbol {
+	var found []Symbol
+	for _, s := range t.symbols {
+		if s.Name == name {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// Next returns the first address behind the given one that has a symbol, 0 if there is none.
+func (t *Table) Next(address uint64) uint64 {
+	i := t.behind(address)
+	if i == len(t.symbols) {
+		return 0
+	}
+	return t.symbols[i].Address
+}
+
+// behind is the position of the first symbol behind an address.
+func (t *Table) behind(address uint64) int {
+	return sort.Search(len(t.symbols), func(i int) bool { return t.symbols[i].Address > address })
+}
+
+// blockSize is how far behind their symbol addresses may lie in code that the kernel makes: it names the pages.
+const blockSize = 4096
+
+// At returns the symbol at an address, or before it, and the distance. In a module only the beginnings of functions are
+// known: where the last one ends, and another module begins that hides itself, nothing says. Where the kernel knows of
+// nothing, the symbol has no name and its owner is Hidden.
+func (t *Table) At(address uint64) (symbol Symbol, offset uint64) {
+	i := t.behind(address) - 1
+	if i < 0 {
+		return Symbol{Address: address, Owner: Hidden}, 0
+	}
+	at := t.symbols[i].Address
+	for i > 0 && t.symbols[i-1].Address == at { // the first of those with the same address
+		i--
+	}
+	s := t.symbols[i]
+	offset = address - at
+	switch {
+	case offset == 0, s.Owner == System && address >= t.imageStart && address <= t.imageEnd:
+		return s, offset
+	case offset < blockSize && (s.Owner == "bpf" || strings.HasPrefix(s.Owner, BuiltIn)):
+		return s, offset
+	default:
+		return Symbol{Address: address, Owner: Hidden}, 0
+	}
+}
