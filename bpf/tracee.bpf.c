@@ -13,6 +13,7 @@
 
 #include "lib/read.h"
 #include "kernel/flavors.h"
+#include "kernel/uring.h"
 #include "kernel/syscall.h"
 
 /* numbers and setters of the catalogue */

@@ -57,9 +57,9 @@ URING_TAIL(file_modification_uring)
 }
 
 /*
- * modification_end looks at a file of which one more descriptor is about to be closed: with others in the same walk over
- * a table of descriptors, or alone (walk 0). It is a global function, because those are verified once, and not again for
- * every round of a loop.
+ * modification_end looks at a file of which one more descriptor is about to be closed: with others in the same walk
+ * over a table of descriptors, or alone (walk 0). It is a global function, because those are verified once, and not
+ * again for every round of a loop.
  */
 __noinline int modification_end(u64 address, u64 walk)
 {

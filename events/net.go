@@ -5,7 +5,8 @@ import "github.com/tracee-go/tracee/types/trace"
 const socketUnseen = "A descriptor that another thread replaces before the call returns, and the address as it was asked for where " +
 	"the kernel completed it. " + uringUnanswered
 
-const attempt = " On a hook it is an attempt, whose outcome is not known yet: the return value is 0. "
+const attempt = " On a hook it is an attempt, whose outcome is not known yet: the return value is 0. An io_uring attempts again what would " +
+	"have to wait. "
 
 // Sockets.
 var (

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-static __always_inline void netfilter_event(const char *subsystem, u64 table)
+static __always_inline void netfilter_event(u8 rung, const char *subsystem, u64 table)
 {
-	struct event *e = event_begin(EVENT_netfilter_change, RUNG_TRACEPOINT);
+	struct event *e = event_begin(EVENT_netfilter_change, rung);
 
 	if (!e)
 		return;
@@ -20,14 +20,16 @@ static __always_inline void netfilter_event(const char *subsystem, u64 table)
 static __always_inline void table_replaced(u32 level, u32 option, u64 value)
 {
 	if (level == SOL_IP && option == IPT_SO_SET_REPLACE)
-		netfilter_event("ip_tables", value);
+		netfilter_event(RUNG_TRACEPOINT, "ip_tables", value);
 	else if (level == SOL_IPV6 && option == IPT_SO_SET_REPLACE)
-		netfilter_event("ip6_tables", value);
+		netfilter_event(RUNG_TRACEPOINT, "ip6_tables", value);
 	else if (level == SOL_IP && option == ARPT_SO_SET_REPLACE)
-		netfilter_event("arp_tables", value);
+		netfilter_event(RUNG_TRACEPOINT, "arp_tables", value);
 	else if (level == SOL_IP && option == EBT_SO_SET_ENTRIES)
-		netfilter_event("ebtables", value);
+		netfilter_event(RUNG_TRACEPOINT, "ebtables", value);
 }
+
+#define MSG_IOV 16 /* msg_iov of struct msghdr */
 
 /* sent_bytes returns where the first bytes of a message are, in the memory of a sender with 64 bits. */
 static __always_inline u64 sent_bytes(u32 nr, const u64 args[6])
@@ -38,14 +40,14 @@ static __always_inline u64 sent_bytes(u32 nr, const u64 args[6])
 		return args[1];
 	if (nr == ID_writev)
 		vector = args[1];
-	else /* msg_iov of struct msghdr */
-		bpf_probe_read_user(&vector, sizeof(vector), (void *)(args[1] + 16));
+	else
+		bpf_probe_read_user(&vector, sizeof(vector), (void *)(args[1] + MSG_IOV));
 	bpf_probe_read_user(&bytes, sizeof(bytes), (void *)vector);
 	return bytes;
 }
 
 /* The new interface takes changes only in batches, whose first message says so. */
-static __always_inline bool batch_sent(u32 fd, u64 bytes)
+static __always_inline bool batch_sent(struct socket *socket, u64 bytes)
 {
 	struct {
 		u32 length;
@@ -54,7 +56,6 @@ static __always_inline bool batch_sent(u32 fd, u64 bytes)
 		u8 family, version;
 		__be16 subsystem;
 	} first = {};
-	struct socket *socket = task_socket(fd);
 	struct sock *sk;
 
 	if (!socket)
@@ -71,7 +72,8 @@ EXIT_TAIL(netfilter_change)
 	if (nr == ID_setsockopt) {
 		if (ret == 0)
 			table_replaced(args[1], args[2], args[3]);
-	} else if (ret > 0 && !narrow_pointers(compat) && batch_sent(args[0], sent_bytes(nr, args))) {
-		netfilter_event("nf_tables", 0);
+	} else if (ret > 0 && !narrow_pointers(compat) &&
+		   batch_sent(task_socket(args[0]), sent_bytes(nr, args))) {
+		netfilter_event(RUNG_TRACEPOINT, "nf_tables", 0);
 	}
 }

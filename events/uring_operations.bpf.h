@@ -7,12 +7,6 @@
  */
 #pragma once
 
-/* Not by READ: a plain load gives a pointer of a type, which may not be a number of a global function's. */
-static __always_inline u64 request_address(struct io_kiocb *req)
-{
-	return (u64)BPF_CORE_READ((struct io_connect *)req, addr);
-}
-
 static __always_inline u32 request_open_flags(struct io_kiocb *req)
 {
 	return READ((struct io_open *)req, how.flags);
@@ -219,6 +213,27 @@ static __always_inline struct socket *request_socket(struct io_kiocb *req)
 	return file ? file_socket(file) : NULL;
 }
 
+/* A caller of 32 bits has other structs. */
+URING_TAIL(netfilter_change_uring)
+{
+	u64 bytes = (u64)READ((struct io_sr_msg *)req, buf), vector = 0;
+	struct socket *socket = request_socket(req);
+	u8 operation = READ(req, opcode);
+
+	if (ret <= 0 || !socket)
+		return;
+	if (operation == IORING_OP_WRITE || operation == IORING_OP_WRITEV)
+		bytes = READ((struct io_rw *)req, addr);
+	if (operation == IORING_OP_SENDMSG)
+		bpf_probe_read_user(&vector, sizeof(vector), (void *)(bytes + MSG_IOV));
+	else if (operation == IORING_OP_WRITEV)
+		vector = bytes;
+	if (vector)
+		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)vector);
+	if (batch_sent(socket, bytes))
+		netfilter_event(RUNG_TRACEPOINT | BY_IO_URING, "nf_tables", 0);
+}
+
 URING_TAIL(security_socket_create_uring)
 {
 	struct socket *socket;
@@ -241,6 +256,15 @@ URING_TAIL(security_socket_create_uring)
 	event_submit(e, 0);
 }
 
+static __always_inline void put_connect_address(struct event *e, struct io_kiocb *req)
+{
+	/* verifier: a number, not a pointer that it knows */
+	u64 address = (u64)BPF_CORE_READ((struct io_connect *)req, addr);
+
+	put_caller_address(e, security_socket_connect_remote_addr, address,
+			   READ((struct io_connect *)req, addr_len));
+}
+
 URING_TAIL(security_socket_connect_uring)
 {
 	struct socket *socket = failed_before_hook(ret) ? NULL : request_socket(req);
@@ -254,8 +278,7 @@ URING_TAIL(security_socket_connect_uring)
 	put_request_fd(e, security_socket_connect_sockfd, req);
 	if ((ret != 0 && ret != -EINPROGRESS) ||
 	    !put_remote_address(e, security_socket_connect_remote_addr, BPF_CORE_READ(socket, sk)))
-		put_user_sockaddr(e, security_socket_connect_remote_addr, request_address(req),
-				  READ((struct io_connect *)req, addr_len));
+		put_connect_address(e, req);
 	event_submit(e, ret);
 }
 
@@ -266,8 +289,7 @@ URING_UNANSWERED(security_socket_connect_uring_unanswered)
 	if (!e)
 		return;
 	put_request_fd(e, security_socket_connect_sockfd, req);
-	put_user_sockaddr(e, security_socket_connect_remote_addr, request_address(req),
-			  READ((struct io_connect *)req, addr_len));
+	put_connect_address(e, req);
 	event_submit(e, 0);
 }
 

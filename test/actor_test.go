@@ -53,10 +53,11 @@ type want struct {
 
 // findings are what a child says about what it did.
 type findings struct {
-	Wants  []want
-	Counts map[string]uint64
-	Skip   string // why it did nothing
-	Error  string
+	Wants     []want
+	Counts    map[string]uint64
+	Uncounted []string // events of which there may be any number
+	Skip      string   // why it did nothing
+	Error     string
 }
 
 // actor is the child's side: what an action works with.

@@ -199,6 +199,14 @@ func attachPrograms(a *actor) {
 	raw(unix.SYS_SETSOCKOPT, uintptr(socket), unix.SOL_SOCKET, unix.SO_ATTACH_BPF, keep(&tracing), 4) // of another kind
 }
 
+// netfilterMessage is a message to nf_tables without attributes.
+func netfilterMessage(kind uint16) []byte {
+	message := binary.NativeEndian.AppendUint32(nil, 20)
+	message = binary.NativeEndian.AppendUint16(message, kind)
+	message = binary.NativeEndian.AppendUint16(message, unix.NLM_F_REQUEST)
+	return append(message, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES)
+}
+
 // changeFilter gives nf_tables an empty batch; what else is sent to it changes nothing.
 func changeFilter(a *actor) {
 	fd := raw(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
@@ -207,13 +215,7 @@ func changeFilter(a *actor) {
 	}
 	other := a.must(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	const getTable = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETTABLE
-	batch := func(kind uint16) []byte {
-		message := binary.NativeEndian.AppendUint32(nil, 20)
-		message = binary.NativeEndian.AppendUint16(message, kind)
-		message = binary.NativeEndian.AppendUint16(message, unix.NLM_F_REQUEST)
-		return append(message, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES)
-	}
-	begin, get := batch(unix.NFNL_MSG_BATCH_BEGIN), batch(getTable)
+	begin, get := netfilterMessage(unix.NFNL_MSG_BATCH_BEGIN), netfilterMessage(getTable)
 	a.must(unix.SYS_SENDTO, uintptr(fd), keep(&begin[0]), uintptr(len(begin)), 0, 0, 0)
 	a.must(unix.SYS_WRITE, uintptr(fd), keep(&begin[0]), uintptr(len(begin)))
 	address, count := vector(string(begin))
