@@ -92,8 +92,14 @@ space, and for tests of several events at once, such as ` + "`native_syscalls`" 
 // A row of the page is an event on a rung.
 type row struct{ event, rung string }
 
-// rungOrder is best first.
-var rungOrder = []string{"lsm", "fentry", "kprobe", "tracepoint", "none"}
+// rank orders rungs, best first; what is made in user space comes last.
+func rank(rung string) int {
+	best := []string{"lsm", "fentry", "kprobe", "tracepoint"}
+	if at := slices.Index(best, rung); at >= 0 {
+		return at
+	}
+	return len(best)
+}
 
 // writeMarkdown writes the table as a page of the documentation.
 func writeMarkdown(path string, runs []testRun) error {
@@ -133,7 +139,7 @@ func writeCells(page *strings.Builder, runs []testRun) {
 		if a.event != b.event {
 			return strings.Compare(a.event, b.event)
 		}
-		return slices.Index(rungOrder, a.rung) - slices.Index(rungOrder, b.rung)
+		return rank(a.rung) - rank(b.rung)
 	})
 	signs := map[verdict]string{"": "·", pass: "✓", flaky: "flaky", fail: "**fail**", garbled: "**fail**", skip: "skip"}
 	for _, at := range rows {
