@@ -32,6 +32,16 @@ func refuse(t *testing.T, program *ebpf.ProgramSpec) {
 // newRefused is New for a kernel that refuses some programs. It returns what was logged, too.
 func newRefused(t *testing.T, config Config, programs ...string) (*Tracer, *bytes.Buffer, error) {
 	t.Helper()
+	running, loader, log := prepared(t, config)
+	for _, name := range programs {
+		refuse(t, loader.spec.Programs[name])
+	}
+	return running, log, running.startWith(loader)
+}
+
+// prepared returns a tracer that has not started, with what it will load.
+func prepared(t *testing.T, config Config) (*Tracer, *loader, *bytes.Buffer) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
 	}
@@ -51,10 +61,7 @@ func newRefused(t *testing.T, config Config, programs ...string) (*Tracer, *byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range programs {
-		refuse(t, loader.spec.Programs[name])
-	}
-	return running, &log, running.startWith(loader)
+	return running, loader, &log
 }
 
 func named(t *testing.T, names ...string) []*events.Event {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/bpf"
@@ -21,7 +20,7 @@ const (
 
 // Loss counts the events of one kind that were lost for one reason.
 type Loss struct {
-	Event  string
+	Event  string // or what several events share: a program
 	Reason string
 	Count  uint64
 }
@@ -124,8 +123,8 @@ func (t *Tracer) lost() []Loss {
 		add(e.Name, RingFull, c.LostRingFull)
 		add(e.Name, NoBuffer, c.LostNoBuffer)
 	}
-	for name, program := range t.programs {
-		add(name, ProgramMissed, missed(program))
+	for event, count := range t.missed() {
+		add(event, ProgramMissed, count)
 	}
 	slices.SortFunc(lost, func(a, b Loss) int {
 		if a.Event != b.Event {
@@ -159,13 +158,4 @@ func (t *Tracer) counters(e *events.Event) bpf.TraceeEventCounters {
 		sum.Unreadable += perCPU[i].Unreadable
 	}
 	return sum
-}
-
-// missed returns how often the kernel skipped a program because it was running already (Linux 5.12).
-func missed(program *ebpf.Program) uint64 {
-	stats, err := program.Stats()
-	if err != nil {
-		return 0
-	}
-	return stats.RecursionMisses
 }

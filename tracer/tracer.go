@@ -16,7 +16,6 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
@@ -74,9 +73,10 @@ type Tracer struct {
 	maps        map[string]*ebpf.Map
 	variables   map[string]*ebpf.Variable
 	programs    map[string]*ebpf.Program
-	links       []link.Link
+	links       []programLink
 	closers     []io.Closer
 	attachments []Attachment
+	eventNames  map[string]string // see eventOf
 	rungErrors  map[trace.Rung]error
 	scanner     *scanner
 	onlyScans   bool // want to know about modules
