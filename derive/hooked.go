@@ -11,7 +11,7 @@ import (
 
 // For how long the kernel's symbols are believed, and how many answers about them are kept.
 const (
-	symbolsAge = 10 * time.Second
+	symbolsAge = time.Second
 	maxSymbols = 4096
 )
 

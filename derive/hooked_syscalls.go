@@ -33,10 +33,7 @@ func hookedSyscalls(symbols *kernelSymbols, source *trace.Event) ([]hookedSyscal
 	if err != nil || len(foreign) == 0 {
 		return nil, err
 	}
-	native, compat := events.AMD64, events.I386
-	if runtime.GOARCH == "arm64" {
-		native, compat = events.ARM64, events.ARM64
-	}
+	native, compat := nativeABIs()
 	var hooked []hookedSyscall
 	for place, address := range addresses {
 		by, ok := foreign[address]
@@ -46,6 +43,14 @@ func hookedSyscalls(symbols *kernelSymbols, source *trace.Event) ([]hookedSyscal
 		}
 	}
 	return hooked, nil
+}
+
+// nativeABIs are those of the tables of syscalls on this machine.
+func nativeABIs() (native, compat events.ABI) {
+	if runtime.GOARCH == "arm64" {
+		return events.ARM64, events.ARM64
+	}
+	return events.AMD64, events.I386
 }
 
 func hookSyscalls(s *settings) maker {

@@ -24,14 +24,15 @@ func init() {
 const (
 	rootkitFile = "/lib/modules/rootkit.ko"
 	rootkitName = "rootkit"
-	// looked is longer than it takes until the tracer has looked at what a module has done, and asked who did it.
-	looked = 5 * time.Second
+	// looked is longer than it takes until the tracer has looked at what a module has done, besides reading symbols.
+	looked = 4 * time.Second
 )
 
 // kernel is what the child knows of the kernel that it attacks.
 type kernel struct {
 	a       *actor
 	symbols *kallsyms.Table
+	slow    time.Duration // what it takes to read the symbols, as the tracer has to
 	types   kmem.Types
 }
 
@@ -41,9 +42,10 @@ func (a *actor) kernel() *kernel {
 	}
 	types, err := btf.LoadKernelSpec()
 	a.check(err)
+	begin := time.Now()
 	symbols, err := kallsyms.Read()
 	a.check(err)
-	return &kernel{a, symbols, kmem.NewTypes(types)}
+	return &kernel{a, symbols, time.Since(begin), kmem.NewTypes(types)}
 }
 
 // at is the address of a symbol of the kernel.
@@ -73,7 +75,7 @@ func (k *kernel) attack(s rootkit.Settings, meanwhile func()) {
 		a.fail(fmt.Errorf("load %s: %w; the kernel's log ends with\n%s", rootkitFile, err, kernelLog()))
 	}
 	meanwhile()
-	time.Sleep(looked)
+	time.Sleep(looked + 5*k.slow)
 	if s.Hide != 0 {
 		a.check(os.WriteFile("/sys/module/"+rootkitName+"/parameters/appear", []byte("1"), 0))
 	}

@@ -3,6 +3,7 @@ package tracer
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime"
 
 	"github.com/tracee-go/tracee/internal/kmem"
 )
@@ -25,7 +26,7 @@ func follow(memory *kmem.Reader, inText func(uint64) bool, functions []uint64) e
 	var pointers []uint64 // in memory, of indirect jumps
 	var of []int
 	err := memory.Each(functions, codeLength, func(i int, code []byte) {
-		target, pointer := jump(functions[i], code)
+		target, pointer := jumps[runtime.GOARCH](functions[i], code)
 		if pointer != 0 {
 			pointers, of = append(pointers, pointer), append(of, i)
 		} else if target != 0 && !inText(target) {
@@ -44,9 +45,28 @@ func follow(memory *kmem.Reader, inText func(uint64) bool, functions []uint64) e
 	return err
 }
 
-// jump decodes the first instruction of a function if it is an unconditional jump: target is where it leads, pointer
+// jumps decode the first instruction of a function if it is an unconditional jump: target is where it leads, pointer
 // where in memory that stands. Both are 0 for anything else.
-func jump(address uint64, code []byte) (target, pointer uint64) {
+var jumps = map[string]func(address uint64, code []byte) (target, pointer uint64){"amd64": jumpAMD64, "arm64": jumpARM64}
+
+// jumpARM64 knows the branch with an offset in it, behind what may be at the beginning of functions.
+func jumpARM64(address uint64, code []byte) (target, pointer uint64) {
+	const nop, landing, sign = 0xd503201f, 0xd503245f, 0xd503233f // nop; bti c; paciasp
+	for ; len(code) >= 4; address, code = address+4, code[4:] {
+		instruction := binary.LittleEndian.Uint32(code)
+		switch {
+		case instruction == nop, instruction == landing, instruction == sign:
+			continue
+		case instruction>>26 == 5: // b
+			return address + uint64(int64(int32(instruction<<6))>>4), 0
+		default:
+			return 0, 0
+		}
+	}
+	return 0, 0
+}
+
+func jumpAMD64(address uint64, code []byte) (target, pointer uint64) {
 	start := len(code)
 	for again := true; again; {
 		again = false

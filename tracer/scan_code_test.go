@@ -24,12 +24,34 @@ func TestJumpsAreFollowed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			code := make([]byte, codeLength)
 			copy(code, test.code)
-			target, pointer := jump(at, code)
+			target, pointer := jumpAMD64(at, code)
 			if target != test.target || pointer != test.pointer {
 				t.Errorf("got %#x, %#x, want %#x, %#x", target, pointer, test.target, test.pointer)
 			}
-			if target, pointer := jump(at, nil); target != 0 || pointer != 0 {
+			if target, pointer := jumpAMD64(at, nil); target != 0 || pointer != 0 {
 				t.Error("code that could not be read has a jump")
+			}
+		})
+	}
+}
+
+func TestBranchesAreFollowed(t *testing.T) {
+	const at = 0xffff800008001000
+	for _, test := range []struct {
+		name   string
+		code   []byte
+		target uint64
+	}{
+		{"function", []byte{0xfd, 0x7b, 0xbf, 0xa9, 0, 0, 0, 0x14}, 0},
+		{"call", []byte{0x01, 0, 0, 0x94}, 0},
+		{"forwards", []byte{0x02, 0, 0, 0x14}, at + 8},
+		{"backwards", []byte{0xff, 0xff, 0xff, 0x17}, at - 4},
+		{"behind bti and nop", []byte{0x5f, 0x24, 0x03, 0xd5, 0x1f, 0x20, 0x03, 0xd5, 0x04, 0, 0, 0x14}, at + 8 + 16},
+		{"nothing", nil, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if target, pointer := jumpARM64(at, test.code); target != test.target || pointer != 0 {
+				t.Errorf("got %#x, %#x, want %#x", target, pointer, test.target)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tracee-go/tracee/internal/kallsyms"
 	"github.com/tracee-go/tracee/internal/kmem"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -34,14 +35,16 @@ func (s *scanner) openModules() (func(occasion, emitter) error, error) {
 		return nil, errors.New("this kernel has no loadable modules")
 	}
 	v := &moduleViews{memory: s.memory}
-	v.list, _ = s.symbols.Address("modules")
 	v.kset, _ = s.symbols.Address("module_kset")
 	v.tree, _ = s.symbols.Address("mod_tree")
-	if v.list == 0 || v.kset == 0 && v.tree == 0 {
-		return nil, errNoSymbols("the modules are listed")
-	}
 	if err := v.findFields(s.types); err != nil {
 		return nil, err
+	}
+	if err := v.findList(s.symbols.Named("modules")); err != nil {
+		return nil, err
+	}
+	if v.list == 0 || v.kset == 0 && v.tree == 0 {
+		return nil, errNoSymbols("the modules are listed")
 	}
 	told := map[uint64]bool{}
 	return func(_ occasion, emit emitter) error {
@@ -65,6 +68,27 @@ func (s *scanner) openModules() (func(occasion, emitter) error, error) {
 	}, nil
 }
 
+// findList finds the list of modules, whose name others may have too: by a module that everybody sees.
+func (v *moduleViews) findList(candidates []kallsyms.Symbol) error {
+	names, err := shownModules()
+	if err != nil {
+		return err
+	}
+	for _, candidate := range candidates {
+		listed, err := v.chain(candidate.Address, v.entry)
+		known := err == nil && len(names) == 0
+		for i := 0; i < len(listed) && err == nil && !known; i++ {
+			name, err := v.memory.Text(listed[i]+v.name, nameLength)
+			known = err == nil && names[name]
+		}
+		if known {
+			v.list = candidate.Address
+			return nil
+		}
+	}
+	return nil
+}
+
 func (v *moduleViews) findFields(types kmem.Types) error {
 	err := errors.Join(
 		types.Offsets("module", map[string]*uint64{
@@ -74,14 +98,14 @@ func (v *moduleViews) findFields(types kmem.Types) error {
 		types.Offsets("kobject", map[string]*uint64{"entry": &v.kobjectEntry}),
 		types.Offsets("module_kobject", map[string]*uint64{"kobj": &v.kobject, "mod": &v.kobjectMod}),
 	)
-	if v.tree == 0 {
-		return err
-	}
-	return errors.Join(
-		err,
+	noTree := errors.Join(
 		types.Offsets("mod_tree_node", map[string]*uint64{"node": &v.node, "mod": &v.nodeMod}),
 		types.Offsets("mod_tree_root", map[string]*uint64{"root.tree": &v.root}),
 	)
+	if noTree != nil { // one view less
+		v.tree = 0
+	}
+	return err
 }
 
 // hidden returns the modules that are missing in one view and there in another. Modules come and go meanwhile, so it

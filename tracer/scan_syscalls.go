@@ -12,13 +12,13 @@ import (
 // syscallPrefixes are those of the functions behind syscalls, for kernels whose tables can not be found: by the ABI.
 var syscallPrefixes = map[string][2][]string{
 	"amd64": {{"__x64_sys_"}, {"__ia32_compat_sys_", "__ia32_sys_"}},
-	"arm64": {{"__arm64_sys_"}, {"__arm64_compat_sys_"}},
+	"arm64": {{"__arm64_sys_"}, nil}, // its 32-bit ABI has numbers that the catalogue does not know
 }
 
 // syscallTables are the tables, by the ABI.
 var syscallTables = map[string][2]string{
 	"amd64": {"sys_call_table", "ia32_sys_call_table"},
-	"arm64": {"sys_call_table", "compat_sys_call_table"},
+	"arm64": {"sys_call_table", ""},
 }
 
 // syscallPlaces is where the kernel keeps the functions behind its syscalls.
@@ -72,7 +72,7 @@ func findSyscalls(symbols *kallsyms.Table) (places syscallPlaces, known int) {
 
 // findTable finds the syscalls of an ABI, and returns how many there are.
 func (p *syscallPlaces) findTable(symbols *kallsyms.Table, abi, first int) (known int) {
-	if table, ok := symbols.Address(syscallTables[runtime.GOARCH][abi]); ok {
+	if table, ok := symbols.Address(syscallTables[runtime.GOARCH][abi]); ok && table != 0 {
 		end := symbols.Next(table)
 		for i := range events.CompatSyscalls {
 			if slot := table + 8*uint64(i); slot < end && events.SyscallAt(abis()[0], abis()[1], first+i) != "" {
