@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net/http"
+	"strings"
 
 	"github.com/gopacket/gopacket/layers"
 
@@ -78,7 +79,7 @@ func (p *packet) message1() (head *trace.ProtoHTTP, cut bool) {
 		text, cut = append(bytes.Clone(text[:lines]), "\r\n\r\n"...), true
 	}
 	head, err := readHTTP(text)
-	if err != nil {
+	if err != nil || !strings.HasPrefix(head.Protocol, "HTTP/1.") {
 		return nil, false // it looked like one
 	}
 	return head, cut

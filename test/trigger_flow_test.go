@@ -20,6 +20,7 @@ func init() {
 		trigger{"net_packet_http", "messages", speakHTTP},
 		trigger{"net_packet_http_request", "accepted by another", requestOfAnother},
 		trigger{"net_packet_http_response", "cut head", respondCut},
+		trigger{"net_packet_http_response", "sent by another", responseOfAnother},
 		trigger{"net_packet_tls", "greeting", greetByTLS},
 	)
 }
@@ -134,6 +135,30 @@ func requestOfAnother(a *actor) {
 			"http_request": trace.ProtoHTTPRequest{Method: "GET", Protocol: "HTTP/1.0", URIPath: "/", Headers: map[string][]string{}},
 		})
 		w.Pid = []int{0, pid}[i]
+	}
+}
+
+// responseOfAnother lets a forked process send on a connection that it did not accept.
+func responseOfAnother(a *actor) {
+	a.network()
+	client, server := a.established(inet("127.0.0.1", 0))
+	from, to := port(a.local(client)), port(a.local(server))
+	const response = "HTTP/1.0 204 No Content\r\n\r\n"
+	text := cString(response)
+	pid := a.must(unix.SYS_CLONE, uintptr(unix.SIGCHLD))
+	if pid == 0 { // nothing of Go's runtime works here
+		raw(unix.SYS_WRITE, uintptr(server), text, uintptr(len(response)))
+		raw(unix.SYS_EXIT_GROUP, 0)
+	}
+	a.must(unix.SYS_WAIT4, uintptr(pid), 0, 0, 0)
+	for i := range 2 {
+		w := a.want("net_packet_http_response", arguments{
+			"metadata": httpMeta(to, from, response),
+			"http_response": trace.ProtoHTTPResponse{
+				Status: "204 No Content", StatusCode: 204, Protocol: "HTTP/1.0", Headers: map[string][]string{},
+			},
+		})
+		w.Pid = []int{pid, 0}[i]
 	}
 }
 

@@ -66,16 +66,14 @@ static __always_inline bool task_owns(struct task_struct *task)
 /* task_identify fills what a header says about the task. */
 static __noinline int task_identify(struct event_header *to, struct task_struct *task)
 {
-	struct css_set *cgroups = TASK(task, cgroups);
-	struct cgroup *cgroup = TASK(cgroups, dfl_cgrp);
-	struct kernfs_node *node = TASK(cgroup, kn);
 	struct cred *cred = TASK(task, cred);
 
 	to->host_pid = TASK(task, tgid);
 	to->host_tid = TASK(task, pid);
 	to->uid = TASK(cred, uid.val);
 	to->start_time = TASK(task, start_boottime);
-	to->cgroup_id = TASK(node, id);
+	to->process_start_time = process_start_time(task);
+	to->cgroup_id = task_cgroup_id(task);
 	bpf_probe_read_kernel(to->comm, sizeof(to->comm), task->comm);
 	header_namespaces(to, task);
 	return 0;
@@ -215,10 +213,11 @@ static __always_inline void socket_note(struct socket *socket, struct task_struc
  */
 static __noinline struct event *owner_event(struct socket_owner *owner, u32 index, u32 args)
 {
+	struct container_group *container = NULL;
 	struct event *e;
 	u8 lane;
 
-	if (!(owner && owner->known) && scope_limited())
+	if (!(owner && owner->known) && (scope_limited() || container_rule.active))
 		return NULL;
 	e = event_buffer(&lane);
 	if (!e) {
@@ -229,7 +228,8 @@ static __noinline struct event *owner_event(struct socket_owner *owner, u32 inde
 		bpf_spin_lock(&owner->lock);
 		e->header = owner->task;
 		bpf_spin_unlock(&owner->lock);
-		if (e->header.host_pid == own_pid || !scope_passes(&e->header)) {
+		container = group_container(e->header.cgroup_id);
+		if (e->header.host_pid == own_pid || !container_passes(container) || !scope_passes(&e->header)) {
 			event_drop(e);
 			return NULL;
 		}
@@ -242,8 +242,9 @@ static __noinline struct event *owner_event(struct socket_owner *owner, u32 inde
 	e->header.event = index;
 	e->header.cpu = bpf_get_smp_processor_id();
 	e->header.rung = RUNG_CGROUP;
-	e->header.flags = 0;
+	e->header.flags = container && container->state ? FLAG_CONTAINER_STARTED : 0;
 	e->header.lane = lane;
 	e->header.size = args * sizeof(u64);
+	e->number = e->header.cpu * LANES + lane;
 	return e;
 }
