@@ -187,7 +187,6 @@ const (
 	TraceeProgMprotectEnter                        = "mprotect_enter"
 	TraceeProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeProgNetfilterChange                      = "netfilter_change"
-	TraceeProgNetfilterChangeUring                 = "netfilter_change_uring"
 	TraceeProgPacketIn                             = "packet_in"
 	TraceeProgPacketOut                            = "packet_out"
 	TraceeProgPrintProcFopsExit                    = "print_proc_fops_exit"
@@ -505,7 +504,6 @@ type TraceeProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
-	NetfilterChangeUring                 *ebpf.ProgramSpec `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
@@ -920,7 +918,6 @@ type TraceePrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
-	NetfilterChangeUring                 *ebpf.Program `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
@@ -1171,7 +1168,6 @@ func (p *TraceePrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
-		p.NetfilterChangeUring,
 		p.PacketIn,
 		p.PacketOut,
 		p.PrintProcFopsExit,

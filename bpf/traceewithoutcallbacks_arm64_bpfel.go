@@ -121,7 +121,6 @@ const (
 	TraceeWithoutCallbacksProgMprotectEnter                        = "mprotect_enter"
 	TraceeWithoutCallbacksProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeWithoutCallbacksProgNetfilterChange                      = "netfilter_change"
-	TraceeWithoutCallbacksProgNetfilterChangeUring                 = "netfilter_change_uring"
 	TraceeWithoutCallbacksProgPacketIn                             = "packet_in"
 	TraceeWithoutCallbacksProgPacketOut                            = "packet_out"
 	TraceeWithoutCallbacksProgPrintProcFopsExit                    = "print_proc_fops_exit"
@@ -437,7 +436,6 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
-	NetfilterChangeUring                 *ebpf.ProgramSpec `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
@@ -850,7 +848,6 @@ type TraceeWithoutCallbacksPrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
-	NetfilterChangeUring                 *ebpf.Program `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
@@ -1099,7 +1096,6 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
-		p.NetfilterChangeUring,
 		p.PacketIn,
 		p.PacketOut,
 		p.PrintProcFopsExit,

@@ -102,10 +102,9 @@ func diagnose() (*diagnosis, error) {
 	}
 	d := &diagnosis{Kernel: kernel(t)}
 	for _, a := range t.Attachments() {
-		if a.Event.Internal { // what is derived of it says the same
-			continue
+		if !a.Event.Internal {
+			d.Events = append(d.Events, diagnoseEvent(a))
 		}
-		d.Events = append(d.Events, diagnoseEvent(a))
 	}
 	d.diagnoseSignatures()
 	return d, t.Close()
@@ -118,7 +117,7 @@ func diagnoseEvent(a tracer.Attachment) eventDiagnosis {
 	if a.Err != nil {
 		e.Reasons = slices.Compact(strings.Split(a.Err.Error(), "\n"))
 	}
-	if a.Rung == trace.Tracepoint {
+	if a.Rung == trace.Tracepoint || a.Rung == trace.Cgroup {
 		e.Unseen = a.Event.Unseen
 	}
 	return e

@@ -34,7 +34,7 @@ type Event struct {
 	From       []*Event // those that user space makes this one of, see package derive
 	Better     []*Event // further ones, without which it says less
 	Doc        string   // what it means, one or two sentences
-	Unseen     string   // what the tracepoint rung cannot see; empty when it sees everything
+	Unseen     string   // what the last rung, tracepoint or cgroup, cannot see; empty when it sees everything
 	Numbers    Numbers
 
 	// Index is the position in All: the dense number that the kernel side counts and selects by. It is not stable

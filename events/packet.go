@@ -42,7 +42,7 @@ var (
 	))
 	NetPacketRaw = declare(packet(842, "net_packet_raw", []Set{Packets},
 		"A packet is sent or received by a socket.",
-		trace.Field{Name: "data", Type: BytesT, Doc: "from its IP header on; at most 4352 bytes"},
+		trace.Field{Name: "data", Type: BytesT, Doc: "from its IP header on; at most 4096 bytes"},
 	))
 	NetPacketIPv4 = declare(packet(843, "net_packet_ipv4", []Set{NetworkEvents},
 		"A packet of IPv4 is sent or received by a socket.",
@@ -122,7 +122,7 @@ var (
 
 const (
 	dnsDoc   = "records that can not be read are left out, with all behind them: the counts are the message's own"
-	httpDoc  = "marked as truncated when the packet, or its first 4352 bytes, end before the header fields do"
+	httpDoc  = "marked as truncated when the packet, or its first 4096 bytes, end before the header fields do"
 	namesDoc = "names for which an answer of DNS gave the address, the last one first; empty: none was seen"
 )
 

@@ -258,7 +258,7 @@ URING_TAIL(security_socket_create_uring)
 
 static __always_inline void put_connect_address(struct event *e, struct io_kiocb *req)
 {
-	/* verifier: a number, not a pointer that it knows */
+	/* verifier: not by a plain load, which gives a typed pointer; a global function takes a number */
 	u64 address = (u64)BPF_CORE_READ((struct io_connect *)req, addr);
 
 	put_caller_address(e, security_socket_connect_remote_addr, address,

@@ -1,26 +1,30 @@
 package test
 
 import (
-	"fmt"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tracee-go/tracee/container"
+	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/internal/cgroup"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
 // containerCases are about one child that goes into a container, which does not exist when tracing begins, or has been in
-// one all the time. A call tells each step: 0 on the host, 1 while the container is set up, 2 when it has started,
+// one all the time. It takes the name of each step: 0 on the host, 1 while the container is set up, 2 when it has started,
 // 3 on the host again.
 var containerCases = []struct {
 	name, flags string
@@ -29,20 +33,17 @@ var containerCases = []struct {
 	want        string
 }{
 	{"no filter", "", "leave", false, "0:host 1:container-init 2:container 3:host"},
-	{"containers", "container", "stay", false, "2:container"},
 	{"the host", "!container", "leave", false, "0:host 1:container-init 3:host"},
 	{"new containers", "container=new", "stay", false, "2:container"},
-	{"an id", "container=ID", "stay", false, "1:container-init 2:container"},
 	{"beginnings of ids", "container=0,ID8 uid=0", "stay", false, "1:container-init 2:container"},
-	{"not an id", "container!=ID", "leave", false, "0:host 3:host"},
-	{"another id", "container=ID container!=ID8", "leave", false, ""},
-	{"existing, no filter", "", "been", true, "2:container"},
-	{"existing, by id", "container=ID8", "been", true, "2:container"},
+	{"started, with an id", "container container=ID", "stay", false, "2:container"},
+	{"not an id", "container!=ID8", "leave", false, "0:host 3:host"},
+	{"a longer id", "container=ID8 container!=ID", "leave", false, ""},
 	{"existing, not new", "container!=new", "been", true, "2:container"},
 }
 
 func containerActions() map[string]func(*actor) {
-	step := func(n uintptr) { raw(unix.SYS_GETPGID, 0x7000000+n) }
+	step := func(n uintptr) { raw(unix.SYS_PRCTL, unix.PR_SET_NAME, cString(stepName+itoa(int(n)))) }
 	enter := func(a *actor) (tree cgroup.Hierarchy, leave func()) {
 		tree = a.groupTree()
 		dir := tree.Root + containerPath(os.Getpid())
@@ -70,6 +71,8 @@ func containerActions() map[string]func(*actor) {
 	}
 }
 
+const stepName = "step " // and its number
+
 func containerPath(pid int) string { return "/docker-" + containerID(pid) + ".scope" }
 
 func TestContainersAreFilteredInTheKernel(t *testing.T) {
@@ -87,19 +90,14 @@ func TestContainersAreFilteredInTheKernel(t *testing.T) {
 			}
 			id := containerID(c.pid)
 			names := strings.NewReplacer("ID8", id[:60], "ID", id)
-			s := start(t, tracer.Config{
-				Events: []*events.Event{lookup("getpgid"), events.ExistingContainer}, Containers: true,
-			}, strings.Fields(names.Replace(row.flags))...)
-			if row.want == "" {
-				c.release(0, s.rungs())
-				c.finish()
-				s.halt()
-			} else {
-				s.run(c, 0)
-			}
-			s.checkSteps(t, c, row.want)
+			stop := collect(t, []*events.Event{events.TaskRename, events.ExistingContainer}, nil,
+				strings.Fields(names.Replace(row.flags))...)
+			c.release(0, nil)
+			c.finish()
+			seen := stop(func([]*trace.Event) bool { return true })
+			checkSteps(t, c, seen, row.want)
 			if row.existing {
-				s.checkExisting(t, id)
+				checkExisting(t, seen, id)
 			}
 		})
 	}
@@ -132,19 +130,22 @@ func removeGroup(t *testing.T, dir string) {
 }
 
 // checkSteps compares the steps that were seen of a child with those wanted, and what the events say of its container.
-func (s *session) checkSteps(t *testing.T, c *child, want string) {
+func checkSteps(t *testing.T, c *child, seen []*trace.Event, want string) {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var got []string
-	for _, e := range of(s.events, []int{c.pid}, "getpgid") {
-		a, _ := e.Lookup("pid")
-		step := fmt.Sprintf("%d:%s", a.Int()-0x7000000, e.Origin())
-		if !slices.Contains(got[max(0, len(got)-1):], step) {
+	for _, e := range of(seen, []int{c.pid}, "task_rename") {
+		name, _ := e.Lookup("new_name")
+		number, ok := strings.CutPrefix(name.Text(), stepName)
+		step := number + ":" + e.Origin()
+		if ok && !slices.Contains(got, step) {
 			got = append(got, step)
 		}
-		if id := containerID(c.pid); e.ContainerID != id && e.Origin() != trace.OriginHost || e.ContainerID != "" && e.ContainerID != id {
-			t.Errorf("step %s: got container %q, want %q", step, e.ContainerID, id)
+		wanted := ""
+		if e.Origin() != trace.OriginHost {
+			wanted = containerID(c.pid)
+		}
+		if e.ContainerID != wanted {
+			t.Errorf("step %s: got container %q, want %q", step, e.ContainerID, wanted)
 		}
 	}
 	if got := strings.Join(got, " "); got != want {
@@ -153,11 +154,9 @@ func (s *session) checkSteps(t *testing.T, c *child, want string) {
 }
 
 // checkExisting demands that a container was told about at the beginning.
-func (s *session) checkExisting(t *testing.T, id string) {
+func checkExisting(t *testing.T, seen []*trace.Event, id string) {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.events {
+	for _, e := range seen {
 		if a, ok := e.Lookup("container_id"); ok && e.EventName == "existing_container" && a.Text() == id {
 			runtime, _ := e.Lookup("runtime")
 			if runtime.Text() != "docker" || e.ProcessName != "tracee-ebpf" || e.HostProcessID != 0 {
@@ -167,4 +166,58 @@ func (s *session) checkExisting(t *testing.T, id string) {
 		}
 	}
 	t.Error("no existing_container for " + id)
+}
+
+// collected is what has been seen so far.
+type collected struct {
+	mu     sync.Mutex
+	events []*trace.Event
+}
+
+func (c *collected) all() []*trace.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.events)
+}
+
+// collect traces the whole machine, with its containers, until stop, which waits until a condition holds.
+func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, flags ...string) (
+	stop func(holds func([]*trace.Event) bool) []*trace.Event,
+) {
+	t.Helper()
+	f, err := filter.Parse(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets})
+	ctx, cancel := context.WithCancel(t.Context())
+	seen, done := &collected{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range tracker.Stage(running.Events(ctx)) {
+			seen.mu.Lock()
+			seen.events = append(seen.events, e.Clone())
+			seen.mu.Unlock()
+		}
+	}()
+	end := func() {
+		cancel()
+		<-done
+		if err := running.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(end) // if the test does not come so far
+	return func(holds func([]*trace.Event) bool) []*trace.Event {
+		t.Helper()
+		for limit := time.Now().Add(patience); !holds(seen.all()) && time.Now().Before(limit); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		end()
+		return seen.all()
+	}
 }

@@ -2,21 +2,16 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
-	"github.com/tracee-go/tracee/filter"
-	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -153,7 +148,9 @@ func TestContainersOfDockerAreNamedFromTheirFirstEventOn(t *testing.T) {
 	old := d.must("run", "--detach", "--rm", "--network=none", "--name=old", dockerImage, "/bin/busybox", "sleep", "1000")
 	t.Cleanup(func() { d.must("kill", "old") })
 	for _, flags := range [][]string{nil, {"container=new"}} {
-		stop := d.trace(flags...)
+		stop := collect(t, []*events.Event{
+			events.SchedProcessExec, events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched,
+		}, []runtimes.Socket{{Runtime: "docker", Path: d.socket()}}, flags...)
 		ids := map[string]string{}
 		for i := range 5 {
 			name := "short-" + itoa(len(flags)) + "-" + itoa(i)
@@ -187,58 +184,5 @@ func TestContainersOfDockerAreNamedFromTheirFirstEventOn(t *testing.T) {
 		if got != want {
 			t.Errorf("flags %v: got %q, want %q", flags, got, want)
 		}
-	}
-}
-
-// collected is what has been seen so far.
-type collected struct {
-	mu     sync.Mutex
-	events []*trace.Event
-}
-
-func (c *collected) all() []*trace.Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]*trace.Event(nil), c.events...)
-}
-
-// trace collects events until stop, which waits until a condition holds.
-func (d *docker) trace(flags ...string) (stop func(holds func([]*trace.Event) bool) []*trace.Event) {
-	d.t.Helper()
-	f, err := filter.Parse(flags)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	selected := []*events.Event{
-		events.SchedProcessExec, events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched,
-	}
-	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	tracker := container.New(container.Config{
-		Events: selected, Filter: f, Enrich: true, Sockets: []runtimes.Socket{{Runtime: "docker", Path: d.socket()}},
-	})
-	ctx, cancel := context.WithCancel(d.t.Context())
-	seen, done := &collected{}, make(chan struct{})
-	go func() {
-		defer close(done)
-		for e := range tracker.Stage(running.Events(ctx)) {
-			seen.mu.Lock()
-			seen.events = append(seen.events, e.Clone())
-			seen.mu.Unlock()
-		}
-	}()
-	return func(holds func([]*trace.Event) bool) []*trace.Event {
-		d.t.Helper()
-		for end := time.Now().Add(patience); !holds(seen.all()) && time.Now().Before(end); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		cancel()
-		<-done
-		if err := running.Close(); err != nil {
-			d.t.Error(err)
-		}
-		return seen.all()
 	}
 }

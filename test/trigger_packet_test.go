@@ -136,7 +136,7 @@ func sendPackets(a *actor) {
 	}
 }
 
-const packetMax = 4352 // bytes that are kept at most
+const packetMax = 4096 // bytes that are kept at most
 
 func sendRaw(a *actor) {
 	a.network()

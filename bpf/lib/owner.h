@@ -63,6 +63,14 @@ static __always_inline bool task_owns(struct task_struct *task)
 	return !(TASK(task, flags) & PF_KTHREAD) && TASK(task, nsproxy);
 }
 
+/* task_comm reads the task's name; threads that the kernel made for io_uring go by that of their process. */
+static __always_inline void task_comm(char to[16], struct task_struct *task)
+{
+	struct task_struct *named = task_is_io_worker(task) ? TASK(task, group_leader) : task;
+
+	bpf_probe_read_kernel(to, 16, named->comm);
+}
+
 /* task_identify fills what a header says about the task. */
 static __noinline int task_identify(struct event_header *to, struct task_struct *task)
 {
@@ -74,7 +82,7 @@ static __noinline int task_identify(struct event_header *to, struct task_struct 
 	to->start_time = TASK(task, start_boottime);
 	to->process_start_time = process_start_time(task);
 	to->cgroup_id = task_cgroup_id(task);
-	bpf_probe_read_kernel(to->comm, sizeof(to->comm), task->comm);
+	task_comm(to->comm, task);
 	header_namespaces(to, task);
 	return 0;
 }
@@ -87,7 +95,7 @@ static __always_inline bool owner_is(struct socket_owner *owner, struct task_str
 
 	if (!owner->known || owner->task.host_tid != TASK(task, pid) || owner->task.uid != TASK(cred, uid.val))
 		return false;
-	bpf_probe_read_kernel(comm, sizeof(comm), task->comm);
+	task_comm((char *)comm, task);
 	return comm[0] == known[0] && comm[1] == known[1];
 }
 

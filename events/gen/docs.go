@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // writeDocs writes one page for the kernel events and one for the syscalls.
@@ -36,13 +37,13 @@ func eventsPage() []byte {
 		if len(e.Sets) > 0 {
 			fmt.Fprintf(&b, ", sets %s", joinSets(e.Sets))
 		}
-		if rungs := rungNames(e); rungs != "" {
+		if rungs := rungNames(seen(e)); rungs != "" {
 			fmt.Fprintf(&b, ", hooks: %s", rungs)
 		}
 		if e.Scanned {
 			b.WriteString(", read from the kernel's memory")
 		}
-		if len(e.From) > 0 {
+		if len(e.From) > 0 && !e.From[0].Internal {
 			fmt.Fprintf(&b, ", made in user space of %s", joinNames(e.From))
 		}
 		b.WriteString(".\n")
@@ -53,7 +54,7 @@ func eventsPage() []byte {
 			}
 		}
 		if e.Unseen != "" {
-			fmt.Fprintf(&b, "\nWhat the tracepoint rung cannot see: %s\n", e.Unseen)
+			fmt.Fprintf(&b, "\nWhat the %s rung cannot see: %s\n", lastRung(seen(e)), e.Unseen)
 		}
 	}
 	return b.Bytes()
@@ -94,6 +95,22 @@ func rungNames(e *events.Event) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// seen is the event that the kernel side sends, where users know only what is made of it.
+func seen(e *events.Event) *events.Event {
+	if len(e.From) > 0 && e.From[0].Internal {
+		return e.From[0]
+	}
+	return e
+}
+
+// lastRung is the one of which an event says what it can not see.
+func lastRung(e *events.Event) trace.Rung {
+	if n := len(e.Hooks); n > 0 && e.Hooks[n-1].Rung == trace.Cgroup {
+		return trace.Cgroup
+	}
+	return trace.Tracepoint
 }
 
 func joinNames(sources []*events.Event) string {
