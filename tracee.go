@@ -20,6 +20,7 @@ import (
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/process"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/stream"
 	"github.com/tracee-go/tracee/tracer"
@@ -39,6 +40,7 @@ type Config struct {
 	ExecEnv        bool // keep the environment of executions
 	RelativeTime   bool // timestamps count from the start
 	ParseArguments bool // show flags and the like by their names
+	Executables    bool // tell which program the process of an event runs
 
 	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
 
@@ -87,6 +89,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 
 	story := stream.Chain(t.Events(ctx),
+		process.New(c.Log).Stage,
 		container.New(r.containerConfig()).Stage,
 		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
@@ -121,8 +124,12 @@ func (r *run) containerConfig() container.Config {
 }
 
 func (r *run) tracerConfig() tracer.Config {
+	watched := r.Events
+	if r.Executables { // first, so that a program is known before anything is said of its process
+		watched = append([]*events.Event{events.ProcessImage}, watched...)
+	}
 	return tracer.Config{
-		Events:        r.Events,
+		Events:        watched,
 		Required:      r.Required,
 		Filter:        r.Filter,
 		Containers:    true,

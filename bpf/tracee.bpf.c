@@ -55,6 +55,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/bpf.bpf.h"
 #include "../events/integrity.bpf.h"
 #include "../events/netfilter.bpf.h"
+#include "../events/existing.bpf.h"
 #include "../events/uring_operations.bpf.h"
 #include "../events/modification.bpf.h"
 

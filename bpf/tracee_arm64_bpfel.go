@@ -159,6 +159,9 @@ const (
 	TraceeProgDoTruncateUring                      = "do_truncate_uring"
 	TraceeProgExecRemember                         = "exec_remember"
 	TraceeProgExecveSuccess                        = "execve_success"
+	TraceeProgExistingFile                         = "existing_file"
+	TraceeProgExistingProcess                      = "existing_process"
+	TraceeProgExistingSocket                       = "existing_socket"
 	TraceeProgFileModificationClose                = "file_modification_close"
 	TraceeProgFileModificationExec                 = "file_modification_exec"
 	TraceeProgFileModificationExit                 = "file_modification_exit"
@@ -187,12 +190,17 @@ const (
 	TraceeProgMprotectEnter                        = "mprotect_enter"
 	TraceeProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeProgNetfilterChange                      = "netfilter_change"
+	TraceeProgNetfilterChangeUring                 = "netfilter_change_uring"
 	TraceeProgPacketIn                             = "packet_in"
 	TraceeProgPacketOut                            = "packet_out"
 	TraceeProgPrintProcFopsExit                    = "print_proc_fops_exit"
 	TraceeProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeProgProcessExecuteFailed                 = "process_execute_failed"
+	TraceeProgProcessImageExec                     = "process_image_exec"
+	TraceeProgProcessImageExisting                 = "process_image_existing"
+	TraceeProgProcessImageExit                     = "process_image_exit"
+	TraceeProgProcessImageFork                     = "process_image_fork"
 	TraceeProgRegisterKprobeFentry                 = "register_kprobe_fentry"
 	TraceeProgRegisterKprobeKprobe                 = "register_kprobe_kprobe"
 	TraceeProgSchedProcessExec                     = "sched_process_exec"
@@ -476,6 +484,9 @@ type TraceeProgramSpecs struct {
 	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExistingFile                         *ebpf.ProgramSpec `ebpf:"existing_file"`
+	ExistingProcess                      *ebpf.ProgramSpec `ebpf:"existing_process"`
+	ExistingSocket                       *ebpf.ProgramSpec `ebpf:"existing_socket"`
 	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
@@ -504,12 +515,17 @@ type TraceeProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	NetfilterChangeUring                 *ebpf.ProgramSpec `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	ProcessImageExec                     *ebpf.ProgramSpec `ebpf:"process_image_exec"`
+	ProcessImageExisting                 *ebpf.ProgramSpec `ebpf:"process_image_existing"`
+	ProcessImageExit                     *ebpf.ProgramSpec `ebpf:"process_image_exit"`
+	ProcessImageFork                     *ebpf.ProgramSpec `ebpf:"process_image_fork"`
 	RegisterKprobeFentry                 *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
 	RegisterKprobeKprobe                 *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
 	SchedProcessExec                     *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
@@ -890,6 +906,9 @@ type TraceePrograms struct {
 	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	ExistingFile                         *ebpf.Program `ebpf:"existing_file"`
+	ExistingProcess                      *ebpf.Program `ebpf:"existing_process"`
+	ExistingSocket                       *ebpf.Program `ebpf:"existing_socket"`
 	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
@@ -918,12 +937,17 @@ type TraceePrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	NetfilterChangeUring                 *ebpf.Program `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
+	ProcessImageExec                     *ebpf.Program `ebpf:"process_image_exec"`
+	ProcessImageExisting                 *ebpf.Program `ebpf:"process_image_existing"`
+	ProcessImageExit                     *ebpf.Program `ebpf:"process_image_exit"`
+	ProcessImageFork                     *ebpf.Program `ebpf:"process_image_fork"`
 	RegisterKprobeFentry                 *ebpf.Program `ebpf:"register_kprobe_fentry"`
 	RegisterKprobeKprobe                 *ebpf.Program `ebpf:"register_kprobe_kprobe"`
 	SchedProcessExec                     *ebpf.Program `ebpf:"sched_process_exec"`
@@ -1140,6 +1164,9 @@ func (p *TraceePrograms) Close() error {
 		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.ExistingFile,
+		p.ExistingProcess,
+		p.ExistingSocket,
 		p.FileModificationClose,
 		p.FileModificationExec,
 		p.FileModificationExit,
@@ -1168,12 +1195,17 @@ func (p *TraceePrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
+		p.NetfilterChangeUring,
 		p.PacketIn,
 		p.PacketOut,
 		p.PrintProcFopsExit,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
+		p.ProcessImageExec,
+		p.ProcessImageExisting,
+		p.ProcessImageExit,
+		p.ProcessImageFork,
 		p.RegisterKprobeFentry,
 		p.RegisterKprobeKprobe,
 		p.SchedProcessExec,

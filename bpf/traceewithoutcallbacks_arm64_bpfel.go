@@ -93,6 +93,9 @@ const (
 	TraceeWithoutCallbacksProgDoTruncateUring                      = "do_truncate_uring"
 	TraceeWithoutCallbacksProgExecRemember                         = "exec_remember"
 	TraceeWithoutCallbacksProgExecveSuccess                        = "execve_success"
+	TraceeWithoutCallbacksProgExistingFile                         = "existing_file"
+	TraceeWithoutCallbacksProgExistingProcess                      = "existing_process"
+	TraceeWithoutCallbacksProgExistingSocket                       = "existing_socket"
 	TraceeWithoutCallbacksProgFileModificationClose                = "file_modification_close"
 	TraceeWithoutCallbacksProgFileModificationExec                 = "file_modification_exec"
 	TraceeWithoutCallbacksProgFileModificationExit                 = "file_modification_exit"
@@ -121,12 +124,17 @@ const (
 	TraceeWithoutCallbacksProgMprotectEnter                        = "mprotect_enter"
 	TraceeWithoutCallbacksProgNetTcpConnect                        = "net_tcp_connect"
 	TraceeWithoutCallbacksProgNetfilterChange                      = "netfilter_change"
+	TraceeWithoutCallbacksProgNetfilterChangeUring                 = "netfilter_change_uring"
 	TraceeWithoutCallbacksProgPacketIn                             = "packet_in"
 	TraceeWithoutCallbacksProgPacketOut                            = "packet_out"
 	TraceeWithoutCallbacksProgPrintProcFopsExit                    = "print_proc_fops_exit"
 	TraceeWithoutCallbacksProgProcCreateFentry                     = "proc_create_fentry"
 	TraceeWithoutCallbacksProgProcCreateKprobe                     = "proc_create_kprobe"
 	TraceeWithoutCallbacksProgProcessExecuteFailed                 = "process_execute_failed"
+	TraceeWithoutCallbacksProgProcessImageExec                     = "process_image_exec"
+	TraceeWithoutCallbacksProgProcessImageExisting                 = "process_image_existing"
+	TraceeWithoutCallbacksProgProcessImageExit                     = "process_image_exit"
+	TraceeWithoutCallbacksProgProcessImageFork                     = "process_image_fork"
 	TraceeWithoutCallbacksProgRegisterKprobeFentry                 = "register_kprobe_fentry"
 	TraceeWithoutCallbacksProgRegisterKprobeKprobe                 = "register_kprobe_kprobe"
 	TraceeWithoutCallbacksProgSchedProcessExec                     = "sched_process_exec"
@@ -408,6 +416,9 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	DoTruncateUring                      *ebpf.ProgramSpec `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.ProgramSpec `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.ProgramSpec `ebpf:"execve_success"`
+	ExistingFile                         *ebpf.ProgramSpec `ebpf:"existing_file"`
+	ExistingProcess                      *ebpf.ProgramSpec `ebpf:"existing_process"`
+	ExistingSocket                       *ebpf.ProgramSpec `ebpf:"existing_socket"`
 	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
@@ -436,12 +447,17 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	MprotectEnter                        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.ProgramSpec `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.ProgramSpec `ebpf:"netfilter_change"`
+	NetfilterChangeUring                 *ebpf.ProgramSpec `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.ProgramSpec `ebpf:"packet_in"`
 	PacketOut                            *ebpf.ProgramSpec `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.ProgramSpec `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.ProgramSpec `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.ProgramSpec `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.ProgramSpec `ebpf:"process_execute_failed"`
+	ProcessImageExec                     *ebpf.ProgramSpec `ebpf:"process_image_exec"`
+	ProcessImageExisting                 *ebpf.ProgramSpec `ebpf:"process_image_existing"`
+	ProcessImageExit                     *ebpf.ProgramSpec `ebpf:"process_image_exit"`
+	ProcessImageFork                     *ebpf.ProgramSpec `ebpf:"process_image_fork"`
 	RegisterKprobeFentry                 *ebpf.ProgramSpec `ebpf:"register_kprobe_fentry"`
 	RegisterKprobeKprobe                 *ebpf.ProgramSpec `ebpf:"register_kprobe_kprobe"`
 	SchedProcessExec                     *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
@@ -820,6 +836,9 @@ type TraceeWithoutCallbacksPrograms struct {
 	DoTruncateUring                      *ebpf.Program `ebpf:"do_truncate_uring"`
 	ExecRemember                         *ebpf.Program `ebpf:"exec_remember"`
 	ExecveSuccess                        *ebpf.Program `ebpf:"execve_success"`
+	ExistingFile                         *ebpf.Program `ebpf:"existing_file"`
+	ExistingProcess                      *ebpf.Program `ebpf:"existing_process"`
+	ExistingSocket                       *ebpf.Program `ebpf:"existing_socket"`
 	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
@@ -848,12 +867,17 @@ type TraceeWithoutCallbacksPrograms struct {
 	MprotectEnter                        *ebpf.Program `ebpf:"mprotect_enter"`
 	NetTcpConnect                        *ebpf.Program `ebpf:"net_tcp_connect"`
 	NetfilterChange                      *ebpf.Program `ebpf:"netfilter_change"`
+	NetfilterChangeUring                 *ebpf.Program `ebpf:"netfilter_change_uring"`
 	PacketIn                             *ebpf.Program `ebpf:"packet_in"`
 	PacketOut                            *ebpf.Program `ebpf:"packet_out"`
 	PrintProcFopsExit                    *ebpf.Program `ebpf:"print_proc_fops_exit"`
 	ProcCreateFentry                     *ebpf.Program `ebpf:"proc_create_fentry"`
 	ProcCreateKprobe                     *ebpf.Program `ebpf:"proc_create_kprobe"`
 	ProcessExecuteFailed                 *ebpf.Program `ebpf:"process_execute_failed"`
+	ProcessImageExec                     *ebpf.Program `ebpf:"process_image_exec"`
+	ProcessImageExisting                 *ebpf.Program `ebpf:"process_image_existing"`
+	ProcessImageExit                     *ebpf.Program `ebpf:"process_image_exit"`
+	ProcessImageFork                     *ebpf.Program `ebpf:"process_image_fork"`
 	RegisterKprobeFentry                 *ebpf.Program `ebpf:"register_kprobe_fentry"`
 	RegisterKprobeKprobe                 *ebpf.Program `ebpf:"register_kprobe_kprobe"`
 	SchedProcessExec                     *ebpf.Program `ebpf:"sched_process_exec"`
@@ -1068,6 +1092,9 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.DoTruncateUring,
 		p.ExecRemember,
 		p.ExecveSuccess,
+		p.ExistingFile,
+		p.ExistingProcess,
+		p.ExistingSocket,
 		p.FileModificationClose,
 		p.FileModificationExec,
 		p.FileModificationExit,
@@ -1096,12 +1123,17 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.MprotectEnter,
 		p.NetTcpConnect,
 		p.NetfilterChange,
+		p.NetfilterChangeUring,
 		p.PacketIn,
 		p.PacketOut,
 		p.PrintProcFopsExit,
 		p.ProcCreateFentry,
 		p.ProcCreateKprobe,
 		p.ProcessExecuteFailed,
+		p.ProcessImageExec,
+		p.ProcessImageExisting,
+		p.ProcessImageExit,
+		p.ProcessImageFork,
 		p.RegisterKprobeFentry,
 		p.RegisterKprobeKprobe,
 		p.SchedProcessExec,

@@ -99,6 +99,7 @@ func (c *ebpfCommand) trace() (err error) {
 		ExecEnv:        c.output.execEnv,
 		RelativeTime:   c.output.relativeTime,
 		ParseArguments: c.output.parseArguments,
+		Executables:    output.Whole(c.output.format),
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
 		Printer:        printer,
 		Log:            log,

@@ -162,6 +162,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 		Engine:         engine,
 		Ready:          func(t *tracer.Tracer) { c.sayReady(engine, t) },
 		Log:            c.log,
+		Executables:    true,
 	})
 	if summary.Delivered > 0 || err == nil {
 		c.saySummary(summary, engine.Stats())

@@ -46,7 +46,9 @@ type Format struct {
 	Name string
 	Flag string // how the command line writes it, if not as its name
 	Doc  string
-	New  func(Config) (Printer, error)
+	// Whole says that the format shows everything that is known of an event, so that it is worth to know more.
+	Whole bool
+	New   func(Config) (Printer, error)
 }
 
 var formats = make(map[string]Format)
@@ -72,6 +74,9 @@ func Formats() []Format {
 	slices.SortFunc(all, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
+
+// Whole reports whether the format called name shows everything that is known of an event.
+func Whole(name string) bool { return formats[name].Whole }
 
 // New returns the printer of the format called name.
 func New(name string, config Config) (Printer, error) {

@@ -4,8 +4,9 @@ import "github.com/tracee-go/tracee/types/trace"
 
 // Gob prints the stream that tracee-rules reads.
 var Gob = declare(Format{
-	Name: "gob",
-	Doc:  "Go gob stream, for tracee-rules",
+	Name:  "gob",
+	Doc:   "Go gob stream, for tracee-rules",
+	Whole: true,
 	New: func(c Config) (Printer, error) {
 		p := &gobPrinter{bare: bare{newBuffer(c.Out)}}
 		p.writer = trace.NewGobWriter(p)

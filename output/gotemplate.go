@@ -12,10 +12,11 @@ import (
 // GoTemplate prints events through a text/template. The event is its dot: fields and methods of trace.Event, such as
 // .ProcessName, .Args (each with .Name .Type .Value) and .Origin. Nothing is added, not even a newline.
 var GoTemplate = declare(Format{
-	Name: "gotemplate",
-	Flag: "gotemplate=/path/to/template",
-	Doc:  "each event rendered with a Go text/template file",
-	New:  newTemplatePrinter,
+	Name:  "gotemplate",
+	Flag:  "gotemplate=/path/to/template",
+	Doc:   "each event rendered with a Go text/template file",
+	Whole: true,
+	New:   newTemplatePrinter,
 })
 
 type templatePrinter struct {

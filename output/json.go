@@ -4,9 +4,10 @@ import "github.com/tracee-go/tracee/types/trace"
 
 // JSON prints one object per line.
 var JSON = declare(Format{
-	Name: "json",
-	Doc:  "one JSON object per line",
-	New:  func(c Config) (Printer, error) { return &jsonPrinter{bare{newBuffer(c.Out)}}, nil },
+	Name:  "json",
+	Doc:   "one JSON object per line",
+	Whole: true,
+	New:   func(c Config) (Printer, error) { return &jsonPrinter{bare{newBuffer(c.Out)}}, nil },
 })
 
 type jsonPrinter struct{ bare }

@@ -65,6 +65,7 @@ var inputFields = []*inputField{
 	text("eventId", func(e *trace.Event) string { return strconv.Itoa(e.EventID) }),
 	text("eventName", func(e *trace.Event) string { return e.EventName }),
 	text("hostName", func(e *trace.Event) string { return e.HostName }),
+	field("executable", executableTerm),
 	number("hostParentProcessId", func(e *trace.Event) int { return e.HostParentProcessID }),
 	number("hostProcessId", func(e *trace.Event) int { return e.HostProcessID }),
 	number("hostThreadId", func(e *trace.Event) int { return e.HostThreadID }),
@@ -94,6 +95,7 @@ var (
 	keyName             = ast.StringTerm("name")
 	keyType             = ast.StringTerm("type")
 	keyValue            = ast.StringTerm("value")
+	keyPath             = ast.StringTerm("path")
 	keyContainerStarted = ast.StringTerm("containerStarted")
 )
 
@@ -215,6 +217,13 @@ func compatTerm(_ *regoInput, e *trace.Event) *ast.Term {
 		return nil
 	}
 	return ast.BooleanTerm(true)
+}
+
+func executableTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if e.Executable == "" {
+		return nil
+	}
+	return ast.ObjectTerm([2]*ast.Term{keyPath, ast.StringTerm(e.Executable)})
 }
 
 func viaTerm(_ *regoInput, e *trace.Event) *ast.Term {

@@ -15,11 +15,22 @@ import (
 func of(seen []*trace.Event, pids []int, names ...string) []*trace.Event {
 	var kept []*trace.Event
 	for _, e := range seen {
-		if e.HostProcessID == e.HostThreadID && slices.Contains(pids, e.HostProcessID) && slices.Contains(names, e.EventName) {
+		if e.HostProcessID == e.HostThreadID && slices.Contains(pids, e.HostProcessID) && slices.Contains(names, e.EventName) &&
+			!aboutMemory(e) {
 			kept = append(kept, e)
 		}
 	}
 	return kept
+}
+
+// aboutMemory tells of the question whether a mapping may go beyond the limits: the runtime of Go maps memory when it
+// likes, on any thread.
+func aboutMemory(e *trace.Event) bool {
+	if e.EventName != "cap_capable" {
+		return false
+	}
+	syscall, ok := e.Lookup("syscall")
+	return ok && syscall.Value() == int32(lookup("mmap").ID)
 }
 
 // compareAll demands that exactly the wanted events were seen, in order.

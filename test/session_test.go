@@ -15,6 +15,7 @@ import (
 	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/process"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -91,7 +92,7 @@ func lookup(name string) *events.Event {
 // collect reads events as the pipeline does: what the kernel could not decide is filtered here.
 func (s *session) collect(ctx context.Context, each func(*trace.Event)) {
 	defer close(s.done)
-	for e := range s.derived.Stage(s.known.Stage(s.tracer.Events(ctx))) {
+	for e := range s.derived.Stage(s.known.Stage(process.New(nil).Stage(s.tracer.Events(ctx)))) {
 		if each != nil {
 			each(e)
 		}

@@ -30,7 +30,6 @@ func useCapabilities(a *actor) {
 	host, err := os.Hostname()
 	a.check(err)
 	name := cString(host)
-	// No memory is asked for in between: the tracepoint rung tells of the questions about its limit too.
 	a.must(unix.SYS_CHROOT, root)
 	a.must(unix.SYS_SETHOSTNAME, name, uintptr(len(host)))
 	a.want("cap_capable", arguments{"cap": int32(unix.CAP_SYS_CHROOT), "syscall": int32(lookup("chroot").ID)})

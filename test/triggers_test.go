@@ -129,6 +129,10 @@ var untriggered = map[string]string{
 	"net_packet_base":      "internal; see the events of packets that are made of it",
 	"net_flow_base":        "internal; see net_flow_tcp_begin and net_flow_tcp_end",
 	"net_tcp_connect_base": "internal; see net_tcp_connect",
+	"process_image":        "shows in the executable of other events; see the test of what was there before",
+	"existing_process":     "happens when tracing begins; see the test of what was there before",
+	"existing_file":        "happens when tracing begins; see the test of what was there before",
+	"existing_socket":      "happens when tracing begins; see the test of what was there before",
 
 	// Only drivers cause these. By hand they were triggered with the modules pktgen, msr and brd.
 	"proc_create":         "needs a module that makes files in /proc",

@@ -109,7 +109,7 @@ func (r *reader) wait(d time.Duration) error {
 // whether reading failed.
 func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
-		if !t.begin(yield) || !t.scanner.start(yield) {
+		if !t.begin(yield) || !t.before(yield) || !t.scanner.start(yield) {
 			return
 		}
 		t.reader.due = func() bool { return t.scanner.due(yield) }

@@ -76,6 +76,8 @@ func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, er
 	switch {
 	case isCgroup(spec.Type):
 		return attachCgroup(program, spec)
+	case slices.Contains(recorders, spec.Name):
+		return attachRecorder(program)
 	case spec.AttachType == ebpf.AttachTraceIter:
 		return attachIterator(program)
 	case spec.Type == ebpf.LSM:

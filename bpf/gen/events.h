@@ -55,7 +55,7 @@
 #define SPEC_MULTIPLEXER 32
 #define SPEC_MULTIPLEXED 64
 
-#define EVENTS 597
+#define EVENTS 601
 #define EVENTS_MASK 0x3ff
 
 #define EVENT_read 0
@@ -1068,189 +1068,197 @@
 #define EVENT_container_group_found_ARGS 3
 #define EVENT_container_enriched 504
 #define EVENT_container_enriched_ARGS 9
-#define EVENT_init_namespaces 505
+#define EVENT_process_image 505
+#define EVENT_process_image_ARGS 3
+#define EVENT_existing_process 506
+#define EVENT_existing_process_ARGS 4
+#define EVENT_existing_file 507
+#define EVENT_existing_file_ARGS 5
+#define EVENT_existing_socket 508
+#define EVENT_existing_socket_ARGS 7
+#define EVENT_init_namespaces 509
 #define EVENT_init_namespaces_ARGS 10
-#define EVENT_container_create 506
+#define EVENT_container_create 510
 #define EVENT_container_create_ARGS 9
-#define EVENT_container_remove 507
+#define EVENT_container_remove 511
 #define EVENT_container_remove_ARGS 2
-#define EVENT_existing_container 508
+#define EVENT_existing_container 512
 #define EVENT_existing_container_ARGS 9
-#define EVENT_hooked_syscalls 509
+#define EVENT_hooked_syscalls 513
 #define EVENT_hooked_syscalls_ARGS 1
-#define EVENT_hooked_seq_ops 510
+#define EVENT_hooked_seq_ops 514
 #define EVENT_hooked_seq_ops_ARGS 1
-#define EVENT_waitpid 511
+#define EVENT_waitpid 515
 #define EVENT_waitpid_ARGS 3
-#define EVENT_oldfstat 512
+#define EVENT_oldfstat 516
 #define EVENT_oldfstat_ARGS 0
-#define EVENT_break 513
+#define EVENT_break 517
 #define EVENT_break_ARGS 0
-#define EVENT_oldstat 514
+#define EVENT_oldstat 518
 #define EVENT_oldstat_ARGS 2
-#define EVENT_umount 515
+#define EVENT_umount 519
 #define EVENT_umount_ARGS 1
-#define EVENT_stime 516
+#define EVENT_stime 520
 #define EVENT_stime_ARGS 1
-#define EVENT_stty 517
+#define EVENT_stty 521
 #define EVENT_stty_ARGS 0
-#define EVENT_gtty 518
+#define EVENT_gtty 522
 #define EVENT_gtty_ARGS 0
-#define EVENT_nice 519
+#define EVENT_nice 523
 #define EVENT_nice_ARGS 1
-#define EVENT_ftime 520
+#define EVENT_ftime 524
 #define EVENT_ftime_ARGS 0
-#define EVENT_prof 521
+#define EVENT_prof 525
 #define EVENT_prof_ARGS 0
-#define EVENT_signal 522
+#define EVENT_signal 526
 #define EVENT_signal_ARGS 2
-#define EVENT_lock 523
+#define EVENT_lock 527
 #define EVENT_lock_ARGS 0
-#define EVENT_mpx 524
+#define EVENT_mpx 528
 #define EVENT_mpx_ARGS 0
-#define EVENT_ulimit 525
+#define EVENT_ulimit 529
 #define EVENT_ulimit_ARGS 0
-#define EVENT_oldolduname 526
+#define EVENT_oldolduname 530
 #define EVENT_oldolduname_ARGS 1
-#define EVENT_sigaction 527
+#define EVENT_sigaction 531
 #define EVENT_sigaction_ARGS 3
-#define EVENT_sgetmask 528
+#define EVENT_sgetmask 532
 #define EVENT_sgetmask_ARGS 0
-#define EVENT_ssetmask 529
+#define EVENT_ssetmask 533
 #define EVENT_ssetmask_ARGS 1
-#define EVENT_sigsuspend 530
+#define EVENT_sigsuspend 534
 #define EVENT_sigsuspend_ARGS 1
-#define EVENT_sigpending 531
+#define EVENT_sigpending 535
 #define EVENT_sigpending_ARGS 1
-#define EVENT_oldlstat 532
+#define EVENT_oldlstat 536
 #define EVENT_oldlstat_ARGS 2
-#define EVENT_readdir 533
+#define EVENT_readdir 537
 #define EVENT_readdir_ARGS 3
-#define EVENT_profil 534
+#define EVENT_profil 538
 #define EVENT_profil_ARGS 0
-#define EVENT_socketcall 535
+#define EVENT_socketcall 539
 #define EVENT_socketcall_ARGS 2
-#define EVENT_olduname 536
+#define EVENT_olduname 540
 #define EVENT_olduname_ARGS 1
-#define EVENT_idle 537
+#define EVENT_idle 541
 #define EVENT_idle_ARGS 0
-#define EVENT_vm86old 538
+#define EVENT_vm86old 542
 #define EVENT_vm86old_ARGS 1
-#define EVENT_ipc 539
+#define EVENT_ipc 543
 #define EVENT_ipc_ARGS 6
-#define EVENT_sigreturn 540
+#define EVENT_sigreturn 544
 #define EVENT_sigreturn_ARGS 0
-#define EVENT_sigprocmask 541
+#define EVENT_sigprocmask 545
 #define EVENT_sigprocmask_ARGS 3
-#define EVENT_bdflush 542
+#define EVENT_bdflush 546
 #define EVENT_bdflush_ARGS 0
-#define EVENT_afs_syscall 543
+#define EVENT_afs_syscall 547
 #define EVENT_afs_syscall_ARGS 0
-#define EVENT_llseek 544
+#define EVENT_llseek 548
 #define EVENT_llseek_ARGS 5
-#define EVENT_old_select 545
+#define EVENT_old_select 549
 #define EVENT_old_select_ARGS 5
-#define EVENT_vm86 546
+#define EVENT_vm86 550
 #define EVENT_vm86_ARGS 2
-#define EVENT_old_getrlimit 547
+#define EVENT_old_getrlimit 551
 #define EVENT_old_getrlimit_ARGS 2
-#define EVENT_mmap2 548
+#define EVENT_mmap2 552
 #define EVENT_mmap2_ARGS 6
-#define EVENT_truncate64 549
+#define EVENT_truncate64 553
 #define EVENT_truncate64_ARGS 2
-#define EVENT_ftruncate64 550
+#define EVENT_ftruncate64 554
 #define EVENT_ftruncate64_ARGS 2
-#define EVENT_stat64 551
+#define EVENT_stat64 555
 #define EVENT_stat64_ARGS 2
-#define EVENT_lstat64 552
+#define EVENT_lstat64 556
 #define EVENT_lstat64_ARGS 2
-#define EVENT_fstat64 553
+#define EVENT_fstat64 557
 #define EVENT_fstat64_ARGS 2
-#define EVENT_lchown16 554
+#define EVENT_lchown16 558
 #define EVENT_lchown16_ARGS 3
-#define EVENT_getuid16 555
+#define EVENT_getuid16 559
 #define EVENT_getuid16_ARGS 0
-#define EVENT_getgid16 556
+#define EVENT_getgid16 560
 #define EVENT_getgid16_ARGS 0
-#define EVENT_geteuid16 557
+#define EVENT_geteuid16 561
 #define EVENT_geteuid16_ARGS 0
-#define EVENT_getegid16 558
+#define EVENT_getegid16 562
 #define EVENT_getegid16_ARGS 0
-#define EVENT_setreuid16 559
+#define EVENT_setreuid16 563
 #define EVENT_setreuid16_ARGS 2
-#define EVENT_setregid16 560
+#define EVENT_setregid16 564
 #define EVENT_setregid16_ARGS 2
-#define EVENT_getgroups16 561
+#define EVENT_getgroups16 565
 #define EVENT_getgroups16_ARGS 2
-#define EVENT_setgroups16 562
+#define EVENT_setgroups16 566
 #define EVENT_setgroups16_ARGS 2
-#define EVENT_fchown16 563
+#define EVENT_fchown16 567
 #define EVENT_fchown16_ARGS 3
-#define EVENT_setresuid16 564
+#define EVENT_setresuid16 568
 #define EVENT_setresuid16_ARGS 3
-#define EVENT_getresuid16 565
+#define EVENT_getresuid16 569
 #define EVENT_getresuid16_ARGS 3
-#define EVENT_setresgid16 566
+#define EVENT_setresgid16 570
 #define EVENT_setresgid16_ARGS 3
-#define EVENT_getresgid16 567
+#define EVENT_getresgid16 571
 #define EVENT_getresgid16_ARGS 3
-#define EVENT_chown16 568
+#define EVENT_chown16 572
 #define EVENT_chown16_ARGS 3
-#define EVENT_setuid16 569
+#define EVENT_setuid16 573
 #define EVENT_setuid16_ARGS 1
-#define EVENT_setgid16 570
+#define EVENT_setgid16 574
 #define EVENT_setgid16_ARGS 1
-#define EVENT_setfsuid16 571
+#define EVENT_setfsuid16 575
 #define EVENT_setfsuid16_ARGS 1
-#define EVENT_setfsgid16 572
+#define EVENT_setfsgid16 576
 #define EVENT_setfsgid16_ARGS 1
-#define EVENT_fcntl64 573
+#define EVENT_fcntl64 577
 #define EVENT_fcntl64_ARGS 3
-#define EVENT_sendfile32 574
+#define EVENT_sendfile32 578
 #define EVENT_sendfile32_ARGS 4
-#define EVENT_statfs64 575
+#define EVENT_statfs64 579
 #define EVENT_statfs64_ARGS 3
-#define EVENT_fstatfs64 576
+#define EVENT_fstatfs64 580
 #define EVENT_fstatfs64_ARGS 3
-#define EVENT_fadvise64_64 577
+#define EVENT_fadvise64_64 581
 #define EVENT_fadvise64_64_ARGS 4
-#define EVENT_clock_gettime32 578
+#define EVENT_clock_gettime32 582
 #define EVENT_clock_gettime32_ARGS 2
-#define EVENT_clock_settime32 579
+#define EVENT_clock_settime32 583
 #define EVENT_clock_settime32_ARGS 2
-#define EVENT_clock_adjtime64 580
+#define EVENT_clock_adjtime64 584
 #define EVENT_clock_adjtime64_ARGS 0
-#define EVENT_clock_getres_time32 581
+#define EVENT_clock_getres_time32 585
 #define EVENT_clock_getres_time32_ARGS 2
-#define EVENT_clock_nanosleep_time32 582
+#define EVENT_clock_nanosleep_time32 586
 #define EVENT_clock_nanosleep_time32_ARGS 4
-#define EVENT_timer_gettime32 583
+#define EVENT_timer_gettime32 587
 #define EVENT_timer_gettime32_ARGS 2
-#define EVENT_timer_settime32 584
+#define EVENT_timer_settime32 588
 #define EVENT_timer_settime32_ARGS 4
-#define EVENT_timerfd_gettime32 585
+#define EVENT_timerfd_gettime32 589
 #define EVENT_timerfd_gettime32_ARGS 2
-#define EVENT_timerfd_settime32 586
+#define EVENT_timerfd_settime32 590
 #define EVENT_timerfd_settime32_ARGS 4
-#define EVENT_utimensat_time32 587
+#define EVENT_utimensat_time32 591
 #define EVENT_utimensat_time32_ARGS 4
-#define EVENT_pselect6_time32 588
+#define EVENT_pselect6_time32 592
 #define EVENT_pselect6_time32_ARGS 6
-#define EVENT_ppoll_time32 589
+#define EVENT_ppoll_time32 593
 #define EVENT_ppoll_time32_ARGS 5
-#define EVENT_io_pgetevents_time32 590
+#define EVENT_io_pgetevents_time32 594
 #define EVENT_io_pgetevents_time32_ARGS 0
-#define EVENT_recvmmsg_time32 591
+#define EVENT_recvmmsg_time32 595
 #define EVENT_recvmmsg_time32_ARGS 5
-#define EVENT_mq_timedsend_time32 592
+#define EVENT_mq_timedsend_time32 596
 #define EVENT_mq_timedsend_time32_ARGS 5
-#define EVENT_mq_timedreceive_time32 593
+#define EVENT_mq_timedreceive_time32 597
 #define EVENT_mq_timedreceive_time32_ARGS 5
-#define EVENT_rt_sigtimedwait_time32 594
+#define EVENT_rt_sigtimedwait_time32 598
 #define EVENT_rt_sigtimedwait_time32_ARGS 4
-#define EVENT_futex_time32 595
+#define EVENT_futex_time32 599
 #define EVENT_futex_time32_ARGS 6
-#define EVENT_sched_rr_get_interval_time32 596
+#define EVENT_sched_rr_get_interval_time32 600
 #define EVENT_sched_rr_get_interval_time32_ARGS 2
 
 /* ids, as users know them */
@@ -1747,66 +1755,67 @@
 #define TAIL_mem_prot_alert 18
 #define TAIL_mprotect_enter 19
 #define TAIL_netfilter_change 20
-#define TAIL_print_proc_fops_exit 21
-#define TAIL_process_execute_failed 22
-#define TAIL_security_bpf_exit 23
-#define TAIL_security_bpf_map_exit 24
-#define TAIL_security_bpf_prog_exit 25
-#define TAIL_security_file_mprotect_exit 26
-#define TAIL_security_file_open_exit 27
-#define TAIL_security_file_open_uring 28
-#define TAIL_security_file_open_uring_unanswered 29
-#define TAIL_security_inode_mknod_exit 30
-#define TAIL_security_inode_rename_exit 31
-#define TAIL_security_inode_rename_uring 32
-#define TAIL_security_inode_rename_uring_unanswered 33
-#define TAIL_security_inode_symlink_exit 34
-#define TAIL_security_inode_symlink_uring 35
-#define TAIL_security_inode_symlink_uring_unanswered 36
-#define TAIL_security_inode_unlink_exit 37
-#define TAIL_security_inode_unlink_uring 38
-#define TAIL_security_inode_unlink_uring_unanswered 39
-#define TAIL_security_kernel_post_read_file_exit 40
-#define TAIL_security_kernel_read_file_exit 41
-#define TAIL_security_mmap_file_exit 42
-#define TAIL_security_path_notify_exit 43
-#define TAIL_security_sb_mount_exit 44
-#define TAIL_security_sb_umount_exit 45
-#define TAIL_security_settime64_exit 46
-#define TAIL_security_socket_accept_exit 47
-#define TAIL_security_socket_accept_uring 48
-#define TAIL_security_socket_bind_exit 49
-#define TAIL_security_socket_bind_uring 50
-#define TAIL_security_socket_connect_exit 51
-#define TAIL_security_socket_connect_uring 52
-#define TAIL_security_socket_connect_uring_unanswered 53
-#define TAIL_security_socket_create_exit 54
-#define TAIL_security_socket_create_uring 55
-#define TAIL_security_socket_listen_exit 56
-#define TAIL_security_socket_listen_uring 57
-#define TAIL_security_socket_setsockopt_exit 58
-#define TAIL_security_task_prctl_exit 59
-#define TAIL_security_task_setrlimit_exit 60
-#define TAIL_set_fs_pwd_exit 61
-#define TAIL_shared_object_loaded_exit 62
-#define TAIL_socket_accept 63
-#define TAIL_socket_accept_uring 64
-#define TAIL_socket_accepted 65
-#define TAIL_socket_dup 66
-#define TAIL_switch_task_ns 67
-#define TAIL_syscall_source_enter 68
-#define TAIL_user_namespace_create_exit 69
-#define TAIL_vfs_read_exit 70
-#define TAIL_vfs_read_uring 71
-#define TAIL_vfs_readv_exit 72
-#define TAIL_vfs_readv_uring 73
-#define TAIL_vfs_utimes_exit 74
-#define TAIL_vfs_write_exit 75
-#define TAIL_vfs_write_uring 76
-#define TAIL_vfs_writev_exit 77
-#define TAIL_vfs_writev_uring 78
-#define TAIL_zeroed_entries 79
-#define TAILS 80
+#define TAIL_netfilter_change_uring 21
+#define TAIL_print_proc_fops_exit 22
+#define TAIL_process_execute_failed 23
+#define TAIL_security_bpf_exit 24
+#define TAIL_security_bpf_map_exit 25
+#define TAIL_security_bpf_prog_exit 26
+#define TAIL_security_file_mprotect_exit 27
+#define TAIL_security_file_open_exit 28
+#define TAIL_security_file_open_uring 29
+#define TAIL_security_file_open_uring_unanswered 30
+#define TAIL_security_inode_mknod_exit 31
+#define TAIL_security_inode_rename_exit 32
+#define TAIL_security_inode_rename_uring 33
+#define TAIL_security_inode_rename_uring_unanswered 34
+#define TAIL_security_inode_symlink_exit 35
+#define TAIL_security_inode_symlink_uring 36
+#define TAIL_security_inode_symlink_uring_unanswered 37
+#define TAIL_security_inode_unlink_exit 38
+#define TAIL_security_inode_unlink_uring 39
+#define TAIL_security_inode_unlink_uring_unanswered 40
+#define TAIL_security_kernel_post_read_file_exit 41
+#define TAIL_security_kernel_read_file_exit 42
+#define TAIL_security_mmap_file_exit 43
+#define TAIL_security_path_notify_exit 44
+#define TAIL_security_sb_mount_exit 45
+#define TAIL_security_sb_umount_exit 46
+#define TAIL_security_settime64_exit 47
+#define TAIL_security_socket_accept_exit 48
+#define TAIL_security_socket_accept_uring 49
+#define TAIL_security_socket_bind_exit 50
+#define TAIL_security_socket_bind_uring 51
+#define TAIL_security_socket_connect_exit 52
+#define TAIL_security_socket_connect_uring 53
+#define TAIL_security_socket_connect_uring_unanswered 54
+#define TAIL_security_socket_create_exit 55
+#define TAIL_security_socket_create_uring 56
+#define TAIL_security_socket_listen_exit 57
+#define TAIL_security_socket_listen_uring 58
+#define TAIL_security_socket_setsockopt_exit 59
+#define TAIL_security_task_prctl_exit 60
+#define TAIL_security_task_setrlimit_exit 61
+#define TAIL_set_fs_pwd_exit 62
+#define TAIL_shared_object_loaded_exit 63
+#define TAIL_socket_accept 64
+#define TAIL_socket_accept_uring 65
+#define TAIL_socket_accepted 66
+#define TAIL_socket_dup 67
+#define TAIL_switch_task_ns 68
+#define TAIL_syscall_source_enter 69
+#define TAIL_user_namespace_create_exit 70
+#define TAIL_vfs_read_exit 71
+#define TAIL_vfs_read_uring 72
+#define TAIL_vfs_readv_exit 73
+#define TAIL_vfs_readv_uring 74
+#define TAIL_vfs_utimes_exit 75
+#define TAIL_vfs_write_exit 76
+#define TAIL_vfs_write_uring 77
+#define TAIL_vfs_writev_exit 78
+#define TAIL_vfs_writev_uring 79
+#define TAIL_zeroed_entries 80
+#define TAILS 81
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)
@@ -3033,3 +3042,69 @@ static __always_inline void container_group_removed_cgroup_id(struct event *e, u
 	put_u64(e, 0, value);
 }
 #define container_group_removed_cgroup_path 1
+
+/* process_image */
+static __always_inline void process_image_process(struct event *e, u64 value)
+{
+	put_u64(e, 0, value);
+}
+#define process_image_pathname 1
+static __always_inline void process_image_maker(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+
+/* existing_process */
+#define existing_process_pathname 0
+static __always_inline void existing_process_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void existing_process_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+#define existing_process_cred 3
+
+/* existing_file */
+static __always_inline void existing_file_fd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+#define existing_file_pathname 1
+static __always_inline void existing_file_flags(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void existing_file_dev(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void existing_file_inode(struct event *e, u64 value)
+{
+	put_u64(e, 4, value);
+}
+
+/* existing_socket */
+static __always_inline void existing_socket_sockfd(struct event *e, s32 value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void existing_socket_family(struct event *e, s32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void existing_socket_type(struct event *e, s32 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void existing_socket_protocol(struct event *e, s32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void existing_socket_state(struct event *e, s32 value)
+{
+	put_u64(e, 4, value);
+}
+#define existing_socket_local_addr 5
+#define existing_socket_remote_addr 6

@@ -22,6 +22,7 @@
 #define S_IFBLK 0060000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
+#define S_IFDIR 0040000
 
 #define O_CREAT 00000100
 #define O_EXCL 00000200

@@ -243,6 +243,7 @@ struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
 	mm_context_t context;
 	unsigned long saved_auxv[52];
+	struct file *exe_file;
 };
 
 struct vm_area_struct {
@@ -362,6 +363,7 @@ struct sock_common {
 	__be16 skc_dport;
 	u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };

@@ -153,17 +153,15 @@ static __always_inline void header_comm(struct event_header *h, struct task_stat
 }
 
 /*
- * event_open takes a buffer for an event that is known to be selected, and returns its number; NO_BUFFER: filtered out,
- * or counted as lost. The event is attributed to the task's present name, or to the one that its state keeps. Threads
- * that the kernel made for io_uring have names of their own, which no filter asks for: what they do is attributed to
- * that of their process.
- *
- * This and event_send() are global functions of numbers alone, which every kernel verifies once for each program.
+ * event_open_of takes a buffer for an event of a task that is known to be selected, and returns its number; NO_BUFFER:
+ * filtered out, or counted as lost. The event is attributed to the task's present name, or to the one that a state
+ * keeps. Threads that the kernel made for io_uring have names of their own, which no filter asks for: what they do is
+ * attributed to that of their process.
  */
-__noinline u32 event_open(u32 index, u32 args, u32 rung, bool renamed)
+static __always_inline u32 event_open_of(struct task_struct *task, struct task_state *state, u32 index, u32 args,
+					 u32 rung)
 {
-	struct task_state *state = renamed ? task_state_lookup() : NULL;
-	struct task_struct *task = task_current(), *named = task;
+	struct task_struct *named = task;
 	u32 pid = TASK(task, tgid);
 	bool unfiltered = event_flags[index & EVENTS_MASK] & EVENT_UNFILTERED;
 	struct container_group *container;
@@ -215,6 +213,15 @@ __noinline u32 event_open(u32 index, u32 args, u32 rung, bool renamed)
 reject:
 	event_drop(e);
 	return NO_BUFFER;
+}
+
+/*
+ * event_open is event_open_of for the current task. This and event_send() are global functions of numbers alone, which
+ * every kernel verifies once for each program.
+ */
+__noinline u32 event_open(u32 index, u32 args, u32 rung, bool renamed)
+{
+	return event_open_of(task_current(), renamed ? task_state_lookup() : NULL, index, args, rung);
 }
 
 static __always_inline struct event *event_start(u32 index, u32 args, u8 rung)

@@ -70,6 +70,9 @@ type Event struct {
 	// Which thread, process and parent process the event is about, whatever happens to their numbers: see EntityID.
 	// JSON shows them as "threadEntityId", "processEntityId" and "parentEntityId" when they are known.
 	ThreadEntityID, ProcessEntityID, ParentEntityID uint64
+
+	// Executable is the path of the file that the process runs. JSON shows it as "executable" when it is known.
+	Executable string
 	// Rung is the kind of hook that saw the event. JSON shows it as "rung" when it is set.
 	Rung Rung
 	// Compat says that the syscall came through the 32-bit ABI. JSON shows it as "compat" when it is set.

@@ -42,10 +42,15 @@ type plainEvent struct {
 	ThreadEntityID      uint64          `json:"threadEntityId,omitempty"`
 	ProcessEntityID     uint64          `json:"processEntityId,omitempty"`
 	ParentEntityID      uint64          `json:"parentEntityId,omitempty"`
+	Executable          *plainFile      `json:"executable,omitempty"`
 	Rung                string          `json:"rung,omitempty"`
 	Compat              bool            `json:"compat,omitempty"`
 	Via                 string          `json:"via,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
+}
+
+type plainFile struct {
+	Path string `json:"path"`
 }
 
 type plainArgument struct {
@@ -65,6 +70,9 @@ func plain(e *Event) plainEvent {
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via,
+	}
+	if e.Executable != "" {
+		p.Executable = &plainFile{e.Executable}
 	}
 	for a := range e.All() {
 		value := a.Value()
@@ -306,9 +314,13 @@ func drawEvent(t *rapid.T) *Event {
 		PodNamespace: drawText(t, "pod namespace"), PodUID: drawText(t, "pod uid"), ReturnValue: number("ret"),
 		ContextFlags:   ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
 		ThreadEntityID: drawEntity(t, "thread"), ProcessEntityID: drawEntity(t, "process"), ParentEntityID: drawEntity(t, "parent"),
-		Rung: Rung(rapid.IntRange(0, 5).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
+		Executable: drawText(t, "executable"),
+		Rung:       Rung(rapid.IntRange(0, 5).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
 		Via:            rapid.SampledFrom([]string{"", ViaIOUring}).Draw(t, "via"),
 		ParseArguments: rapid.Bool().Draw(t, "parse"),
+	}
+	if rapid.Bool().Draw(t, "leader") {
+		e.ThreadEntityID = e.ProcessEntityID
 	}
 	if rapid.Bool().Draw(t, "has stack") {
 		e.StackAddresses = rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "stack")

@@ -41,11 +41,15 @@ type gobEvent struct {
 	ThreadEntityID      uint64
 	ProcessEntityID     uint64
 	ParentEntityID      uint64
+	Executable          gobFile
 	Rung                string
 	Compat              bool
 	Via                 string
 	Truncated           []string
 }
+
+// gobFile is the executable, in a struct as in JSON.
+type gobFile struct{ Path string }
 
 // gobDocument carries a JSON text that no Go type of v0.8 stands for.
 type gobDocument []byte
@@ -98,7 +102,8 @@ func (w *GobWriter) Write(e *Event) error {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Args: w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Truncated: w.event.Truncated[:0],
+		Executable: gobFile{e.Executable},
+		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Truncated: w.event.Truncated[:0],
 	}
 	for a := range e.All() {
 		if value := gobValue(a); value != nil {

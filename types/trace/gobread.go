@@ -192,6 +192,7 @@ var gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
 	"StackAddresses": (*GobReader).readStack,
 	"ContextFlags":   (*GobReader).readContextFlags,
 	"Args":           (*GobReader).readArgs,
+	"Executable":     (*GobReader).readExecutable,
 	"Rung":           func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
 	"Compat":         func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
 	"Truncated":      (*GobReader).readTruncated,
@@ -210,6 +211,16 @@ func (r *GobReader) readContextFlags(e *Event, t *gobType) {
 	r.wire.structure(t, func(f *gobField, t *gobType) {
 		if f.name == "ContainerStarted" {
 			e.ContextFlags.ContainerStarted = r.wire.boolOf(t)
+		} else {
+			r.wire.skip(t)
+		}
+	})
+}
+
+func (r *GobReader) readExecutable(e *Event, t *gobType) {
+	r.wire.structure(t, func(f *gobField, t *gobType) {
+		if f.name == "Path" {
+			e.Executable = r.names.get(r.wire.textOf(t))
 		} else {
 			r.wire.skip(t)
 		}

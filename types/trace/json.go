@@ -8,12 +8,12 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "rung", "compat", "via" and "truncated", the names of the arguments that are not
-// whole. It does not allocate when b has room.
+// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via" and "truncated", the names of the arguments that
+// are not whole. It does not allocate when b has room.
 func (e *Event) AppendJSON(b []byte) []byte {
 	b = e.appendIDs(b)
 	b = e.appendNames(b)
-	b = appendJSONString(append(b, `,"eventName":`...), e.EventName)
+	b = e.appendWhat(b)
 	b = appendInt(append(b, `,"argsNum":`...), int64(e.ArgsNum()))
 	b = appendInt(append(b, `,"returnValue":`...), int64(e.ReturnValue))
 	b = appendStack(append(b, `,"stackAddresses":`...), e.StackAddresses)
@@ -45,9 +45,20 @@ func (e *Event) appendIDs(b []byte) []byte {
 func (e *Event) appendNames(b []byte) []byte {
 	b = appendJSONString(append(b, `,"processName":`...), e.ProcessName)
 	b = appendJSONString(append(b, `,"hostName":`...), e.HostName)
-	b = e.appendContainer(b)
-	b = appendInt(append(b, `,"eventId":"`...), int64(e.EventID))
-	return append(b, '"')
+	return e.appendContainer(b)
+}
+
+// appendWhat appends id and name, which nearly always are those of the schema.
+func (e *Event) appendWhat(b []byte) []byte {
+	if s := e.schema; s != nil && s.ID == e.EventID && s.Name == e.EventName {
+		return append(b, s.jsonParts().what...)
+	}
+	return appendWhat(b, e.EventID, e.EventName)
+}
+
+func appendWhat(b []byte, id int, name string) []byte {
+	b = appendInt(append(b, `,"eventId":"`...), int64(id))
+	return appendJSONString(append(b, `","eventName":`...), name)
 }
 
 func (e *Event) appendContainer(b []byte) []byte {
@@ -81,7 +92,7 @@ func (e *Event) appendArgs(b []byte) []byte {
 	if e.present == 0 {
 		return b
 	}
-	prefixes := e.schema.jsonPrefixes()
+	prefixes := e.schema.jsonParts().arguments
 	for rest := e.present; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)
 		b = Arg{event: e, index: i}.appendJSON(b, &prefixes[i])
@@ -91,11 +102,14 @@ func (e *Event) appendArgs(b []byte) []byte {
 }
 
 func (e *Event) appendAdditions(b []byte) []byte {
-	b = appendEntity(b, `,"threadEntityId":`, e.ThreadEntityID)
-	b = appendEntity(b, `,"processEntityId":`, e.ProcessEntityID)
-	b = appendEntity(b, `,"parentEntityId":`, e.ParentEntityID)
+	b = e.appendEntities(b)
+	if e.Executable != "" {
+		b = appendJSONString(append(b, `,"executable":{"path":`...), e.Executable)
+		b = append(b, '}')
+	}
 	if e.Rung != NoRung {
-		b = appendJSONString(append(b, `,"rung":`...), e.Rung.String())
+		b = append(b, `,"rung":"`...)
+		b = append(append(b, e.Rung.String()...), '"')
 	}
 	if e.Compat {
 		b = append(b, `,"compat":true`...)
@@ -115,6 +129,19 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	return b
 }
 
+// appendEntities does the work for a thread that is its process, which most are, once.
+func (e *Event) appendEntities(b []byte) []byte {
+	start := len(b)
+	b = appendEntity(b, `,"threadEntityId":`, e.ThreadEntityID)
+	if e.ProcessEntityID == e.ThreadEntityID && e.ProcessEntityID != 0 {
+		digits := b[start+len(`,"threadEntityId":`):]
+		b = append(append(b, `,"processEntityId":`...), digits...)
+	} else {
+		b = appendEntity(b, `,"processEntityId":`, e.ProcessEntityID)
+	}
+	return appendEntity(b, `,"parentEntityId":`, e.ParentEntityID)
+}
+
 func appendEntity(b []byte, prefix string, id uint64) []byte {
 	if id == 0 {
 		return b
@@ -122,20 +149,26 @@ func appendEntity(b []byte, prefix string, id uint64) []byte {
 	return appendUint(append(b, prefix...), id)
 }
 
+// jsonParts are the texts that all events of a schema share.
+type jsonParts struct {
+	what      string // id and name of the event
+	arguments []jsonPrefix
+}
+
 // jsonPrefix is what comes before the value of an argument: its name and its type.
 type jsonPrefix struct{ plain, parsed string }
 
-// jsonPrefixes returns the prefixes of the fields. Two events may make them at the same time; either result will do.
-func (s *Schema) jsonPrefixes() []jsonPrefix {
+// jsonParts returns the texts of the schema. Two events may make them at the same time; either result will do.
+func (s *Schema) jsonParts() *jsonParts {
 	if made := s.json.Load(); made != nil {
-		return *made
+		return made
 	}
-	prefixes := make([]jsonPrefix, len(s.Fields))
+	parts := &jsonParts{what: string(appendWhat(nil, s.ID, s.Name)), arguments: make([]jsonPrefix, len(s.Fields))}
 	for i, f := range s.Fields {
-		prefixes[i] = jsonPrefix{plain: argPrefix(f.Name, f.Type.Name), parsed: argPrefix(f.Name, f.Type.parsedName())}
+		parts.arguments[i] = jsonPrefix{plain: argPrefix(f.Name, f.Type.Name), parsed: argPrefix(f.Name, f.Type.parsedName())}
 	}
-	s.json.Store(&prefixes)
-	return prefixes
+	s.json.Store(parts)
+	return parts
 }
 
 func argPrefix(name, typeName string) string {
@@ -146,7 +179,7 @@ func argPrefix(name, typeName string) string {
 
 // AppendJSON appends the argument as an object of its name, type and value.
 func (a Arg) AppendJSON(b []byte) []byte {
-	return a.appendJSON(b, &a.event.schema.jsonPrefixes()[a.index])
+	return a.appendJSON(b, &a.event.schema.jsonParts().arguments[a.index])
 }
 
 func (a Arg) appendJSON(b []byte, prefix *jsonPrefix) []byte {

@@ -23,7 +23,7 @@ func (r *JSONReader) readArgs(e *Event) error {
 	if r.schema = r.schemas.catalogued(e.EventName); r.schema == nil {
 		return r.scan.elements(r.readArg)
 	}
-	prefixes := r.schema.jsonPrefixes()
+	prefixes := r.schema.jsonParts().arguments
 	next := 0
 	return r.scan.elements(func() error {
 		if next < len(prefixes) && r.readExpectedArg(next, prefixes[next].plain) {

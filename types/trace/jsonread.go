@@ -140,6 +140,7 @@ var jsonSpecial = map[string]func(r *JSONReader, e *Event) error{
 	"stackAddresses": (*JSONReader).readStack,
 	"contextFlags":   (*JSONReader).readContextFlags,
 	"args":           (*JSONReader).readArgs,
+	"executable":     (*JSONReader).readExecutable,
 	"rung":           (*JSONReader).readRung,
 	"compat":         func(r *JSONReader, e *Event) error { return r.readBool(&e.Compat) },
 	"truncated":      (*JSONReader).readTruncated,
@@ -325,6 +326,23 @@ func (r *JSONReader) readContextFlags(e *Event) error {
 		key, err := r.scan.key()
 		if err == nil && string(key) == "containerStarted" {
 			return r.readBool(&e.ContextFlags.ContainerStarted)
+		}
+		if err == nil {
+			err = r.scan.skip()
+		}
+		return err
+	})
+}
+
+func (r *JSONReader) readExecutable(e *Event) error {
+	if r.scan.peek() == 'n' {
+		_, err := r.scan.value()
+		return err
+	}
+	return r.scan.members(func() error {
+		key, err := r.scan.key()
+		if err == nil && string(key) == "path" {
+			return r.readString(&e.Executable)
 		}
 		if err == nil {
 			err = r.scan.skip()

@@ -92,6 +92,7 @@ var eventFields = [...]eventField{
 	{json: "threadEntityId", gob: "ThreadEntityID", entity: func(e *Event) *uint64 { return &e.ThreadEntityID }},
 	{json: "processEntityId", gob: "ProcessEntityID", entity: func(e *Event) *uint64 { return &e.ProcessEntityID }},
 	{json: "parentEntityId", gob: "ParentEntityID", entity: func(e *Event) *uint64 { return &e.ParentEntityID }},
+	{json: "executable", gob: "Executable"},
 	{json: "rung", gob: "Rung"},
 	{json: "compat", gob: "Compat"},
 	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},

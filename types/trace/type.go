@@ -65,7 +65,7 @@ type Schema struct {
 	Name   string
 	Fields []Field
 
-	json atomic.Pointer[[]jsonPrefix] // of each field, made by the first event that is written as JSON
+	json atomic.Pointer[jsonParts] // made by the first event that is written as JSON
 }
 
 // MaxFields is the largest number of arguments of one event: they are counted in bitmaps of 64 bits.
