@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -16,24 +16,13 @@ import (
 // recorders are the iterators that write records, for whoever reads the events.
 var recorders = []string{"process_image_existing", "existing_process", "existing_file", "existing_socket"}
 
-// recorder is one of them, attached.
-type recorder struct{ *link.Iter }
-
-func attachRecorder(program *ebpf.Program) (link.Link, error) {
-	attached, err := link.AttachIter(link.IterOptions{Program: program})
-	if err != nil {
-		return nil, err
-	}
-	return recorder{attached}, nil
-}
-
 // before yields what the recorders find: what was there before tracing began. Everything else is attached by now, so
 // that nothing falls in between; what happens meanwhile waits in the rings. An iterator that fails costs what it had
 // still to tell. It reports false when the consumer wants no more.
 func (t *Tracer) before(yield func(*trace.Event) bool) bool {
 	for _, l := range t.links {
-		iterator, ok := l.(recorder)
-		if !ok {
+		iterator, ok := l.Link.(*link.Iter)
+		if !ok || !slices.Contains(recorders, l.program) {
 			continue
 		}
 		more, err := t.visit(iterator, yield)
@@ -48,7 +37,7 @@ func (t *Tracer) before(yield func(*trace.Event) bool) bool {
 }
 
 // visit yields the records of one iterator. The kernel makes them as they are read.
-func (t *Tracer) visit(iterator recorder, yield func(*trace.Event) bool) (more bool, err error) {
+func (t *Tracer) visit(iterator *link.Iter, yield func(*trace.Event) bool) (more bool, err error) {
 	source, err := iterator.Open()
 	if err != nil {
 		return true, fmt.Errorf("open an iterator: %w", err)

@@ -77,7 +77,7 @@ func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, er
 	case isCgroup(spec.Type):
 		return attachCgroup(program, spec)
 	case slices.Contains(recorders, spec.Name):
-		return attachRecorder(program)
+		return link.AttachIter(link.IterOptions{Program: program})
 	case spec.AttachType == ebpf.AttachTraceIter:
 		return attachIterator(program)
 	case spec.Type == ebpf.LSM:
