@@ -102,9 +102,10 @@ func diagnose() (*diagnosis, error) {
 	}
 	d := &diagnosis{Kernel: kernel(t)}
 	for _, a := range t.Attachments() {
-		if !a.Event.Internal {
-			d.Events = append(d.Events, diagnoseEvent(a))
+		if a.Event.Internal { // what is derived of it says the same
+			continue
 		}
+		d.Events = append(d.Events, diagnoseEvent(a))
 	}
 	d.diagnoseSignatures()
 	return d, t.Close()

@@ -20,7 +20,8 @@ const (
 	requestAsync     = 1 << 4
 	requestSilent    = 1 << 6
 
-	featureSilence = 1 << 11 // IORING_FEAT_CQE_SKIP
+	featureSilence  = 1 << 11 // IORING_FEAT_CQE_SKIP
+	featureLateFile = 1 << 12 // IORING_FEAT_LINKED_FILE: a request holds its descriptor until it is done
 
 	registerFiles = 2
 

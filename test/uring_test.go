@@ -91,7 +91,8 @@ func (s *session) uring(t *testing.T, mode string) {
 func submitOperations(a *actor) {
 	u := &uringActor{actor: a, ring: a.newRing(0)}
 	u.do(request{}, nil)
-	u.about(request{operation: opRead, fd: 77, address: address(keep(new([8]byte))), length: 8})
+	null := a.must(unix.SYS_OPENAT, atCwd, cString("/dev/null"), unix.O_RDONLY, 0)
+	u.about(request{operation: opRead, fd: int32(null), address: address(keep(new([8]byte))), length: 8})
 	missing, cwd := u.path("missing"), int32(unix.AT_FDCWD)
 	u.do(request{operation: opOpenat, fd: cwd, address: address(cString(missing))}, arguments{"fd": cwd, "pathname": missing})
 	u.do(request{operation: opUnlinkat, fd: cwd, address: 8}, nil)
@@ -158,7 +159,17 @@ func (u *uringActor) do(q request, seen arguments) int {
 }
 
 // about is do for an operation on a descriptor.
-func (u *uringActor) about(q request) int { return u.do(q, arguments{"fd": q.fd}) }
+func (u *uringActor) about(q request) int {
+	return u.do(q, u.withDescriptor("fd", int(q.fd), arguments{}))
+}
+
+// withDescriptor adds a descriptor to arguments, where requests hold theirs.
+func (u *uringActor) withDescriptor(name string, fd int, args arguments) arguments {
+	if u.ring.features&featureLateFile != 0 {
+		args[name] = int32(fd)
+	}
+	return args
+}
 
 // wanted is want for what is done through an io_uring.
 func (u *uringActor) wanted(event string, args arguments) *want {
@@ -300,8 +311,8 @@ func (u *uringActor) unlinked(path string, st unix.Stat_t) {
 func (u *uringActor) socketEvent(event string, fd int, argument string, e endpoint, result int) *want {
 	w := u.wantSocket(event, fd, argument, e, result)
 	w.Via = trace.ViaIOUring
-	if u.attempted(event) {
-		delete(w.Arguments, "sockfd")
+	if delete(w.Arguments, "sockfd"); !u.attempted(event) {
+		u.withDescriptor("sockfd", fd, w.Arguments)
 	}
 	return w
 }
@@ -325,9 +336,7 @@ func (u *uringActor) sockets() {
 	u.socketEvent("security_socket_connect", client, "remote_addr", peer, u.done(result))
 	accepted := u.done(u.about(request{operation: opAccept, fd: int32(server)}))
 	u.socketEvent("security_socket_accept", server, "local_addr", peer, accepted)
-	u.wanted("socket_accept", arguments{
-		"sockfd": int32(server), "local_addr": peer.shown, "remote_addr": u.local(client).shown,
-	}).Return = accepted
+	u.accepted(server, client, accepted)
 	text := address(cString("hello"))
 	u.done(u.about(request{operation: opSend, fd: int32(client), address: text, length: 5}))
 
@@ -336,6 +345,12 @@ func (u *uringActor) sockets() {
 	where, length = closed.given()
 	result = u.about(request{operation: opConnect, fd: int32(refused), address: address(where), offset: uint64(length)})
 	u.unresolved(u.socketEvent("security_socket_connect", refused, "remote_addr", closed, result), "remote_addr")
+}
+
+func (u *uringActor) accepted(server, client, result int) {
+	u.wanted("socket_accept", u.withDescriptor("sockfd", server, arguments{
+		"local_addr": u.local(server).shown, "remote_addr": u.local(client).shown,
+	})).Return = result
 }
 
 // filter gives nf_tables an empty batch.
@@ -363,9 +378,9 @@ func uringMultishot(a *actor) {
 	peer := u.local(server)
 	u.ring.put(request{operation: opAccept, fd: int32(server), priority: multishot, userData: 9})
 	u.ring.enter(1, 0)
-	u.wanted("io_uring_submit", arguments{
-		"operation": int32(opAccept), "fd": int32(server), "flags": requestFlags(0), "user_data": uint64(9),
-	})
+	u.wanted("io_uring_submit", u.withDescriptor("fd", server, arguments{
+		"operation": int32(opAccept), "flags": requestFlags(0), "user_data": uint64(9),
+	}))
 	for i := range 2 {
 		client := u.actor.socket(unix.AF_INET, unix.SOCK_STREAM)
 		u.connect(client, peer)
@@ -379,9 +394,7 @@ func uringMultishot(a *actor) {
 		} else {
 			u.Uncounted = []string{"security_socket_accept"} // hooks see attempts, and only the kernel knows how many
 		}
-		u.wanted("socket_accept", arguments{
-			"sockfd": int32(server), "local_addr": peer.shown, "remote_addr": u.local(client).shown,
-		}).Return = accepted
+		u.accepted(server, client, accepted)
 	}
 }
 
