@@ -4,6 +4,7 @@
 # make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
 # make test-kernels   the tests in test/, on this kernel and on real ones in QEMU, two guests at once; see KERNELS
 # make kernels-table  the same, and write its results into docs/kernels.md
+# make budget     writes down what the verifier may spend on each program: on this kernel and on those of BUDGETS
 # make bench, make bench-counted   costs: on this kernel; by counting instructions in a guest
 # make lint       formatting, vet, staticcheck
 
@@ -17,7 +18,7 @@ KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: all build generate test race test-kernels kernels-table bench bench-counted lint clean
+.PHONY: all build generate test race test-kernels kernels-table budget bench bench-counted lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -66,6 +67,15 @@ test-kernels:
 
 kernels-table:
 	go run ./test/kernels -host -kernels $(KERNELS) -output docs/kernels.md
+
+BUDGETS ?= 5.10,6.1,6.12
+
+# The runner finds no results of events in this, and says so.
+budget:
+	go run ./test/kernels -host -kernels $(BUDGETS) -run TestNoProgramOutgrowsItsBudget -v > budget.log 2>&1 || true
+	grep -ao 'BUDGET [0-9].*' budget.log | cut -d' ' -f2- | sort -Vu > test/testdata/budget.golden
+	rm budget.log
+	cut -d' ' -f1 test/testdata/budget.golden | uniq -c
 
 bench:
 	go run ./test/bench

@@ -194,11 +194,12 @@ ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool compat)
 	return 0;
 }
 
-ONCE int put_user_sockaddr(struct event *e, u32 index, u64 address, u64 length)
+/* Not verified ONCE: where the kernel keeps the address, it is of a type, and a global function would not take it. */
+static __noinline int put_user_sockaddr(struct event *e, u32 index, u64 address, u64 length)
 {
 	u32 n = length > SOCKADDR_MAX ? SOCKADDR_MAX : length;
 
-	if (!e || !address || !n || tail_full(e, index))
+	if (!address || !n || tail_full(e, index))
 		return 0;
 	if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)address))
 		event_count(e->header.event, unreadable);
@@ -302,6 +303,16 @@ static __always_inline void exit_tails_from(void *ctx, const struct syscall_spec
 	}
 }
 
+/* exit_tail_position returns the position behind a tail in the syscall's list. */
+ONCE u32 exit_tail_position(const struct syscall_spec *spec, u32 tail)
+{
+	for (u32 i = 0; spec && i < SYSCALL_TAILS; i++) {
+		if (spec->exit[i] == tail)
+			return i + 1;
+	}
+	return SYSCALL_TAILS;
+}
+
 /* syscall_exited does what somebody needs after this syscall. */
 static __noinline int syscall_exited(void *ctx, const struct pt_regs *regs, long ret)
 {
@@ -357,10 +368,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 		spec = spec_behind(regs, spec);                                                    \
 		spec_args(regs, spec, compat, args);                                               \
 		name##_body(event_ids[spec->event & EVENTS_MASK], compat, args, ret);              \
-		for (u32 i = 0; i < SYSCALL_TAILS - 1; i++) {                                      \
-			if (spec->exit[i] == TAIL_##name)                                          \
-				exit_tails_from(ctx, spec, i + 1);                                 \
-		}                                                                                  \
+		exit_tails_from(ctx, spec, exit_tail_position(spec, TAIL_##name));                 \
 		return 0;                                                                          \
 	}                                                                                          \
 	static __always_inline void name##_body(u32 nr, bool compat, const u64 args[6], long ret)

@@ -167,19 +167,24 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 	struct container_group *container;
 	struct cred *cred;
 	struct event *e;
-	u8 lane, flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
+	u8 lane;
 
 	if (pid == own_pid && !unfiltered)
 		return NO_BUFFER;
-	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
-		flags = FLAG_IO_URING;
-		if (task_is_io_worker(task))
-			named = TASK(task, group_leader);
-	}
 	e = event_buffer(&lane);
 	if (!e) {
 		event_count(index, lost_no_buffer);
 		return NO_BUFFER;
+	}
+	/* Into memory as soon as it is known: what the verifier remembers of variables multiplies the ways through here. */
+	e->header.cpu = bpf_get_smp_processor_id();
+	e->header.lane = lane;
+	e->number = e->header.cpu * LANES + lane;
+	e->header.flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
+	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
+		e->header.flags = FLAG_IO_URING;
+		if (task_is_io_worker(task))
+			named = TASK(task, group_leader);
 	}
 	e->header.host_pid = pid;
 	e->header.host_tid = TASK(task, pid);
@@ -190,6 +195,8 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 		goto reject;
 	e->header.cgroup_id = task_cgroup_id(task);
 	container = group_container(e->header.cgroup_id);
+	if (container && container->state)
+		e->header.flags |= FLAG_CONTAINER_STARTED;
 	if (!unfiltered && !container_passes(container))
 		goto reject;
 	header_namespaces(&e->header, task);
@@ -202,12 +209,8 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 	e->header.present = 0;
 	e->header.truncated = 0;
 	e->header.event = index;
-	e->header.cpu = bpf_get_smp_processor_id();
 	e->header.rung = rung & ~BY_IO_URING;
-	e->header.flags = flags | (container && container->state ? FLAG_CONTAINER_STARTED : 0);
-	e->header.lane = lane;
 	e->header.size = args * sizeof(u64);
-	e->number = e->header.cpu * LANES + lane;
 	return e->number;
 
 reject:

@@ -98,6 +98,17 @@ func showCounted(r *report, release string, costs []cost) {
 	r.begin("the same with the tracer's own work, which is to read the events", columns...)
 	showLoops(r, costs, aimsOfAll, func(o operationCost) float64 { return o.Program + o.Tracer })
 	r.end()
+	r.begin("of the traced program: in BPF programs, as the kernel counts (bpf_stats)", columns...)
+	for _, c := range costs {
+		if c.Selection != untraced.name && c.Selection != floor.name {
+			row := []string{c.Selection}
+			for _, l := range loops {
+				row = append(row, fmt.Sprintf("%.0f", c.Loops[l.name].BPF))
+			}
+			r.row(row...)
+		}
+	}
+	r.end()
 	r.begin("the tracer", "instructions", "to ready", "aim", "per event as JSON", "aim", "lost")
 	for _, c := range costs {
 		if c.Selection == untraced.name || c.Selection == floor.name {

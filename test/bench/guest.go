@@ -27,6 +27,7 @@ type cost struct {
 // the events and to discard them.
 type operationCost struct {
 	Program, Tracer, Events float64
+	BPF                     float64 // of Program, what the kernel itself counts for BPF programs; more, because that costs too
 }
 
 // countedSelections are those of the table of peers in docs/performance.md.
@@ -78,6 +79,15 @@ func (s selection) count(w *worker) (cost, error) {
 		if c.Loops[l.name], err = countLoop(w, l, &events); err != nil {
 			return c, err
 		}
+	}
+	for _, l := range loops {
+		in, err := t.timeLoop(w, l, countedTimes[l.name])
+		if err != nil {
+			return c, err
+		}
+		o := c.Loops[l.name]
+		o.BPF = instructions(in.time) / float64(countedTimes[l.name])
+		c.Loops[l.name] = o
 	}
 	settle()
 	consume = jsonTo(null) // there is one CPU, and the reader sleeps
