@@ -67,6 +67,11 @@ func (t *Tracer) inherit() error {
 			a.Err = errors.Join(a.Err, source.Err)
 			a.Attached = a.Attached && source.Attached
 		}
+		for _, better := range e.Better {
+			if source := sources[better]; !source.Attached {
+				a.Err = errors.Join(a.Err, fmt.Errorf("says less: %w", source.Err))
+			}
+		}
 		if !a.Attached {
 			if err := t.giveUp(a); err != nil {
 				return err

@@ -118,6 +118,33 @@ func TestRefusedProgramCostsOneRung(t *testing.T) {
 	}
 }
 
+// Connections are seen without packets; only the names of addresses are missing.
+func TestARefusedSourceThatOnlyHelpsCostsNoEvent(t *testing.T) {
+	config := Config{Events: events.WithSources(named(t, "net_tcp_connect", "net_flow_tcp_begin", "net_packet_dns"))}
+	running, log, err := newRefused(t, config, "packet_out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := []string{"net_packet_base", "net_packet_dns"}
+	for _, a := range running.Attachments() {
+		says := ""
+		if a.Err != nil {
+			says = a.Err.Error()
+		}
+		switch name := a.Event.Name; {
+		case slices.Contains(lost, name) == a.Attached:
+			t.Errorf("%s: attached %t, error %v", name, a.Attached, a.Err)
+		case len(a.Event.Better) > 0 && !strings.Contains(says, "says less: load program packet_out"):
+			t.Errorf("%s: got error %q, want that it says less", name, says)
+		}
+	}
+	for _, name := range lost {
+		if !strings.Contains(log.String(), "event="+name) {
+			t.Errorf("no warning about %s: %s", name, log)
+		}
+	}
+}
+
 func TestRefusedDispatcherCostsOnlyWhatNeedsIt(t *testing.T) {
 	config := Config{Events: named(t, "openat", "security_file_open", "exit_group", "sched_process_exec")}
 	config.Without = []trace.Rung{trace.Fentry}
