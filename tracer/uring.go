@@ -47,7 +47,7 @@ func (l uringLayout) lacks(program string) error {
 	return nil
 }
 
-// findUringLayout looks it up in the kernel's types: the arguments changed in 5.16, 5.19, 6.4 and 6.15.
+// findUringLayout looks it up in the kernel's types: the arguments changed several times.
 func findUringLayout(types *btf.Spec) uringLayout {
 	l := uringLayout{submit: submitTracepoint}
 	submit, err := tracepointArguments(types, l.submit)
