@@ -79,6 +79,26 @@ func compatExecve(a *actor) {
 	a.int80("execve", m.string(file), m.strings(with, "true", "32"), m.strings(with, "F=5"))
 }
 
+func compatExecveat(a *actor) {
+	with, m := a.compat()
+	file := program(a)
+	w := a.want("execveat", arguments{
+		"dirfd": int32(unix.AT_FDCWD), "pathname": file, "argv": []string{"true", "32"}, "envp": []string{"F=6"}, "flags": int32(0),
+	})
+	w.Compat = true
+	a.send()
+	a.int80("execveat", cwd32, m.string(file), m.strings(with, "true", "32"), m.strings(with, "F=6"), 0)
+}
+
+// compatExecution is an exec by the 32-bit ABI of a program of 64 bits; what is told of it comes from the kernel.
+func compatExecution(a *actor) {
+	with, m := a.compat()
+	file := program(a)
+	a.wantExec(file, file, file, []string{"true", "32"}, []string{"F=7"})
+	a.send()
+	a.int80("execve", m.string(file), m.strings(with, "true", "32"), m.strings(with, "F=7"))
+}
+
 func compatStrings(a *actor) {
 	with, m := a.compat()
 	a.stringsThrough(with)

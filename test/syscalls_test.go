@@ -35,6 +35,8 @@ var syscallCases = []syscallCase{
 	{"32-bit success", "openat open pwrite64 truncate64 mmap2 mmap fadvise64_64 pipe setresuid16 umask", compatSuccess},
 	{"32-bit fork", "fork vfork clone clone3", compatForks},
 	{"32-bit execve", "execve", compatExecve},
+	{"32-bit execveat", "execveat", compatExecveat},
+	{"32-bit execution", "sched_process_exec", compatExecution},
 	{"32-bit strings", "openat open creat", compatStrings},
 	{"32-bit socket addresses", "connect bind sendto getsockname", compatAddresses},
 	{"32-bit socketcall", "socketcall socket bind connect listen accept getsockname sendto", compatSocketcall},

@@ -176,7 +176,7 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 		event_count(index, lost_no_buffer);
 		return NO_BUFFER;
 	}
-	/* Into memory as soon as it is known: what the verifier remembers of variables multiplies the ways through here. */
+	/* Into memory as soon as it is known: what the verifier remembers of variables multiplies the ways. */
 	e->header.cpu = bpf_get_smp_processor_id();
 	e->header.lane = lane;
 	e->number = e->header.cpu * LANES + lane;
