@@ -72,7 +72,6 @@ type ring struct {
 	tail, mask, array, state     uint32 // places in submissions
 	head, answerTail, answerMask uint32 // places in answers
 	list                         uint32
-	sent                         uint64
 }
 
 // newRing makes a ring of four requests, or skips where there is none.

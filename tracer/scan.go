@@ -57,7 +57,6 @@ type scanner struct {
 	module  *trace.Event // whose effect the next look shows
 	narrow  trace.Event  // the context of events without a cause
 	builder trace.Builder
-	stopped bool
 }
 
 // scanOpeners start the scan for each event that is declared as Scanned.
