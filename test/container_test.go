@@ -90,7 +90,7 @@ func TestContainersAreFilteredInTheKernel(t *testing.T) {
 			}
 			id := containerID(c.pid)
 			names := strings.NewReplacer("ID8", id[:60], "ID", id)
-			stop := collect(t, []*events.Event{events.TaskRename, events.ExistingContainer}, nil,
+			_, stop := collect(t, []*events.Event{events.TaskRename, events.ExistingContainer}, nil,
 				strings.Fields(names.Replace(row.flags))...)
 			c.release(0, nil)
 			c.finish()
@@ -182,7 +182,7 @@ func (c *collected) all() []*trace.Event {
 
 // collect traces the whole machine, with its containers, until stop, which waits until a condition holds.
 func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, flags ...string) (
-	stop func(holds func([]*trace.Event) bool) []*trace.Event,
+	seen *collected, stop func(holds func([]*trace.Event) bool) []*trace.Event,
 ) {
 	t.Helper()
 	f, err := filter.Parse(flags)
@@ -195,7 +195,8 @@ func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, 
 	}
 	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets})
 	ctx, cancel := context.WithCancel(t.Context())
-	seen, done := &collected{}, make(chan struct{})
+	seen = &collected{}
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for e := range tracker.Stage(running.Events(ctx)) {
@@ -212,7 +213,7 @@ func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, 
 		}
 	}
 	t.Cleanup(end) // if the test does not come so far
-	return func(holds func([]*trace.Event) bool) []*trace.Event {
+	return seen, func(holds func([]*trace.Event) bool) []*trace.Event {
 		t.Helper()
 		for limit := time.Now().Add(patience); !holds(seen.all()) && time.Now().Before(limit); {
 			time.Sleep(10 * time.Millisecond)

@@ -53,6 +53,8 @@ func (r *runtimeInterface) close() {
 	}
 }
 
+func (r *runtimeInterface) prepare(context.Context) error { return r.err }
+
 func (r *runtimeInterface) describe(ctx context.Context, id string) (Details, error) {
 	if d, ok := describeBundle(strings.Replace(r.bundle, "ID", id, 1), r.keys); ok {
 		return d, nil

@@ -49,6 +49,7 @@ func (d *docker) close() { d.http.CloseIdleConnections() }
 // inspected is what is used of Docker's description of a container, which is the same in its files and over its socket.
 type inspected struct {
 	ID, Name, Image string // Image is an id
+	ResolvConfPath  string // one of its files
 	Config          struct {
 		Image  string
 		Labels map[string]string
@@ -80,20 +81,24 @@ func (d *docker) describe(ctx context.Context, id string) (Details, error) {
 // dockerRoot is where Docker keeps its files unless it was told otherwise.
 const dockerRoot = "/var/lib/docker"
 
+// prepare asks where the engine keeps its files. That takes it long, and a container that is just starting it tells about
+// only when that is done: so this is asked ahead.
+func (d *docker) prepare(ctx context.Context) error {
+	var info struct{ DockerRootDir string }
+	err := d.get(ctx, "/info", &info)
+	d.root = info.DockerRootDir
+	return err
+}
+
 func (d *docker) inspect(ctx context.Context, id string) (c inspected, err error) {
 	if d.readContainer(cmp.Or(d.root, dockerRoot), id, &c) {
 		return c, nil
 	}
-	if d.root == "" {
-		var info struct{ DockerRootDir string }
-		if err := d.get(ctx, "/info", &info); err != nil {
-			return c, err
-		}
-		if d.root = info.DockerRootDir; d.readContainer(d.root, id, &c) {
-			return c, nil
-		}
+	err = d.get(ctx, "/containers/"+id+"/json", &c)
+	if root, _, ok := strings.Cut(c.ResolvConfPath, "/containers/"); ok && d.root == "" {
+		d.root = root // it did not answer in time before
 	}
-	return c, d.get(ctx, "/containers/"+id+"/json", &c)
+	return c, err
 }
 
 // readContainer reads what the engine wrote about a container before it started it.

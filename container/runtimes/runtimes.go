@@ -32,8 +32,10 @@ type Details struct {
 // Socket is where a runtime answers.
 type Socket struct{ Runtime, Path string }
 
-// source is a runtime. describe is called by one goroutine only.
+// source is a runtime, which one goroutine asks. It is prepared once, ahead of all questions; whether that worked, the
+// questions show.
 type source interface {
+	prepare(ctx context.Context) error
 	describe(ctx context.Context, id string) (Details, error)
 	close()
 }
@@ -189,6 +191,9 @@ func (c *Client) Close() {
 // run answers questions until the context ends.
 func (a *asked) run(ctx context.Context, answers chan<- Answer) {
 	defer a.source.close()
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	_ = a.source.prepare(limited)
+	cancel()
 	for {
 		select {
 		case <-ctx.Done():
