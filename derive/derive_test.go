@@ -8,7 +8,7 @@ import (
 )
 
 // elsewhere are derived by package container, which knows what they are about.
-var elsewhere = []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer}
+var elsewhere = []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched}
 
 func TestEveryDerivedEventIsMadeHere(t *testing.T) {
 	made := map[*events.Event]bool{}
