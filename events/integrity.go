@@ -75,7 +75,7 @@ func syscallName(abi ABI, number int) string {
 	return ""
 }
 
-const whenScanned = "It is looked at when Tracee starts, after a module was loaded, and every half minute. "
+const whenScanned = "It is looked at when Tracee starts, after a module comes or goes, and every half minute. "
 
 // Hooks that rootkits put into the kernel.
 var (
@@ -84,7 +84,7 @@ var (
 		From: []*Event{PrintSyscallTable},
 		Args: []trace.Field{{Name: "hooked_syscalls", Type: HookedSymbols, Doc: "syscalls, and the modules that replaced them"}},
 		Doc: "Which syscalls are not the kernel's own: their entry in the table of syscalls, or the first instruction of their " +
-			"function, leads out of the kernel's code. " + whenScanned + "There is an event at the start and after each module, even " +
+			"function, leads out of the kernel's code. " + whenScanned + "There is an event at the start and after each module that comes, even " +
 			"if the list is empty, and otherwise when the list changes. The owner is \"hidden\" if the kernel knows no module " +
 			"there. Kernels with x64_sys_call (6.9, and older ones with its backport) have the table, but do not use it.",
 	})
@@ -108,7 +108,7 @@ var (
 		}},
 		Doc: "Which functions behind /proc/net/tcp, tcp6, udp, udp6, raw and raw6 are not the kernel's own, as of rootkits that hide " +
 			"connections. They are taken from the open files, so it does not matter how they were replaced. " + whenScanned +
-			"There is an event at the start and after each module, even if nothing is hooked, and otherwise when that changes.",
+			"There is an event at the start and after each module that comes, even if nothing is hooked, and otherwise when that changes.",
 	})
 	HookedProcFops = declare(Event{
 		ID: 755, Name: "hooked_proc_fops",

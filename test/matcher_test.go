@@ -73,7 +73,7 @@ func matches(got, want any) error {
 		return m.match(got)
 	}
 	if empty(got) && empty(want) && reflect.TypeOf(got) == reflect.TypeOf(want) {
-		return nil // gob does not tell an empty slice from nil
+		return nil // gob does not tell an empty one from nil
 	}
 	if !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("got %#v, want %#v", got, want)
@@ -83,7 +83,7 @@ func matches(got, want any) error {
 
 func empty(value any) bool {
 	v := reflect.ValueOf(value)
-	return v.Kind() == reflect.Slice && v.Len() == 0
+	return (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
 }
 
 // endOf is a path of which only the end has to be there.

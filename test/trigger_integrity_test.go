@@ -107,6 +107,7 @@ func hookSyscallTable(a *actor) {
 	a.want("hooked_syscalls", arguments{
 		"hooked_syscalls": []trace.HookedSymbolData{{SymbolName: hookedCall, ModuleOwner: rootkitName}},
 	})
+	a.want("hooked_syscalls", arguments{"hooked_syscalls": []trace.HookedSymbolData{}}) // the module is gone
 }
 
 func hookSyscallTableHidden(a *actor) {
@@ -115,6 +116,7 @@ func hookSyscallTableHidden(a *actor) {
 	a.want("hooked_syscalls", arguments{
 		"hooked_syscalls": []trace.HookedSymbolData{{SymbolName: hookedCall, ModuleOwner: "hidden"}},
 	})
+	a.want("hooked_syscalls", arguments{"hooked_syscalls": []trace.HookedSymbolData{}})
 }
 
 func hookOneSyscall(a *actor) {
@@ -138,6 +140,7 @@ func hookSeqOps(a *actor) {
 			"tcp4_seq_ops_show": {SymbolName: "rootkit_show", ModuleOwner: rootkitName},
 		},
 	})
+	a.want("hooked_seq_ops", arguments{"hooked_seq_ops": map[string]trace.HookedSymbolData{}})
 }
 
 func hookProcFops(a *actor) {

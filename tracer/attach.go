@@ -177,7 +177,7 @@ func (t *Tracer) giveUp(a *Attachment) error {
 	if slices.Contains(t.config.Required, a.Event) {
 		return fmt.Errorf("event %s is not available on this kernel: %w", a.Event.Name, a.Err)
 	}
-	if a.Event == events.DoInitModule && t.onlyScans {
+	if slices.Contains(t.forScans, a.Event) {
 		return nil // nobody asked for it
 	}
 	t.log.Warn("event left out: not available on this kernel", "event", a.Event.Name, "reason", a.Err)

@@ -95,11 +95,15 @@ func (s *scanner) prepare() (err error) {
 	return err
 }
 
-// watchModules adds the event that tells of modules if something is to be looked for after each of them.
+// watchModules adds the events that tell of modules if something is to be looked for after each of them.
 func (t *Tracer) watchModules() {
-	scanned := func(e *events.Event) bool { return e.Scanned }
-	if slices.ContainsFunc(t.config.Events, scanned) && !slices.Contains(t.config.Events, events.DoInitModule) {
-		t.config.Events, t.onlyScans = append(t.config.Events, events.DoInitModule), true
+	if !slices.ContainsFunc(t.config.Events, func(e *events.Event) bool { return e.Scanned }) {
+		return
+	}
+	for _, e := range []*events.Event{events.DoInitModule, events.ModuleFree} {
+		if !slices.Contains(t.config.Events, e) {
+			t.config.Events, t.forScans = append(t.config.Events, e), append(t.forScans, e)
+		}
 	}
 }
 
@@ -117,21 +121,29 @@ func (s *scanner) Close() error {
 	return errors.Join(errs...)
 }
 
-// watch passes events on, and looks after each that tells of a module.
+// watch passes events on, and looks after each that tells of a module: what it has done when it comes, and what of that
+// is gone when it goes.
 func (s *scanner) watch(yield func(*trace.Event) bool) func(*trace.Event) bool {
 	if len(s.scans) == 0 {
 		return yield
 	}
 	return func(e *trace.Event) bool {
-		if e.EventID != events.DoInitModule.ID {
+		comes := e.EventID == events.DoInitModule.ID
+		if !comes && e.EventID != events.ModuleFree.ID {
 			return yield(e)
 		}
 		module := e.Clone() // a consumer may change what it is given
 		if !yield(e) {
 			return false
 		}
-		s.module, s.next = module, time.Now().Add(afterModule)
-		return s.look(true, yield)
+		s.module = module
+		wanted := s.look(comes, yield)
+		if comes {
+			s.next = time.Now().Add(afterModule)
+		} else {
+			s.module = nil
+		}
+		return wanted
 	}
 }
 

@@ -79,7 +79,7 @@ type Tracer struct {
 	eventNames  map[string]string // see eventOf
 	rungErrors  map[trace.Rung]error
 	scanner     *scanner
-	onlyScans   bool // want to know about modules
+	forScans    []*events.Event // selected for the scanner alone
 	uring       uringTable
 	existing    []cgroup.Group // of containers that were there at the start
 	reader      *reader
