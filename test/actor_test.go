@@ -72,7 +72,7 @@ type actor struct {
 var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
-		triggerActions(), syscallActions(), floodActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
+		triggerActions(), syscallActions(), floodActions(), throngActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
 		uringActions(), containerActions(), truthActions(), integrityActions(), packetActions(), existingActions(),
 	} {
 		maps.Copy(all, table)
