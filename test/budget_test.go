@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,11 @@ func kernelSeries(t *testing.T) string {
 	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%d.%d", major, minor)
+	series := fmt.Sprintf("%d.%d", major, minor)
+	if runtime.GOARCH != "amd64" { // other registers, and so other programs
+		series += "-" + runtime.GOARCH
+	}
+	return series
 }
 
 // budget reads what the programs may cost on a kernel.
