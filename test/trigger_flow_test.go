@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -120,11 +121,11 @@ func requestOfAnother(a *actor) {
 	buffer := make([]byte, 100)
 	at := uintptr(unsafe.Pointer(&buffer[0]))
 	pid := a.must(unix.SYS_CLONE, uintptr(unix.SIGCHLD))
-	if pid == 0 { // nothing of Go's runtime works here
-		fd := uintptr(raw(unix.SYS_ACCEPT, uintptr(listener), 0, 0))
-		raw(unix.SYS_WRITE, uintptr(pipe[1]), at, 1)
-		raw(unix.SYS_READ, fd, at, 100)
-		raw(unix.SYS_EXIT_GROUP, 0)
+	if pid == 0 { // nothing of Go's runtime works here, where functions may look for other work to do
+		fd, _, _ := syscall.RawSyscall(unix.SYS_ACCEPT, uintptr(listener), 0, 0)
+		syscall.RawSyscall(unix.SYS_WRITE, uintptr(pipe[1]), at, 1)
+		syscall.RawSyscall(unix.SYS_READ, fd, at, 100)
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 	a.must(unix.SYS_READ, uintptr(pipe[0]), at, 1)
 	a.write(client, request)
@@ -145,10 +146,11 @@ func responseOfAnother(a *actor) {
 	from, to := port(a.local(client)), port(a.local(server))
 	const response = "HTTP/1.0 204 No Content\r\n\r\n"
 	text := cString(response)
+	length := uintptr(len(response))
 	pid := a.must(unix.SYS_CLONE, uintptr(unix.SIGCHLD))
-	if pid == 0 { // nothing of Go's runtime works here
-		raw(unix.SYS_WRITE, uintptr(server), text, uintptr(len(response)))
-		raw(unix.SYS_EXIT_GROUP, 0)
+	if pid == 0 { // nothing of Go's runtime works here, where functions may look for other work to do
+		syscall.RawSyscall(unix.SYS_WRITE, uintptr(server), text, length)
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 	a.must(unix.SYS_WAIT4, uintptr(pid), 0, 0, 0)
 	for i := range 2 {
