@@ -1,8 +1,9 @@
 // Package kmem reads the memory of the kernel, for those who check it.
 //
 // Start from Open. A Reader is a BPF program that copies what it is asked for, run by reading from an iterator: of the
-// ways to run a program at will that is the one which every kernel since 5.8 has, and which lockdown=integrity allows. Reads that fail are told one by one; nothing that is not mapped is touched. A question costs
-// some microseconds, and Max of them are asked at once. A Reader is for one goroutine. It changes nothing in the kernel.
+// ways to run a program at will that is the one which every kernel since 5.8 has, and which lockdown=integrity allows.
+// Reads that fail are told one by one; nothing that is not mapped is touched. A question costs some microseconds, and Max
+// of them are asked at once. A Reader is for one goroutine. It changes nothing in the kernel.
 package kmem
 
 import (
