@@ -104,6 +104,7 @@ const (
 	TraceeMapUringDescriptors                      = "uring_descriptors"
 	TraceeMapUringNames                            = "uring_names"
 	TraceeMapUringRequests                         = "uring_requests"
+	TraceeMapUringSecondWords                      = "uring_second_words"
 	TraceeMapUringTails                            = "uring_tails"
 	TraceeMapUringUnansweredTails                  = "uring_unanswered_tails"
 	TraceeProgKernelWriteFexit                     = "__kernel_write_fexit"
@@ -712,6 +713,7 @@ type TraceeMapSpecs struct {
 	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
 	UringNames           *ebpf.MapSpec `ebpf:"uring_names"`
 	UringRequests        *ebpf.MapSpec `ebpf:"uring_requests"`
+	UringSecondWords     *ebpf.MapSpec `ebpf:"uring_second_words"`
 	UringTails           *ebpf.MapSpec `ebpf:"uring_tails"`
 	UringUnansweredTails *ebpf.MapSpec `ebpf:"uring_unanswered_tails"`
 }
@@ -787,6 +789,7 @@ type TraceeMaps struct {
 	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
 	UringNames           *ebpf.Map `ebpf:"uring_names"`
 	UringRequests        *ebpf.Map `ebpf:"uring_requests"`
+	UringSecondWords     *ebpf.Map `ebpf:"uring_second_words"`
 	UringTails           *ebpf.Map `ebpf:"uring_tails"`
 	UringUnansweredTails *ebpf.Map `ebpf:"uring_unanswered_tails"`
 }
@@ -814,6 +817,7 @@ func (m *TraceeMaps) Close() error {
 		m.UringDescriptors,
 		m.UringNames,
 		m.UringRequests,
+		m.UringSecondWords,
 		m.UringTails,
 		m.UringUnansweredTails,
 	)

@@ -38,6 +38,7 @@ const (
 	TraceeWithoutCallbacksMapUringDescriptors                      = "uring_descriptors"
 	TraceeWithoutCallbacksMapUringNames                            = "uring_names"
 	TraceeWithoutCallbacksMapUringRequests                         = "uring_requests"
+	TraceeWithoutCallbacksMapUringSecondWords                      = "uring_second_words"
 	TraceeWithoutCallbacksMapUringTails                            = "uring_tails"
 	TraceeWithoutCallbacksMapUringUnansweredTails                  = "uring_unanswered_tails"
 	TraceeWithoutCallbacksProgKernelWriteFexit                     = "__kernel_write_fexit"
@@ -642,6 +643,7 @@ type TraceeWithoutCallbacksMapSpecs struct {
 	UringDescriptors     *ebpf.MapSpec `ebpf:"uring_descriptors"`
 	UringNames           *ebpf.MapSpec `ebpf:"uring_names"`
 	UringRequests        *ebpf.MapSpec `ebpf:"uring_requests"`
+	UringSecondWords     *ebpf.MapSpec `ebpf:"uring_second_words"`
 	UringTails           *ebpf.MapSpec `ebpf:"uring_tails"`
 	UringUnansweredTails *ebpf.MapSpec `ebpf:"uring_unanswered_tails"`
 }
@@ -717,6 +719,7 @@ type TraceeWithoutCallbacksMaps struct {
 	UringDescriptors     *ebpf.Map `ebpf:"uring_descriptors"`
 	UringNames           *ebpf.Map `ebpf:"uring_names"`
 	UringRequests        *ebpf.Map `ebpf:"uring_requests"`
+	UringSecondWords     *ebpf.Map `ebpf:"uring_second_words"`
 	UringTails           *ebpf.Map `ebpf:"uring_tails"`
 	UringUnansweredTails *ebpf.Map `ebpf:"uring_unanswered_tails"`
 }
@@ -744,6 +747,7 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 		m.UringDescriptors,
 		m.UringNames,
 		m.UringRequests,
+		m.UringSecondWords,
 		m.UringTails,
 		m.UringUnansweredTails,
 	)

@@ -58,6 +58,14 @@ struct {
 	__type(value, s32);
 } uring_descriptors SEC(".maps");
 
+/* What the kernel may write over in a request, by its address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, URING_KEPT);
+	__type(key, u64);
+	__type(value, u64);
+} uring_second_words SEC(".maps");
+
 /* By what its caller knows a request, where the kernel tells of an answer by that alone. */
 struct uring_key {
 	u64 ring;
@@ -200,6 +208,11 @@ static __always_inline void request_keep(struct io_kiocb *req, const struct urin
 		s32 fd = request_fd(req);
 
 		bpf_map_update_elem(&uring_descriptors, &key, &fd, BPF_ANY);
+	}
+	if (request_is_overwritten()) {
+		u64 word = request_second_word(req);
+
+		bpf_map_update_elem(&uring_second_words, &key, &word, BPF_ANY);
 	}
 	if (uring_answer == URING_BY_USER_DATA || READ(req, opcode) == IORING_OP_ACCEPT)
 		bpf_map_update_elem(&uring_requests, &by, &key, BPF_ANY);
@@ -355,6 +368,18 @@ static __always_inline struct uring_names *request_names_kept(struct io_kiocb *r
 	u64 key = (u64)req;
 
 	return bpf_map_lookup_elem(&uring_names, &key);
+}
+
+/* request_argument returns an argument that lies in the second word of a request, as it was submitted. */
+#define request_argument(req, type, field)                                         \
+	(request_is_overwritten() ? request_second_word_kept(req) : (u64)READ((type *)(req), field))
+
+static __always_inline u64 request_second_word_kept(struct io_kiocb *req)
+{
+	u64 key = (u64)req;
+	u64 *word = bpf_map_lookup_elem(&uring_second_words, &key);
+
+	return word ? *word : request_second_word(req);
 }
 
 #define put_request_fd(e, setter, req)                                            \

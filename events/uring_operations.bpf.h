@@ -89,15 +89,28 @@ URING_TAIL(do_truncate_uring)
 	event_submit(e, 0);
 }
 
-/* request_start finds where in its file a transfer began. */
-static __always_inline u64 request_start(struct io_kiocb *req, struct file *file, s64 moved)
+/*
+ * request_start finds where in its file a transfer began. A request that does not tell its end any more tells what was
+ * asked for; where the kernel chose, at the end of a file that only grows or (-1) at its position, the file tells.
+ */
+static __always_inline u64 request_start(struct io_kiocb *req, struct file *file, u32 mode, s64 moved)
 {
+	struct inode *inode;
+	s64 asked;
+
 	if (READ(file, f_mode) & FMODE_STREAM)
 		return 0;
-	return transfer_start(READ((struct io_rw *)req, kiocb.ki_pos), moved);
+	if (!request_is_overwritten())
+		return transfer_start(READ((struct io_rw *)req, kiocb.ki_pos), moved);
+	if (mode == FMODE_PWRITE && READ(file, f_flags) & O_APPEND) {
+		inode = READ(file, f_inode);
+		return transfer_start(READ(inode, i_size), moved);
+	}
+	asked = request_argument(req, struct io_rw, kiocb.ki_pos);
+	return asked == -1 ? transfer_start(READ(file, f_pos), moved) : asked;
 }
 
-#define TRANSFER_URING(what)                                                                            \
+#define TRANSFER_URING(what, mode)                                                                      \
 	URING_TAIL(what##_uring)                                                                        \
 	{                                                                                               \
 		struct file *file = READ(req, file);                                                    \
@@ -105,20 +118,20 @@ static __always_inline u64 request_start(struct io_kiocb *req, struct file *file
 		if (file)                                                                               \
 			what##_transfer(RUNG_TRACEPOINT | BY_IO_URING, file,                           \
 					READ((struct io_rw *)req, len),                                 \
-					request_start(req, file, ret), ret);                           \
+					request_start(req, file, mode, ret), ret);                     \
 	}
 
-TRANSFER_URING(vfs_read)
-TRANSFER_URING(vfs_readv)
-TRANSFER_URING(vfs_write)
-TRANSFER_URING(vfs_writev)
+TRANSFER_URING(vfs_read, FMODE_PREAD)
+TRANSFER_URING(vfs_readv, FMODE_PREAD)
+TRANSFER_URING(vfs_write, FMODE_PWRITE)
+TRANSFER_URING(vfs_writev, FMODE_PWRITE)
 
 URING_TAIL(magic_write_uring)
 {
 	u64 buffer = READ((struct io_rw *)req, addr), length = READ((struct io_rw *)req, len);
 	struct file *file = READ(req, file);
 
-	if (ret <= 0 || !file || !file_is_regular(file) || request_start(req, file, ret) != 0)
+	if (ret <= 0 || !file || !file_is_regular(file) || request_start(req, file, FMODE_PWRITE, ret) != 0)
 		return;
 	if (READ(req, opcode) == IORING_OP_WRITEV)
 		buffer = vector_buffer(task_in_compat_syscall(task_current()), buffer, &length);
@@ -216,7 +229,7 @@ static __always_inline struct socket *request_socket(struct io_kiocb *req)
 /* A caller of 32 bits has other structs. */
 URING_TAIL(netfilter_change_uring)
 {
-	u64 bytes = (u64)READ((struct io_sr_msg *)req, buf), vector = 0;
+	u64 bytes = request_argument(req, struct io_sr_msg, buf), vector = 0;
 	struct socket *socket = request_socket(req);
 	u8 operation = READ(req, opcode);
 
@@ -259,7 +272,8 @@ URING_TAIL(security_socket_create_uring)
 static __always_inline void put_connect_address(struct event *e, struct io_kiocb *req)
 {
 	/* verifier: not by a plain load, which gives a typed pointer; a global function takes a number */
-	u64 address = (u64)BPF_CORE_READ((struct io_connect *)req, addr);
+	u64 address = request_is_overwritten() ? request_second_word_kept(req) :
+						 (u64)BPF_CORE_READ((struct io_connect *)req, addr);
 
 	put_caller_address(e, security_socket_connect_remote_addr, address,
 			   READ((struct io_connect *)req, addr_len));

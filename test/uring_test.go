@@ -247,6 +247,8 @@ func (u *uringActor) files() {
 	list, count := vector("first", "second")
 	transfer("vfs_writev", "vlen", 2, 0, u.about(request{operation: opWritev, fd: int32(fd), address: address(list), length: uint32(count)}))
 	magic("first", 11)
+	end := u.open(path, unix.O_APPEND|unix.O_WRONLY, 0)
+	transfer("vfs_write", "count", 5, 11, u.about(request{operation: opWrite, fd: int32(end), address: address(text), length: 5}))
 	room := address(keep(new([64]byte)))
 	transfer("vfs_read", "count", 4, 2, u.about(request{operation: opRead, fd: int32(fd), address: room, length: 4, offset: 2}))
 	u.actor.must(unix.SYS_LSEEK, uintptr(fd), 3, 0)

@@ -115,6 +115,9 @@ func (l uringLayout) prepare(spec *ebpf.CollectionSpec, selected []*events.Event
 		spec.Maps["uring_names"].MaxEntries = uringNamesKept
 		spec.Maps["uring_descriptors"].MaxEntries = uringKept
 		spec.Maps["uring_requests"].MaxEntries = uringKept
+		if l.answer == events.UringByUserData {
+			spec.Maps["uring_second_words"].MaxEntries = uringKept
+		}
 	}
 	return nil
 }

@@ -119,6 +119,13 @@ struct io_kiocb___user_data {
 	u64 user_data;
 };
 
+/* Until 5.15 the kernel may write the answer over the second word of the arguments. */
+struct io_kiocb___overwritten {
+	struct {
+		u32 cflags;
+	} compl;
+};
+
 /* Files that a ring keeps without descriptors: an array of words, or of nodes since 6.13. */
 struct io_fixed_file {
 	unsigned long file_ptr;
@@ -191,6 +198,21 @@ static __always_inline bool request_has_fd(void)
 static __always_inline s32 request_fd(struct io_kiocb *req)
 {
 	return request_has_fd() ? READ((struct io_kiocb___cqe *)req, cqe.fd) : -1;
+}
+
+/* request_is_overwritten says that the second word of a request's arguments may be gone when it is answered. */
+static __always_inline bool request_is_overwritten(void)
+{
+	return bpf_core_field_exists(((struct io_kiocb___overwritten *)0)->compl.cflags);
+}
+
+static __always_inline u64 request_second_word(struct io_kiocb *req)
+{
+	u64 word = 0;
+
+	if (request_is_overwritten())
+		bpf_core_read(&word, sizeof(word), &((struct io_kiocb___overwritten *)req)->compl.cflags);
+	return word;
 }
 
 #define FILE_POINTER_MASK (~7UL) /* the low bits say what kind of file it is */
