@@ -92,8 +92,8 @@ func (r *argumentRule) judgeNamed(a trace.Arg) bool {
 	r.signed.judge(n, &v)
 	r.unsigned.judge(uint64(n), &v)
 	r.texts.judge(decimal, &v)
-	if r.t.Text != nil {
-		r.texts.judge(r.t.Text(uint64(n)), &v)
+	if name, ok := a.Symbol(); ok {
+		r.texts.judge(name, &v)
 	}
 	return v.argument()
 }

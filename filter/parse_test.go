@@ -150,7 +150,7 @@ func TestParseErrors(t *testing.T) {
 		"event=", "event>a", "event=openatt", "event=bl*ah", "event=print_syscall_table", "event!=clonee", "event=zzzzzzzz",
 		"set=defualt", "set!=nothing", "set=",
 		"open.", "open.=1", ".pathname=a", "blabla.bla=5", "openatt.pathname=a", "open.bla=5", "open.pathname.x=5",
-		"getpid.bla=5", "openat.pathname", "openat.pathname=", "openat.pathname>a", "openat.dirfd=abc",
+		"getpid.bla=5", "openat.pathname", "openat.pathname=", "openat.pathname>a", "close.fd=abc",
 		"openat.dirfd=4294967296", "openat.dirfd<A", "openat.flags<O_CREAT", "openat.flags=1O",
 		"close.fd>1*", "bpf.attr=x",
 		".retval=0", "open.retvall=0", "open.retval", "open.retval=x", "open.retval=1*", "blabla.retval=0",

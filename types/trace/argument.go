@@ -84,15 +84,37 @@ func (a Arg) Type() *Type { return a.event.schema.Fields[a.index].Type }
 // Truncated reports whether the value is not whole: it was cut, or only the caller says so, or the path leads nowhere.
 func (a Arg) Truncated() bool { return a.event.truncated&(1<<a.index) != 0 }
 
-// parsed reports whether the argument is shown in its textual form.
-func (a Arg) parsed() bool {
-	return a.event.ParseArguments && (a.Type().Text != nil || a.Type().Kind == Pointer)
+// symbol is Symbol if that is to be shown.
+func (a Arg) symbol() (text string, ok bool) {
+	if !a.event.ParseArguments {
+		return "", false
+	}
+	return a.Symbol()
+}
+
+// Symbol returns the form that parse-arguments gives to a value which has names, if there is one.
+func (a Arg) Symbol() (text string, ok bool) {
+	t := a.Type()
+	switch {
+	case t.TextIn != nil:
+		text = t.TextIn(uint64(a.Int()), a.event)
+	case t.Text != nil:
+		text = t.Text(uint64(a.Int()))
+	default:
+		return "", false
+	}
+	return text, text != "" || !t.Partial
+}
+
+// hexadecimal reports whether the argument is an address that is shown as parse-arguments shows it.
+func (a Arg) hexadecimal() bool {
+	return a.event.ParseArguments && a.Type().Kind == Pointer && a.Type().Text == nil
 }
 
 // TypeName returns the name of the type as it is shown, which parse-arguments changes to "string" for values that it
 // turns into names.
 func (a Arg) TypeName() string {
-	if a.event.ParseArguments {
+	if _, ok := a.symbol(); ok {
 		return a.Type().parsedName()
 	}
 	return a.Type().Name
@@ -141,7 +163,13 @@ func viewString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len
 func viewBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // HasText reports whether the argument is a string, or is shown as one because of ParseArguments.
-func (a Arg) HasText() bool { return a.Type().Kind == String || a.parsed() }
+func (a Arg) HasText() bool {
+	if a.Type().Kind == String || a.hexadecimal() {
+		return true
+	}
+	_, ok := a.symbol()
+	return ok
+}
 
 // Text returns the argument as a string: a string as it is, a number in the form of parse-arguments when that applies,
 // and everything else as Go prints its v0.8 value. For strings it does not copy: keep the result no longer than the
@@ -168,8 +196,11 @@ func (a Arg) Sockaddr() SocketAddress { return parseSockaddr(a.Raw()) }
 // Value decodes the argument into v0.8's Go value: int32, uint64, string, []string, map[string]string …
 func (a Arg) Value() any {
 	t, v := a.Type(), a.Uint()
-	if a.parsed() {
-		return string(a.AppendText(nil))
+	if text, ok := a.symbol(); ok {
+		return text
+	}
+	if a.hexadecimal() {
+		return string(a.appendHexadecimal(nil))
 	}
 	switch t.Kind {
 	case Bool:

@@ -123,7 +123,7 @@ func (w *GobWriter) Write(e *Event) error {
 
 // gobValue is the value of an argument as a type that gob knows.
 func gobValue(a Arg) any {
-	if a.Type().Kind != Document || a.parsed() {
+	if a.Type().Kind != Document {
 		return a.Value()
 	}
 	if decode, ok := documentTypes[a.Type().Name]; ok {

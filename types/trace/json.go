@@ -183,12 +183,12 @@ func (a Arg) AppendJSON(b []byte) []byte {
 }
 
 func (a Arg) appendJSON(b []byte, prefix *jsonPrefix) []byte {
-	if a.event.ParseArguments {
-		b = append(b, prefix.parsed...)
+	if text, ok := a.symbol(); ok {
+		b = appendJSONString(append(b, prefix.parsed...), text)
 	} else {
-		b = append(b, prefix.plain...)
+		b = a.appendJSONPlain(append(b, prefix.plain...))
 	}
-	return append(a.AppendJSONValue(b), '}')
+	return append(b, '}')
 }
 
 // MarshalJSON is AppendJSON for encoding/json.
@@ -196,11 +196,18 @@ func (a Arg) MarshalJSON() ([]byte, error) { return a.AppendJSON(nil), nil }
 
 // AppendJSONValue appends the value of the argument alone, as it stands in JSON.
 func (a Arg) AppendJSONValue(b []byte) []byte {
-	t := a.Type()
-	if a.parsed() {
-		return a.appendParsedJSON(b)
+	if text, ok := a.symbol(); ok {
+		return appendJSONString(b, text)
 	}
-	switch t.Kind {
+	return a.appendJSONPlain(b)
+}
+
+// appendJSONPlain appends a value that has no textual form.
+func (a Arg) appendJSONPlain(b []byte) []byte {
+	if a.hexadecimal() {
+		return append(a.appendHexadecimal(append(b, '"')), '"')
+	}
+	switch a.Type().Kind {
 	case String:
 		return appendJSONString(b, a.text())
 	case Strings:
@@ -233,13 +240,4 @@ func (a Arg) appendJSONNumber(b []byte) []byte {
 	default:
 		return appendUint(b, a.Uint())
 	}
-}
-
-// appendParsedJSON appends the parse-arguments form; the caller has checked that there is one.
-func (a Arg) appendParsedJSON(b []byte) []byte {
-	if t := a.Type(); t.Text != nil {
-		return appendJSONString(b, t.Text(uint64(a.Int())))
-	}
-	b = strconv.AppendUint(append(b, `"0x`...), a.Uint(), 16)
-	return append(b, '"')
 }

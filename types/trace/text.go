@@ -9,8 +9,11 @@ import (
 // AppendText appends the argument as the table shows it: Go's %v of the v0.8 value, or its parse-arguments form.
 func (a Arg) AppendText(b []byte) []byte {
 	t := a.Type()
-	if a.parsed() {
-		return a.appendParsed(b)
+	if text, ok := a.symbol(); ok {
+		return append(b, text...)
+	}
+	if a.hexadecimal() {
+		return a.appendHexadecimal(b)
 	}
 	switch t.Kind {
 	case String:
@@ -32,11 +35,7 @@ func (a Arg) AppendText(b []byte) []byte {
 	}
 }
 
-// appendParsed appends the parse-arguments form; the caller has checked that there is one.
-func (a Arg) appendParsed(b []byte) []byte {
-	if t := a.Type(); t.Text != nil {
-		return append(b, t.Text(uint64(a.Int()))...)
-	}
+func (a Arg) appendHexadecimal(b []byte) []byte {
 	return strconv.AppendUint(append(b, "0x"...), a.Uint(), 16)
 }
 

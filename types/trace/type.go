@@ -39,6 +39,12 @@ type Type struct {
 	// An empty result means the value is unknown to the table.
 	Text func(value uint64) string
 
+	// TextIn is Text for values that mean what another argument of their event says; it goes before Text.
+	TextIn func(value uint64, e *Event) string
+
+	// Partial says that only some values have a form in text. One for which Text or TextIn answers "" stays a number.
+	Partial bool
+
 	// KeepName says that the type keeps its name when Text is applied; otherwise it becomes "string", as in v0.8.
 	KeepName bool
 }
