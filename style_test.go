@@ -430,6 +430,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	for _, generator := range [][]string{
 		{"./events/gen", root},
 		{"./filter/gen", filepath.Join(root, "bpf/gen/filters.h")},
+		{"./events/symbols", "events/symbols.txt", filepath.Join(root, "symbols.go")},
 	} {
 		if output, err := exec.Command("go", append([]string{"run"}, generator...)...).CombinedOutput(); err != nil {
 			t.Fatalf("go run %s: %v\n%s", strings.Join(generator, " "), err, output)
@@ -437,6 +438,13 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	}
 	for _, dir := range []string{"bpf/gen", "docs/events"} {
 		compareTrees(t, filepath.Join(root, dir), dir)
+	}
+	want, err := os.ReadFile(filepath.Join(root, "symbols.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile("events/symbols.go"); err != nil || !bytes.Equal(got, want) {
+		t.Error("events/symbols.go is stale: run make generate")
 	}
 }
 

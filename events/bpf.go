@@ -28,7 +28,7 @@ var (
 		Sets:  []Set{LSMHooks},
 		Hooks: lsmHook("bpf_prog", sysExit("security_bpf_prog_exit", "bpf")),
 		Args: []trace.Field{
-			{Name: "type", Type: Int, Doc: "BPF_PROG_TYPE_*"},
+			{Name: "type", Type: BPFProgramType},
 			{Name: "name", Type: Str},
 			{Name: "id", Type: U32},
 			{Name: "load", Type: Bool, Doc: "the program is new: the syscall is BPF_PROG_LOAD"},
@@ -41,7 +41,7 @@ var (
 		Sets:  []Set{System},
 		Hooks: Ladder{sysExit("bpf_attach", "bpf", "ioctl", "setsockopt")},
 		Args: []trace.Field{
-			{Name: "prog_type", Type: Int, Doc: "BPF_PROG_TYPE_*"},
+			{Name: "prog_type", Type: BPFProgramType},
 			{Name: "prog_name", Type: Str},
 			{Name: "prog_id", Type: U32},
 			{Name: "symbol_name", Type: Str, Doc: "function or raw tracepoint; absent for uprobes, perf tracepoints, and what has no name"},

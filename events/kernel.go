@@ -23,7 +23,7 @@ var (
 			{Name: "pathname", Type: Str},
 			{Name: "argv", Type: StrArray},
 			{Name: "envp", Type: StrArray},
-			{Name: "wait", Type: Int, Doc: "UMH_*: 0 not at all, 1 for the exec, 2 for the end; absent on the rung tracepoint"},
+			{Name: "wait", Type: named(Int, helperWaits), Doc: "0 not at all, 1 for the exec, 2 for the end; absent on the rung tracepoint"},
 		},
 		Doc: "The kernel starts a program by itself: a core dump handler, modprobe, a release agent. The context is that " +
 			"of who caused it, and on the rung tracepoint that of the new process.",

@@ -12,7 +12,7 @@ var (
 			{Name: "dev_name", Type: Str, Doc: "what to mount, as the caller gave it"},
 			{Name: "path", Type: Str, Doc: "where; resolved by the kernel"},
 			{Name: "type", Type: Str, Doc: "of the file system; absent when the caller gave none"},
-			{Name: "flags", Type: ULong},
+			{Name: "flags", Type: MountFlags},
 		},
 		Doc:    "Something is about to be mounted, or the flags of a mount to be changed, by mount.",
 		Unseen: unseenPath,
@@ -24,7 +24,7 @@ var (
 		Args: []trace.Field{
 			{Name: "mountpoint", Type: Str, Doc: "resolved by the kernel"},
 			{Name: "type", Type: Str, Doc: "of the file system"},
-			{Name: "flags", Type: Int},
+			{Name: "flags", Type: flagged(Int, umountFlags)},
 		},
 		Doc:    "A mount is about to be taken away.",
 		Unseen: unseenPath + " The type is absent.",

@@ -18,7 +18,7 @@ var (
 		Args: []trace.Field{
 			{Name: "family", Type: SocketDomain},
 			{Name: "type", Type: SocketType},
-			{Name: "protocol", Type: Int, Doc: "as the caller gave it"},
+			{Name: "protocol", Type: SocketProtocol, Doc: "as the caller gave it"},
 			{Name: "kern", Type: Int, Doc: "1 for a socket of the kernel's own"},
 		},
 		Doc:    "A socket is created.",

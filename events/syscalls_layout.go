@@ -29,7 +29,7 @@ func (e *Event) Registers(abi ABI) []Register {
 }
 
 // alwaysWide reports whether values of the type have 64 bits in 32-bit ABIs too. Off does not: there it is a word.
-func alwaysWide(t *trace.Type) bool { return t == Off64 || t == LOff || t == U64 }
+func alwaysWide(t *trace.Type) bool { return t == Off64 || t == LOff || t == U64 || t == FanotifyMask }
 
 // ArgumentBlock reports whether the only argument that an ABI passes is the address of an array of words, which are the
 // arguments proper.

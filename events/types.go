@@ -88,32 +88,68 @@ func pointer(name string) *trace.Type { return &trace.Type{Name: name, Kind: tra
 
 // Types with a textual form for parse-arguments.
 var (
-	AccessMode     = text(Int, accessModeText)
-	AlertT         = keepName(text(U32, alertText))
-	BPFCmd         = text(Int, bpfCommandText)
-	CapabilityT    = text(Int, capabilityText)
-	CloneFlags     = text(ULong, cloneFlagsText)
-	ExecveatFlags  = text(Int, execveatFlagsText)
-	FileTypeU      = text(UModeT, fileTypeText)
-	GetSockoptName = text(Int, getSockoptText)
-	InodeMode      = text(ModeT, inodeModeText)
-	InodeModeU     = text(UModeT, inodeModeText)
-	KernelReadType = text(Int, kernelReadText)
-	OpenFlags      = text(Int, openFlagsText)
-	PrctlOption    = text(Int, prctlOptionText)
-	ProtFlags      = text(Int, protectionText)
-	PtraceRequest  = text(Long, ptraceRequestText)
-	SocketDomain   = text(Int, socketDomainText)
-	SocketType     = text(Int, socketTypeText)
-	SockoptLevel   = text(Int, sockoptLevelText)
-	SockoptName    = text(Int, setSockoptText)
-	SyscallNumber  = keepName(text(Int, syscallText))
-	UringOperation = text(Int, uringOperationText)
+	AccessMode      = flagged(Int, accessModes)
+	AlertT          = keepName(text(U32, alertText))
+	BPFCmd          = named(Int, bpfCommands)
+	BPFProgramType  = named(Int, bpfProgramTypes)
+	CapabilityT     = named(Int, capabilities)
+	Clock           = named(ClockIDT, clocks)
+	CloneFlags      = text(ULong, cloneFlagsText)
+	ConstClock      = named(ConstClockIDT, clocks)
+	DirFD           = perhapsNamed(Int, directories) // a descriptor of a directory
+	ExecveatFlags   = flagged(Int, execveatFlags)
+	FcntlArg        = partly(ULong, fileArgumentText)
+	FcntlCmd        = named(Int, fileCommands)
+	FanotifyMask    = flagged(U64, fanotifyMask)
+	FileTypeU       = text(UModeT, fileTypeText)
+	FutexOperation  = flagged(Int, futexOperations)
+	GetSockoptName  = within(Int, getSockoptText)
+	InodeMode       = text(ModeT, inodeModeText)
+	InodeModeU      = text(UModeT, inodeModeText)
+	IoctlRequest    = text(ULong, ioctlText)
+	IOPriority      = text(Int, ioPriorityText)
+	KernelReadType  = text(Int, kernelReadText)
+	Keyring         = perhapsNamed(KeySerialT, keyrings)
+	MemoryPolicy    = text(Int, memoryPolicyText)
+	MessageFlags    = flagged(Int, messageFlags)
+	MmapFlags       = flagged(Int, mmapFlags)
+	MountFlags      = flagged(ULong, mountFlags)
+	OpenFlags       = text(Int, openFlagsText)
+	PrctlArg        = partly(ULong, prctlArgumentText)
+	PrctlOption     = named(Int, prctlOptions)
+	ProtFlags       = flagged(Int, protections)
+	PtraceRequest   = named(Long, ptraceRequests)
+	QuotaCommand    = text(Int, quotaCommandText)
+	Resource        = named(Int, resources)
+	SchedulerPolicy = flagged(Int, schedulerPolicies)
+	Signal          = text(Int, signalText)
+	SocketDomain    = text(Int, socketDomainText)
+	SocketProtocol  = within(Int, socketProtocolText)
+	SocketType      = text(Int, socketTypeText)
+	SockoptLevel    = named(Int, socketLevels)
+	SockoptName     = within(Int, setSockoptText)
+	SyscallNumber   = keepName(text(Int, syscallText))
+	UringOperation  = text(Int, uringOperationText)
+	WaitOptions     = flagged(Int, waitOptions)
 )
 
 // text is a plain type whose values parse-arguments turns into strings.
 func text(plain *trace.Type, render func(uint64) string) *trace.Type {
 	return &trace.Type{Name: plain.Name, Kind: plain.Kind, Text: render}
+}
+
+// within is text for values that mean what another argument of their event says.
+func within(plain *trace.Type, render func(uint64, *trace.Event) string) *trace.Type {
+	t := text(plain, func(value uint64) string { return render(value, &trace.Event{}) })
+	t.TextIn = render
+	return t
+}
+
+// partly is within for values that stay numbers where render answers "".
+func partly(plain *trace.Type, render func(uint64, *trace.Event) string) *trace.Type {
+	t := within(plain, render)
+	t.Partial = true
+	return t
 }
 
 // keepName marks the types that v0.8 leaves under their own name when their values become strings.

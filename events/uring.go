@@ -12,7 +12,7 @@ var (
 			{Name: "fd", Type: Int, Doc: "of the new ring"},
 			{Name: "sq_entries", Type: U32, Doc: "requests that fit, rounded up to a power of two"},
 			{Name: "cq_entries", Type: U32, Doc: "answers that fit"},
-			{Name: "flags", Type: U32, Doc: "IORING_SETUP_*"},
+			{Name: "flags", Type: flagged(U32, uringSetupFlags)},
 		},
 		Doc: "A process made an io_uring, through which it can open, read, write, send and receive without syscalls.",
 	})
@@ -27,7 +27,7 @@ var (
 			{Name: "pathname", Type: Str, Doc: "as the caller gave it, behind its directory, and so marked as truncated; of a symbolic " +
 				"link, its target"},
 			{Name: "new_pathname", Type: Str, Doc: "the same of the new name, where the operation has two"},
-			{Name: "flags", Type: U8, Doc: "IOSQE_*; IOSQE_ASYNC also where the kernel decides so"},
+			{Name: "flags", Type: flagged(U8, uringRequestFlags), Doc: "IOSQE_ASYNC also where the kernel decides so"},
 			{Name: "user_data", Type: U64, Doc: "by which the caller knows the answer"},
 		},
 		Doc: "An operation was submitted to an io_uring. Most are events of their own too, marked via io_uring: " +
