@@ -8,10 +8,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -269,6 +274,84 @@ func TestAFailingTemplateLeavesNoTrace(t *testing.T) {
 	}
 }
 
+func TestTemplatesHaveTheFunctionsOfSprig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.tmpl")
+	must(os.WriteFile(file, []byte("{{.EventName | upper | trunc 4}} {{printable .ProcessName}} {{(index .Args 1).Value | base}}"), 0o600))
+	var out bytes.Buffer
+	p, err := New("gotemplate", Config{Out: &out, TemplatePath: file})
+	must(err)
+	must(p.Print(sample()[4]))
+	must(p.Close())
+	if got, want := out.String(), `OPEN x\n\x1b[2J\xff `; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q in front", got, want)
+	}
+}
+
+func TestTemplatesCannotDriveATerminal(t *testing.T) {
+	terminal, screen := openTerminal(t)
+	file := filepath.Join(t.TempDir(), "t.tmpl")
+	must(os.WriteFile(file, []byte("{{.ProcessName}}\t{{(index .Args 1).Value}}\n"), 0o600))
+	p, err := New("gotemplate", Config{Out: terminal, TemplatePath: file})
+	must(err)
+	must(p.Print(sample()[4]))
+	must(p.Close())
+	buffer := make([]byte, 4096)
+	n, err := screen.Read(buffer)
+	must(err)
+	for _, c := range string(buffer[:n]) {
+		if !strconv.IsPrint(c) && !strings.ContainsRune("\r\n\t", c) {
+			t.Errorf("%q reached the terminal in %q", c, buffer[:n])
+		}
+	}
+	if !strings.Contains(string(buffer[:n]), `\x1b[2J`) {
+		t.Errorf("got %q, want the escape in it", buffer[:n])
+	}
+}
+
+// openTerminal returns both ends of a pseudo-terminal.
+func openTerminal(t *testing.T) (terminal, screen *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	must(unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))
+	number, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	must(err)
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	must(err)
+	t.Cleanup(func() { terminal.Close() })
+	return terminal, screen
+}
+
+func FuzzTemplates(f *testing.F) {
+	for _, text := range []string{
+		"{{.EventName}}", "{{range .Args}}{{.Name}}={{.Value}} {{end}}\n", "{{", "{{.Nothing}}", "{{index .Args 9}}", "{{.Origin | quote}}",
+		"{{template \"x\"}}", "{{printf \"%d\" .ProcessID}}", "{{define \"x\"}}{{.}}{{end}}", "{{toJson .}}",
+	} {
+		f.Add(text)
+	}
+	file := filepath.Join(f.TempDir(), "t.tmpl")
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "range") || strings.Contains(text, "template") || len(text) > 200 {
+			return // what a template is told to do for ever, it does
+		}
+		must(os.WriteFile(file, []byte(text), 0o600))
+		var out bytes.Buffer
+		p, err := New("gotemplate", Config{Out: &out, TemplatePath: file})
+		if err != nil {
+			return
+		}
+		for _, e := range sample() {
+			before := len(p.(*templatePrinter).text)
+			if p.Print(e) != nil && len(p.(*templatePrinter).text) != before {
+				t.Errorf("%q failed and left text behind", text)
+			}
+		}
+	})
+}
+
 func TestTheBlankLineGoesToTheTerminal(t *testing.T) {
 	var out, stdout bytes.Buffer
 	p, err := New("table", Config{Out: &out, Stdout: &stdout})
@@ -289,7 +372,10 @@ func TestPrintableTextCannotForgeLines(t *testing.T) {
 		{"\xff\xe2\x80", `\xff\xe2\x80`},
 		{"\u009b\u202e\u200b\u2028", `\u009b\u202e\u200b\u2028`},
 		{"\ufffd", "\ufffd"},
-		{`\n"'`, `\n"'`},
+		{`\n"'`, `\\n"'`},
+		{`a\b\ \"\é\`, `a\\b\ \"\é\`},
+		{"\\\n\\\xff\\\u202e", `\\\n\\\xff\\\u202e`},
+		{`\\z`, `\\\z`},
 	}
 	for _, test := range tests {
 		if got := string(appendPrintable(nil, test.in)); got != test.want {
@@ -299,6 +385,43 @@ func TestPrintableTextCannotForgeLines(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", test.in, got, test.want)
 		}
 	}
+}
+
+// original undoes appendPrintable as the guide says: known escapes mean what they mean in Go, other backslashes themselves.
+func original(t *rapid.T, shown string) string {
+	var b []byte
+	for shown != "" {
+		if shown[0] != '\\' || len(shown) == 1 || !strings.Contains(`\abfnrtvxuU`, shown[1:2]) {
+			b, shown = append(b, shown[0]), shown[1:]
+			continue
+		}
+		r, multibyte, rest, err := strconv.UnquoteChar(shown, 0)
+		if err != nil {
+			t.Fatalf("%q: %v", shown, err)
+		}
+		if shown = rest; multibyte {
+			b = utf8.AppendRune(b, r)
+		} else {
+			b = append(b, byte(r))
+		}
+	}
+	return string(b)
+}
+
+func TestPrintableTextCanBeHadBack(t *testing.T) {
+	pieces := []string{`\`, "n", "x41", "\n", "\x1b", "\xff", "é", "\u202e", "\u009b", "\U000e0001", "/tmp", "\\x", "\x7f", "\xc2", "\x80"}
+	rapid.Check(t, func(t *rapid.T) {
+		want := strings.Join(rapid.SliceOf(rapid.SampledFrom(pieces)).Draw(t, "text"), "")
+		shown := string(appendPrintable(nil, want))
+		for _, r := range shown {
+			if !strconv.IsPrint(r) {
+				t.Fatalf("%q shows %q", want, shown)
+			}
+		}
+		if got := original(t, shown); got != want {
+			t.Fatalf("%q is shown as %s, which reads as %q", want, shown, got)
+		}
+	})
 }
 
 func TestJSONLinesAreJSON(t *testing.T) {
