@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -47,6 +48,7 @@ type plainEvent struct {
 	Compat              bool            `json:"compat,omitempty"`
 	Via                 string          `json:"via,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
+	Bytes               json.RawMessage `json:"bytes,omitempty"`
 }
 
 type plainFile struct {
@@ -84,7 +86,64 @@ func plain(e *Event) plainEvent {
 			p.Truncated = append(p.Truncated, a.Name())
 		}
 	}
+	p.Bytes = plainBytes(e)
 	return p
+}
+
+// plainBytes is what the texts of JSON do not say.
+func plainBytes(e *Event) json.RawMessage {
+	var entries []string
+	add := func(name string, raw []byte) {
+		entries = append(entries, string(asRaw(name))+":"+string(asRaw(raw)))
+	}
+	names := []string{"processName", "hostName", "containerId", "containerImage", "containerName", "podName", "podNamespace", "podUID", "eventName", "via", "executable"}
+	for i, text := range []string{
+		e.ProcessName, e.HostName, e.ContainerID, e.ContainerImage, e.ContainerName, e.PodName, e.PodNamespace, e.PodUID, e.EventName, e.Via, e.Executable,
+	} {
+		if !utf8.ValidString(text) {
+			add(names[i], []byte(text))
+		}
+	}
+	for a := range e.All() {
+		lost, raw := false, a.Raw()
+		switch a.Type().Kind {
+		case String, Strings:
+			lost = !utf8.Valid(raw)
+		case Sockaddr:
+			s := a.Sockaddr()
+			if lost = !utf8.ValidString(s.Path); lost && raw[2] != 0 {
+				raw = raw[:2+len(s.Path)]
+			}
+			lost = lost || len(raw) > 2 && strings.Trim(string(raw[2:]), "\x00") != "" &&
+				(s.Family == familyUnix && raw[2] == 0 || s.Family != familyUnix && s.Family != familyInet && s.Family != familyInet6)
+		}
+		if lost {
+			add("args."+a.Name(), raw)
+		}
+	}
+	if entries == nil {
+		return nil
+	}
+	return json.RawMessage("{" + strings.Join(entries, ",") + "}")
+}
+
+func asRaw(v any) []byte {
+	b, err := json.Marshal(v)
+	must(err)
+	return b
+}
+
+// escaped is what encoding/json wrote, with the control characters that it leaves alone.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r >= 0x7f && r <= 0x9f {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 var (
@@ -200,7 +259,7 @@ func asJSON(t testing.TB, v any) string {
 }
 
 func drawText(t *rapid.T, label string) string {
-	pieces := []string{"a", "/usr/bin/", "<&>", `"\`, "\n\r\t\b\f", "\x00\x1b\x7f", "\xff\xc0", "é€😀", "\u2028\u2029", "\ufffd", "\xed\xa0\x80", "\xe2\x80"}
+	pieces := []string{"a", "/usr/bin/", "<&>", `"\`, "\n\r\t\b\f", "\x00\x1b\x7f", "\u0085\u009b", "\xff\xc0", "é€😀", "\u2028\u2029", "\ufffd", "\xed\xa0\x80", "\xe2\x80"}
 	return strings.Join(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(pieces), rapid.String()), 0, 5).Draw(t, label), "")
 }
 

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/gob"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ type gobEvent struct {
 	Compat              bool
 	Via                 string
 	Truncated           []string
+	Bytes               map[string][]byte // see jsonlost.go
 }
 
 // gobFile is the executable, in a struct as in JSON.
@@ -84,15 +86,73 @@ func init() {
 
 // GobWriter writes events as one gob stream, in the structs and under the names of v0.8.
 type GobWriter struct {
+	to      io.Writer
+	message []byte
+	scratch []byte
+	begun   bool
+
+	// Events with documents are left to encoding/gob, which also defines the types.
 	encoder *gob.Encoder
+	encoded bytes.Buffer
 	event   gobEvent
 }
 
 // NewGobWriter returns a writer of a stream that begins here.
-func NewGobWriter(to io.Writer) *GobWriter { return &GobWriter{encoder: gob.NewEncoder(to)} }
+func NewGobWriter(to io.Writer) *GobWriter {
+	w := &GobWriter{to: to}
+	w.encoder = gob.NewEncoder(&w.encoded)
+	return w
+}
 
 // Write writes one event. Arguments without a value are left out, because gob cannot hold them.
 func (w *GobWriter) Write(e *Event) error {
+	if !w.begun {
+		if err := w.begin(); err != nil {
+			return err
+		}
+		w.begun = true
+	}
+	if e.hasDocument() {
+		return w.writeDocuments(e)
+	}
+	const room = 9 // for the length
+	if cap(w.message) < room {
+		w.message = make([]byte, room, 1024)
+	}
+	w.message, w.scratch = e.appendGobEvent(w.message[:room], w.scratch)
+	var length [room]byte
+	n := len(appendGobUint(length[:0], uint64(len(w.message)-room)))
+	whole := w.message[room-n:]
+	copy(whole, length[:n])
+	_, err := w.to.Write(whole)
+	w.message, w.scratch = emptied(w.message), emptied(w.scratch)
+	return err
+}
+
+// begin defines the types of all events without documents.
+func (w *GobWriter) begin() error {
+	for _, value := range gobTypes {
+		if err := w.encoder.Encode(value); err != nil {
+			return fmt.Errorf("gob: %w", err)
+		}
+	}
+	_, err := w.to.Write(gobDefinitions(w.encoded.Bytes()))
+	w.encoded.Reset()
+	return err
+}
+
+func (e *Event) hasDocument() bool {
+	for rest := e.present; rest != 0; rest &= rest - 1 {
+		if e.schema.Fields[bits.TrailingZeros64(rest)].Type.Kind == Document {
+			return true
+		}
+	}
+	return false
+}
+
+// writeDocuments writes an event by encoding/gob. What it has written of an event that fails are definitions of types,
+// which it does not write again.
+func (w *GobWriter) writeDocuments(e *Event) error {
 	w.event = gobEvent{
 		Timestamp: e.Timestamp, ThreadStartTime: e.ThreadStartTime, ProcessorID: e.ProcessorID, ProcessID: e.ProcessID,
 		CgroupID: e.CgroupID, ThreadID: e.ThreadID, ParentProcessID: e.ParentProcessID, HostProcessID: e.HostProcessID,
@@ -115,10 +175,19 @@ func (w *GobWriter) Write(e *Event) error {
 	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {
 		w.event.Truncated = append(w.event.Truncated, e.schema.Fields[bits.TrailingZeros64(rest)].Name)
 	}
-	if err := w.encoder.Encode(&w.event); err != nil {
-		return fmt.Errorf("gob: event %s: %w", e.EventName, err)
+	e.lostSockaddrs(func(a Arg) {
+		if w.event.Bytes == nil {
+			w.event.Bytes = map[string][]byte{}
+		}
+		w.event.Bytes[argumentKey+a.Name()] = a.Raw()
+	})
+	encodeErr := w.encoder.Encode(&w.event)
+	_, err := w.to.Write(w.encoded.Bytes())
+	w.encoded.Reset()
+	if encodeErr != nil {
+		return fmt.Errorf("gob: event %s: %w", e.EventName, encodeErr)
 	}
-	return nil
+	return err
 }
 
 // gobValue is the value of an argument as a type that gob knows.

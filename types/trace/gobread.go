@@ -29,6 +29,7 @@ type GobReader struct {
 	schema    *Schema // the catalogue's, of the event that is being read
 	args      []looseArg
 	truncated [][]byte
+	lost      []lostBytes
 	stack     []uint64
 	scratch   []byte
 }
@@ -163,7 +164,7 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 		return false, w.finish()
 	}
 	*e = Event{}
-	r.schema, r.args, r.truncated, r.scratch = nil, r.args[:0], r.truncated[:0], emptied(r.scratch)
+	r.schema, r.args, r.truncated, r.lost, r.scratch = nil, r.args[:0], r.truncated[:0], r.lost[:0], emptied(r.scratch)
 	w.structure(w.typeOf(id), func(f *gobField, t *gobType) {
 		switch {
 		case f.event == nil:
@@ -181,6 +182,7 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 	if err := w.finish(); err != nil {
 		return false, err
 	}
+	restore(e, r.args, r.lost)
 	return true, r.schemas.finish(e, r.schema, r.args, r.truncated)
 }
 
@@ -196,6 +198,7 @@ var gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
 	"Rung":           func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
 	"Compat":         func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
 	"Truncated":      (*GobReader).readTruncated,
+	"Bytes":          (*GobReader).readLost,
 }
 
 func (r *GobReader) readStack(e *Event, t *gobType) {
@@ -229,6 +232,23 @@ func (r *GobReader) readExecutable(e *Event, t *gobType) {
 
 func (r *GobReader) readTruncated(_ *Event, t *gobType) {
 	r.wire.list(t, MaxFields, func(element *gobType) { r.truncated = append(r.truncated, r.wire.textOf(element)) })
+}
+
+func (r *GobReader) readLost(_ *Event, t *gobType) {
+	if !r.wire.want(t, gobMap) {
+		return
+	}
+	r.wire.entries(t, func(key, value *gobType) {
+		name := r.wire.textOf(key)
+		if !r.wire.want(value, gobBytes) {
+			return
+		}
+		if len(r.lost) == maxLost {
+			r.wire.fail(errTooLong)
+			return
+		}
+		r.lost = append(r.lost, lostBytes{name, r.wire.bytes()})
+	})
 }
 
 // readArgs decodes the arguments. The name of the event comes before them, and the name of each before its value; where

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"strconv"
@@ -8,9 +9,10 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via" and "truncated", the names of the arguments that
-// are not whole. It does not allocate when b has room.
+// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "truncated", the names of the arguments that
+// are not whole, and "bytes", see jsonlost.go. It does not allocate when b has room and all texts are UTF-8.
 func (e *Event) AppendJSON(b []byte) []byte {
+	start := len(b)
 	b = e.appendIDs(b)
 	b = e.appendNames(b)
 	b = e.appendWhat(b)
@@ -18,8 +20,11 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	b = appendInt(append(b, `,"returnValue":`...), int64(e.ReturnValue))
 	b = appendStack(append(b, `,"stackAddresses":`...), e.StackAddresses)
 	b = strconv.AppendBool(append(b, `,"contextFlags":{"containerStarted":`...), e.ContextFlags.ContainerStarted)
-	b = e.appendArgs(append(b, `},"args":[`...))
+	b, saysLess := e.appendArgs(append(b, `},"args":[`...))
 	b = e.appendAdditions(append(b, ']'))
+	if saysLess || bytes.Contains(b[start:], replaced) {
+		b = e.appendLost(b)
+	}
 	return append(b, '}')
 }
 
@@ -88,17 +93,19 @@ func appendStack(b []byte, addresses []uint64) []byte {
 	return append(b, ']')
 }
 
-func (e *Event) appendArgs(b []byte) []byte {
+// appendArgs also reports whether a socket address says less than its bytes.
+func (e *Event) appendArgs(b []byte) (_ []byte, saysLess bool) {
 	if e.present == 0 {
-		return b
+		return b, false
 	}
 	prefixes := e.schema.jsonParts().arguments
 	for rest := e.present; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)
-		b = Arg{event: e, index: i}.appendJSON(b, &prefixes[i])
-		b = append(b, ',')
+		a := Arg{event: e, index: i}
+		b = append(a.appendJSON(b, &prefixes[i]), ',')
+		saysLess = saysLess || a.Type().Kind == Sockaddr && saysMore(a.Raw())
 	}
-	return b[:len(b)-1]
+	return b[:len(b)-1], saysLess
 }
 
 func (e *Event) appendAdditions(b []byte) []byte {

@@ -27,15 +27,16 @@ func TestJSONIsThatOfTheDocumentation(t *testing.T) {
 func TestJSONEqualsEncodingJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
-		want, err := json.Marshal(plain(e))
+		theirs, err := json.Marshal(plain(e))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := e.AppendJSON(nil); string(got) != string(want) {
+		want := escaped(string(theirs))
+		if got := e.AppendJSON(nil); string(got) != want {
 			t.Fatalf("got  %s\nwant %s", got, want)
 		}
 		marshalled, err := json.Marshal(*e)
-		if err != nil || string(marshalled) != string(want) {
+		if err != nil || string(marshalled) != want {
 			t.Fatalf("MarshalJSON: got %s, %v", marshalled, err)
 		}
 	})
@@ -90,7 +91,7 @@ func TestJSONStringEqualsEncodingJSON(t *testing.T) {
 	for r := range rune(0x3000) {
 		s := string(r) + "x" + string([]byte{byte(r), byte(r >> 8)})
 		for _, s := range []string{s, "1234567" + s, "12345678" + s + "12345678", s + s + s + s} {
-			if got, want := string(appendJSONString(nil, s)), asJSON(t, s); got != want {
+			if got, want := string(appendJSONString(nil, s)), escaped(asJSON(t, s)); got != want {
 				t.Errorf("%q: got %s, want %s", s, got, want)
 			}
 		}
@@ -136,6 +137,9 @@ func TestArgIsWrittenAlone(t *testing.T) {
 func TestAppendJSONDoesNotAllocate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
+		if plainBytes(e) != nil {
+			return
+		}
 		e.ParseArguments = false // Type.Text makes a string
 		present, truncated, body := e.Record()
 		for i, f := range everything.Fields {

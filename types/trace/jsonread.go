@@ -26,6 +26,7 @@ type JSONReader struct {
 	args      []looseArg
 	values    []jsonToken // of args
 	truncated [][]byte
+	lost      []lostBytes
 	stack     []uint64
 }
 
@@ -111,7 +112,7 @@ func lastLine(line []byte, err error) ([]byte, error) {
 func (r *JSONReader) parse(e *Event, line []byte) error {
 	*e = Event{}
 	r.scan.reset(line)
-	r.next, r.args, r.values, r.truncated = 0, r.args[:0], r.values[:0], r.truncated[:0]
+	r.next, r.args, r.values, r.truncated, r.lost = 0, r.args[:0], r.values[:0], r.truncated[:0], r.lost[:0]
 	r.schema = nil
 	err := r.scan.members(func() error { return r.member(e) })
 	if err != nil {
@@ -129,6 +130,7 @@ func (r *JSONReader) parse(e *Event, line []byte) error {
 			return fmt.Errorf("argument %s: %w", r.args[i].name, err)
 		}
 	}
+	restore(e, r.args, r.lost)
 	return r.schemas.finish(e, schema, r.args, r.truncated)
 }
 
@@ -144,6 +146,7 @@ var jsonSpecial = map[string]func(r *JSONReader, e *Event) error{
 	"rung":           (*JSONReader).readRung,
 	"compat":         func(r *JSONReader, e *Event) error { return r.readBool(&e.Compat) },
 	"truncated":      (*JSONReader).readTruncated,
+	"bytes":          (*JSONReader).readLost,
 }
 
 // jsonKeys are the keys of eventFields as AppendJSON writes them.

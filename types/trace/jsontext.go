@@ -12,16 +12,17 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// jsonPlain tells which bytes stand for themselves in a JSON string that encoding/json writes. Bytes from 0x80 up are
-// looked at as runes.
+// jsonPlain tells which bytes stand for themselves in a JSON string: those that encoding/json writes so, but for DEL, which
+// a terminal obeys. Bytes from 0x80 up are looked at as runes.
 var jsonPlain = func() (plain [256]bool) {
-	for c := byte(' '); c < utf8.RuneSelf; c++ {
+	for c := byte(' '); c < utf8.RuneSelf-1; c++ {
 		plain[c] = !strings.ContainsRune(`"\<>&`, rune(c))
 	}
 	return plain
 }()
 
-// appendJSONString appends a string in quotes, escaped as encoding/json does by default: for HTML too.
+// appendJSONString appends a string in quotes, escaped as encoding/json does by default: for HTML too. The control
+// characters from 0x7f to 0x9f, which JSON allows as they are, are escaped as well.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	i := plainWords(s)
@@ -43,7 +44,7 @@ func plainWords(s string) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		found := w | (w-each*' ')&^w // from 0x80 up, or control characters
+		found := w | (w-each*' ')&^w | (w + each) // from 0x7f up, or control characters
 		for _, zero := range [...]uint64{
 			(w | each*2) ^ each*'>', // zero where w has < or >
 			(w | each*4) ^ each*'&', // " or &
@@ -76,6 +77,9 @@ func appendEscaped(b []byte, s string, i int) []byte {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			b = append(append(b, s[done:i]...), `\ufffd`...)
+			done = i + size
+		case r <= 0x9f: // control characters
+			b = append(append(b, s[done:i]...), '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&0xf])
 			done = i + size
 		case r == '\u2028' || r == '\u2029': // end a line in JavaScript
 			b = append(append(b, s[done:i]...), `\u202`...)

@@ -97,6 +97,7 @@ var eventFields = [...]eventField{
 	{json: "compat", gob: "Compat"},
 	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},
 	{json: "truncated", gob: "Truncated"},
+	{json: "bytes", gob: "Bytes"},
 }
 
 // rungByName is the inverse of Rung.String; a name from the future is NoRung.

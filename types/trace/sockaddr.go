@@ -136,7 +136,11 @@ func appendSockaddr(raw []byte, get func(key string) string) ([]byte, error) {
 	raw = binary.LittleEndian.AppendUint16(raw, uint16(family))
 	switch family {
 	case familyUnix:
-		return append(append(raw, get("sun_path")...), 0), nil
+		path := get("sun_path")
+		if path == "" {
+			return raw, nil // a NUL would make it an abstract name
+		}
+		return append(append(raw, path...), 0), nil
 	case familyInet:
 		return appendInet(raw, get("sin_addr"), get("sin_port"))
 	case familyInet6:

@@ -71,7 +71,8 @@ type Schema struct {
 	Name   string
 	Fields []Field
 
-	json atomic.Pointer[jsonParts] // made by the first event that is written as JSON
+	json atomic.Pointer[jsonParts]   // made by the first event that is written as JSON
+	gob  atomic.Pointer[[]gobPrefix] // the same for gob
 }
 
 // MaxFields is the largest number of arguments of one event: they are counted in bitmaps of 64 bits.
