@@ -14,11 +14,14 @@ var _ = declare(description{
 	id:         "TRC-7",
 	name:       "LD_PRELOAD",
 	doc:        "Usage of LD_PRELOAD to allow hooks on process",
-	severity:   2,
-	technique:  "Persistence: Hijack Execution Flow",
+	aliases:    []string{"TRC-107"},
+	severity:   medium,
+	technique:  technique{"Persistence", "Hijack Execution Flow", "T1574", ""},
+	response:   "Look at the library that is named. One in a directory that others can write to, or of no package, is hostile.",
+	benign:     "Wrappers such as fakeroot, jemalloc or a JDK; programs that bring their libraries.",
 	tags:       linuxAndContainer,
 	events:     []string{"execve", "sched_process_exec", "security_file_open"},
-	newMatcher: func() matcher { return newPreloads() },
+	newMatcher: func(*surroundings) matcher { return newPreloads() },
 })
 
 const (

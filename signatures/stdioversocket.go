@@ -13,11 +13,14 @@ var _ = declare(description{
 	id:         "TRC-1",
 	name:       "Standard Input/Output Over Socket",
 	doc:        "Redirection of process's standard input/output to socket",
-	severity:   3,
-	technique:  "Persistence: Server Software Component",
+	aliases:    []string{"TRC-101"},
+	severity:   high,
+	technique:  technique{"Persistence", "Server Software Component", "T1505", ""},
+	response:   "Find out who is at the other end (data: ip and port), and what the process started since. It is usually a reverse shell: isolate the machine or the container.",
+	benign:     "Servers of the inetd kind, and programs that talk to their children by sockets of the internet.",
 	tags:       linuxAndContainer,
 	events:     []string{"security_socket_connect", "dup", "dup2", "dup3", "close", "sched_process_exit"},
-	newMatcher: func() matcher { return newStdioSockets() },
+	newMatcher: func(*surroundings) matcher { return newStdioSockets() },
 })
 
 // socketsRemembered bounds the connected sockets that are remembered, of all processes together.

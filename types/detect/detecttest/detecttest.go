@@ -11,14 +11,17 @@
 //     want: ["map[]"]
 //
 // An event has the field names of the JSON format. Arguments are given by their values, in the form of parse-arguments:
-// a string, a whole number, a boolean, a list of strings, or a map of strings, which is a socket address. Findings are
-// compared by their Data as it is printed.
+// a string, a whole number, a boolean, a list of strings, bytes (!!binary, in base64), or a map of strings, which is a
+// socket address; what travels as JSON is its type and the JSON: !document '[]trace.HookedSymbolData [{"SymbolName": "kill"}]'.
+// Findings are compared by their Data as it is printed.
 package detecttest
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -43,10 +46,15 @@ type Event struct {
 	ThreadID         int    `yaml:"threadId"`
 	HostProcessID    int    `yaml:"hostProcessId"`
 	HostThreadID     int    `yaml:"hostThreadId"`
+	HostParentID     int    `yaml:"hostParentProcessId"`
+	UserID           int    `yaml:"userId"`
 	ProcessName      string `yaml:"processName"`
 	ContainerID      string `yaml:"containerId"`
 	ContainerStarted bool   `yaml:"containerStarted"`
 	ReturnValue      int    `yaml:"returnValue"`
+	Executable       string `yaml:"executable"`
+	Via              string `yaml:"via"`
+	Compat           bool   `yaml:"compat"`
 
 	Args yaml.Node `yaml:"args"` // a mapping; its order is the order of the arguments
 }
@@ -111,6 +119,7 @@ var (
 	textType     = &trace.Type{Name: "const char*", Kind: trace.String}
 	numberType   = &trace.Type{Name: "long", Kind: trace.Int64}
 	boolType     = &trace.Type{Name: "bool", Kind: trace.Bool}
+	bytesType    = &trace.Type{Name: "bytes", Kind: trace.Bytes}
 	listType     = &trace.Type{Name: "const char**", Kind: trace.Strings}
 	sockaddrType = &trace.Type{Name: "struct sockaddr*", Kind: trace.Sockaddr}
 )
@@ -137,7 +146,8 @@ func (d *Event) Build() (*trace.Event, error) {
 	e := &trace.Event{
 		Timestamp: d.Timestamp, ProcessID: d.ProcessID, ThreadID: d.ThreadID, HostProcessID: d.HostProcessID,
 		HostThreadID: d.HostThreadID, ProcessName: d.ProcessName, ContainerID: d.ContainerID,
-		ReturnValue: d.ReturnValue, ParseArguments: true,
+		ReturnValue: d.ReturnValue, ParseArguments: true, HostParentProcessID: d.HostParentID, UserID: d.UserID,
+		Executable: d.Executable, Via: d.Via, Compat: d.Compat,
 	}
 	e.ContextFlags.ContainerStarted = d.ContainerStarted
 	b.Finish(e)
@@ -155,6 +165,12 @@ func argument(node *yaml.Node) (*trace.Type, any, error) {
 	case node.Tag == "!!int":
 		value, err := decode[int](node)
 		return numberType, value, err
+	case node.Tag == "!!binary":
+		value, err := base64.StdEncoding.DecodeString(node.Value)
+		return bytesType, value, err
+	case node.Tag == "!document":
+		name, value, _ := strings.Cut(node.Value, " ")
+		return &trace.Type{Name: name, Kind: trace.Document}, []byte(value), nil
 	case node.Tag == "!!bool":
 		value, err := decode[bool](node)
 		return boolType, value, err

@@ -1,0 +1,94 @@
+package signatures
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// commandRule recognises programs by what they are and by the arguments that they are started with.
+type commandRule struct {
+	programs programs            // any of these; nil: all
+	when     func(*command) bool // nil: always
+	except   programs            // whose children may be that
+	within   programs            // whose descendants may be that
+}
+
+// command is a program that was started.
+type command struct {
+	path   string // of the executable
+	name   string // of its file
+	called string // the name that it was called by
+	argv   []string
+	line   string // the arguments, with blanks between
+	stdin  string // the type of the file that is its standard input, such as S_IFIFO
+}
+
+// lineMax bounds what is looked at of the arguments of a program, in bytes.
+const lineMax = 1 << 13
+
+func readCommand(e *trace.Event) command {
+	c := command{path: strings.Clone(text(e, "pathname")), argv: texts(e, "argv")}
+	c.name = base(c.path)
+	if len(c.argv) > 0 {
+		c.called = base(c.argv[0])
+	}
+	c.line = strings.Join(c.argv, " ")
+	c.line = c.line[:min(len(c.line), lineMax)]
+	c.stdin = strings.Clone(text(e, "stdin_type"))
+	return c
+}
+
+// runs reports whether the program is one of a group.
+func (c *command) runs(of programs) bool { return of.name(c.name) || of.name(c.called) }
+
+// has reports whether one of the words is an argument.
+func (c *command) has(words ...string) bool {
+	return len(c.argv) > 1 && slices.ContainsFunc(c.argv[1:], func(a string) bool { return slices.Contains(words, a) })
+}
+
+// says reports whether one of the texts is in the arguments.
+func (c *command) says(parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(c.line, part) })
+}
+
+// shown is the command in the data of a finding.
+func (c *command) shown() map[string]any {
+	const most = 300
+	line := c.line
+	if len(line) > most {
+		line = line[:most] + "…"
+	}
+	return map[string]any{"command": line, "program": c.path}
+}
+
+func (r *commandRule) newMatcher(s *surroundings) matcher { return &commandMatcher{r, s} }
+
+type commandMatcher struct {
+	*commandRule
+	around *surroundings
+}
+
+func (m *commandMatcher) match(e *trace.Event) (map[string]any, bool) {
+	m.around.see(e)
+	if e.EventName != "sched_process_exec" {
+		return nil, false
+	}
+	c := &m.around.command
+	if m.programs != nil && !c.runs(m.programs) {
+		return nil, false
+	}
+	if m.when != nil && !m.when(c) {
+		return nil, false
+	}
+	if len(m.except) > 0 && m.except.path(m.around.parent(e)) {
+		return nil, false
+	}
+	if len(m.within) > 0 {
+		if _, inside := m.around.ancestor(e, m.within); inside {
+			return nil, false
+		}
+	}
+	return c.shown(), true
+}

@@ -1,0 +1,262 @@
+package signatures
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// access is what is done to a file, a set of bits.
+type access uint8
+
+const (
+	reads   access = 1 << iota
+	writes         // its content, or what its name leads to
+	removes        // its name, or its content by cutting it off
+)
+
+// fileRule recognises that somebody does something to certain files, whatever syscall, thread, ABI or io_uring he uses:
+// it looks at the path that the kernel resolved, and knows bind mounts.
+type fileRule struct {
+	does   access
+	paths  []string                                   // patterns
+	unless []string                                   // patterns of what does not count
+	except programs                                   // who may do it
+	within programs                                   // whose descendants may do it
+	when   func(s *surroundings, e *trace.Event) bool // what else must be so
+
+	number int // in the index of all rules
+}
+
+// fileRules are the rules that have been declared, in the order of their numbers.
+var fileRules []*fileRule
+
+// events says which events show what the rule is about.
+func (r *fileRule) events() []string {
+	r.number = len(fileRules)
+	fileRules = append(fileRules, r)
+	list := []string{"security_file_open", "security_sb_mount"}
+	if r.does&(writes|removes) != 0 {
+		list = append(list, "security_inode_rename", "do_truncate")
+	}
+	if r.does&writes != 0 {
+		list = append(list, "security_inode_symlink")
+	}
+	if r.does&removes != 0 {
+		list = append(list, "security_inode_unlink")
+	}
+	if len(r.within) > 0 || len(r.except) > 0 {
+		list = append(list, lifecycle...)
+	}
+	return list
+}
+
+func (r *fileRule) newMatcher(s *surroundings) matcher {
+	return &fileMatcher{fileRule: r, unless: compile(r.unless), around: s, told: newMemory[deed, int](deedsRemembered)}
+}
+
+const (
+	// deedsRemembered bounds the findings that are remembered in order not to repeat them.
+	deedsRemembered = 256
+	// repeats is how long the same process doing something to the same file is not told of again: an open that cuts a
+	// file off is two events.
+	repeats = time.Second
+)
+
+// deed is that somebody did something to a file.
+type deed struct {
+	process uint64
+	path    string
+}
+
+type fileMatcher struct {
+	*fileRule
+	unless *patterns
+	around *surroundings
+	told   *memory[deed, int]
+}
+
+func (m *fileMatcher) forgotten() uint64 { return m.told.forgotten() }
+
+func (m *fileMatcher) match(e *trace.Event) (map[string]any, bool) {
+	switch e.EventName {
+	case "security_file_open":
+		return m.opened(e)
+	case "security_inode_rename":
+		if data, found := m.touched(e, writes, text(e, "new_path")); found {
+			return data, true
+		}
+		return m.touched(e, removes, text(e, "old_path"))
+	case "security_inode_symlink":
+		return m.touched(e, writes, text(e, "linkpath"))
+	case "security_inode_unlink":
+		return m.touched(e, removes, text(e, "pathname"))
+	case "do_truncate":
+		return m.touched(e, writes|removes, text(e, "pathname"))
+	default:
+		m.around.see(e)
+		return nil, false
+	}
+}
+
+func (m *fileMatcher) opened(e *trace.Event) (map[string]any, bool) {
+	path := text(e, "pathname")
+	if !m.around.index.has(path, m.number) {
+		return nil, false
+	}
+	flags := text(e, "flags")
+	var done access
+	if opensForReading(flags) {
+		done |= reads
+	}
+	if opensForWriting(flags) {
+		done |= writes
+	}
+	if strings.Contains(flags, "O_TRUNC") {
+		done |= removes
+	}
+	if strings.Contains(flags, "O_PATH") || strings.Contains(flags, "O_DIRECTORY") {
+		return nil, false
+	}
+	return m.touched(e, done, path)
+}
+
+// touched decides about a file for which the event has a path.
+func (m *fileMatcher) touched(e *trace.Event, done access, path string) (map[string]any, bool) {
+	if m.does&done == 0 || !m.around.index.has(path, m.number) || m.unless.match(path) || m.allowed(e) {
+		return nil, false
+	}
+	if m.when != nil && !m.when(m.around, e) {
+		return nil, false
+	}
+	this := deed{entity(e), strings.Clone(path)}
+	last, known := m.told.get(this)
+	m.told.set(this, e.Timestamp)
+	if known && time.Duration(e.Timestamp-last) < repeats {
+		return nil, false
+	}
+	return m.around.about(e, this.path), true
+}
+
+func (m *fileMatcher) allowed(e *trace.Event) bool {
+	if m.around.is(e, m.except) {
+		return true
+	}
+	if len(m.within) == 0 {
+		return false
+	}
+	_, inside := m.around.ancestor(e, m.within)
+	return inside || m.around.is(e, m.within)
+}
+
+// about is the data of a finding about a file: its path, where that leads if it is in a bind mount, and who did it.
+func (s *surroundings) about(e *trace.Event, path string) map[string]any {
+	data := map[string]any{"path": path}
+	if real := s.index.behind(path); real != path {
+		data["mounted from"] = real
+	}
+	if program := s.program(e); program != "" {
+		data["program"] = program
+	}
+	if e.Via != "" {
+		data["via"] = e.Via
+	}
+	return data
+}
+
+// fileIndex finds the rules that a path is of interest to, all at once. Rules ask for the same path one after the other,
+// so the last answer is kept.
+type fileIndex struct {
+	rules  []*patterns
+	byName map[string][]int // rules that have a path of this last name
+	others []int            // rules to be tried with each path
+	binds  []bind
+
+	asked []byte // the path of the last question
+	hits  []uint64
+}
+
+// bind is a directory or file that is mounted again elsewhere.
+type bind struct{ from, to string }
+
+// bindsRemembered bounds the bind mounts that are remembered; the oldest is forgotten.
+const bindsRemembered = 64
+
+func newFileIndex() *fileIndex {
+	x := &fileIndex{byName: map[string][]int{}, hits: make([]uint64, (len(fileRules)+63)/64)}
+	for n, r := range fileRules {
+		p := compile(r.paths)
+		x.rules = append(x.rules, p)
+		for name := range p.exact {
+			x.byName[base(name)] = append(x.byName[base(name)], n)
+		}
+		for name := range p.byName {
+			x.byName[name] = append(x.byName[name], n)
+		}
+		if p.broad() {
+			x.others = append(x.others, n)
+		}
+	}
+	return x
+}
+
+func (x *fileIndex) has(path string, rule int) bool {
+	if string(x.asked) != path {
+		x.ask(path)
+	}
+	return x.hits[rule/64]&(1<<(rule%64)) != 0
+}
+
+func (x *fileIndex) ask(path string) {
+	x.asked = append(x.asked[:0], path...)
+	clear(x.hits)
+	x.find(path)
+	if real := x.behind(path); real != path {
+		x.find(real)
+	}
+}
+
+func (x *fileIndex) find(path string) {
+	for _, n := range x.byName[base(path)] {
+		x.try(n, path)
+	}
+	for _, n := range x.others {
+		x.try(n, path)
+	}
+}
+
+func (x *fileIndex) try(n int, path string) {
+	if x.rules[n].match(path) {
+		x.hits[n/64] |= 1 << (n % 64)
+	}
+}
+
+// behind follows bind mounts from a path to where its file lies.
+func (x *fileIndex) behind(path string) string {
+	for _, b := range slices.Backward(x.binds) {
+		if rest, ok := strings.CutPrefix(path, b.to); ok && (rest == "" || rest[0] == '/') {
+			return strings.TrimSuffix(b.from, "/") + rest
+		}
+	}
+	return path
+}
+
+// bindMount is the flag MS_BIND of mount.
+const bindMount = 0x1000
+
+// mounted remembers what is mounted a second time, where files of it concern a rule.
+func (x *fileIndex) mounted(e *trace.Event) {
+	flags, _ := whole(e, "flags")
+	b := bind{from: strings.Clone(text(e, "dev_name")), to: strings.Clone(text(e, "path"))}
+	if flags&bindMount == 0 || !strings.HasPrefix(b.from, "/") || len(b.to) < 2 || b.from == b.to {
+		return
+	}
+	b.from = x.behind(b.from)
+	if len(x.binds) == bindsRemembered {
+		x.binds = x.binds[1:]
+	}
+	x.binds = append(slices.DeleteFunc(x.binds, func(old bind) bool { return old.to == b.to }), b)
+	x.asked = x.asked[:0]
+}

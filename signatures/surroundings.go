@@ -1,0 +1,137 @@
+package signatures
+
+import (
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// surroundings are what signatures know together: which programs processes run, who started whom, and what is mounted
+// where. Whoever needs that
+// calls see with each event first; to see an event twice changes nothing.
+type surroundings struct {
+	processes *memory[uint64, process]
+	index     *fileIndex
+	seen      occasion
+	command   command
+}
+
+// process is what is remembered of one.
+type process struct {
+	program string // the path of its executable
+	parent  uint64
+	pid     int
+}
+
+// processesRemembered bounds the processes that are remembered.
+const processesRemembered = 1 << 14
+
+// generations bounds how far back ancestors are looked for.
+const generations = 16
+
+func newSurroundings() *surroundings {
+	return &surroundings{processes: newMemory[uint64, process](processesRemembered), index: newFileIndex()}
+}
+
+// occasion tells events apart, as far as is needed to see them once.
+type occasion struct {
+	event     string
+	timestamp int
+	thread    int
+	process   uint64
+}
+
+// entity names a process for good. Streams of v0.8 have no entity ids: there the number on the host must do.
+func entity(e *trace.Event) uint64 {
+	if e.ProcessEntityID != 0 {
+		return e.ProcessEntityID
+	}
+	return uint64(e.HostProcessID)
+}
+
+func parentEntity(e *trace.Event) uint64 {
+	if e.ParentEntityID != 0 {
+		return e.ParentEntityID
+	}
+	return uint64(e.HostParentProcessID)
+}
+
+// lifecycle are the events that surroundings learn from.
+var lifecycle = []string{"sched_process_exec", "sched_process_fork", "existing_process"}
+
+func (s *surroundings) see(e *trace.Event) {
+	now := occasion{e.EventName, e.Timestamp, e.HostThreadID, entity(e)}
+	if now == s.seen {
+		return
+	}
+	s.seen = now
+	switch e.EventName {
+	case "sched_process_exec":
+		s.command = readCommand(e)
+		s.processes.set(entity(e), process{program: s.command.path, parent: parentEntity(e), pid: e.HostProcessID})
+	case "existing_process":
+		s.processes.set(entity(e), process{
+			program: strings.Clone(text(e, "pathname")), parent: parentEntity(e), pid: e.HostProcessID,
+		})
+	case "sched_process_fork":
+		s.born(e)
+	case "security_sb_mount":
+		s.index.mounted(e)
+	}
+}
+
+// born remembers that a child runs the program of its parent, until it executes another.
+func (s *surroundings) born(e *trace.Event) {
+	pid, ok := whole(e, "child_pid")
+	if tid, _ := whole(e, "child_tid"); !ok || pid != tid {
+		return // a thread
+	}
+	child := uint64(pid)
+	if a, ok := e.Lookup("child_process_entity_id"); ok && a.Uint() != 0 {
+		child = a.Uint()
+	}
+	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid})
+}
+
+// program returns the path of what the process of an event runs, "" if it is not known.
+func (s *surroundings) program(e *trace.Event) string {
+	if e.Executable != "" {
+		return e.Executable
+	}
+	known, _ := s.processes.get(entity(e))
+	return known.program
+}
+
+// ancestor finds the nearest ancestor of the process whose program is one of a group, and its path.
+func (s *surroundings) ancestor(e *trace.Event, of programs) (string, bool) {
+	id := parentEntity(e)
+	for range generations {
+		p, ok := s.processes.get(id)
+		if !ok {
+			return "", false
+		}
+		if of.path(p.program) {
+			return p.program, true
+		}
+		if p.parent == id {
+			return "", false
+		}
+		id = p.parent
+	}
+	return "", false
+}
+
+// parent returns the program of the process's parent, "" if it is not known.
+func (s *surroundings) parent(e *trace.Event) string {
+	p, _ := s.processes.get(parentEntity(e))
+	return p.program
+}
+
+// is reports whether the process runs one of these programs, from a directory of the system. Where the program is not
+// known, as in streams that do not say, the name of the process must do.
+func (s *surroundings) is(e *trace.Event, of programs) bool {
+	if program := s.program(e); program != "" {
+		return of.path(program)
+	}
+	return of.comm(e.ProcessName)
+}
