@@ -1,5 +1,5 @@
 # make            generate, build, test
-# make build      the three commands, into dist/
+# make build      the three commands and the rules, into dist/
 # make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-strip-16
 # make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
 # make test-kernels   the tests in test/, on this kernel and on real ones in QEMU, two guests at once; see KERNELS
@@ -28,6 +28,8 @@ all:
 
 build:
 	CGO_ENABLED=0 go build -o dist/ ./cmd/...
+	mkdir -p dist/rules
+	cp signatures/rego/*.rego dist/rules/
 
 generate:
 	go generate ./...

@@ -91,7 +91,7 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		for _, err := range errs {
 			c.log.Error("rule file is left out", "error", err)
 		}
-		loaded = append(loaded, fromFiles...)
+		loaded = c.join(loaded, fromFiles)
 	}
 	if len(c.ids) == 0 {
 		return loaded, nil
@@ -107,8 +107,9 @@ func selectSignatures(loaded []detect.Signature, ids []string) ([]detect.Signatu
 		if err != nil {
 			continue
 		}
-		known = append(known, metadata.ID)
-		if slices.Contains(ids, metadata.ID) {
+		names := append([]string{metadata.ID}, aliases(s)...)
+		known = append(known, names...)
+		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(ids, name) }) {
 			selected = append(selected, s)
 		}
 	}

@@ -38,6 +38,9 @@ func (s *regoSignature) Init(handler detect.SignatureHandler) error {
 	return nil
 }
 
+// File is the path of the rule file.
+func (s *regoSignature) File() string { return s.path }
+
 func (s *regoSignature) Close() {}
 
 func (s *regoSignature) OnSignal(detect.Signal) error { return nil }

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"os"
+	"slices"
+
+	"github.com/tracee-go/tracee/signatures/rego"
+	"github.com/tracee-go/tracee/types/detect"
+)
+
+// join adds the signatures of rule files to the built-in ones. An id is one signature: where a file has that of a
+// built-in one, the file counts, unless it is still as it was shipped and so says the same, slower.
+func (c *rulesCommand) join(builtIn, fromFiles []detect.Signature) []detect.Signature {
+	var added []detect.Signature
+	for _, s := range fromFiles {
+		taken := slices.IndexFunc(builtIn, func(b detect.Signature) bool { return idOf(b) == idOf(s) })
+		switch file := fileOf(s); {
+		case taken < 0:
+			added = append(added, s)
+		case file == "" || shipped(file):
+		default:
+			c.log.Info("a rule file stands in for a built-in signature", "signature", idOf(s), "file", file)
+			builtIn = slices.Delete(builtIn, taken, taken+1)
+			added = append(added, s)
+		}
+	}
+	return append(builtIn, added...)
+}
+
+func idOf(s detect.Signature) string {
+	metadata, _ := s.GetMetadata()
+	return metadata.ID
+}
+
+func fileOf(s detect.Signature) string {
+	if f, ok := s.(interface{ File() string }); ok {
+		return f.File()
+	}
+	return ""
+}
+
+func shipped(file string) bool {
+	content, err := os.ReadFile(file)
+	return err == nil && rego.Unchanged(file, content)
+}
+
+// aliases are further ids by which a signature can be asked for.
+func aliases(s detect.Signature) []string {
+	if a, ok := s.(interface{ Aliases() []string }); ok {
+		return a.Aliases()
+	}
+	return nil
+}
