@@ -115,11 +115,15 @@ func records(t *testing.T, names []string, flags ...string) []*trace.Event {
 			mu.Unlock()
 		}
 	}, names, flags...)
-	c := spawn(t, "packets/mixed")
-	s.run(c, 0)
+	pid := 0
+	s.try(t, func(t testing.TB) {
+		c := spawn(t, "packets/mixed")
+		s.run(c, 0)
+		pid = c.pid
+	})
 	mu.Lock()
 	defer mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(kept), func(e *trace.Event) bool { return e.HostProcessID != c.pid })
+	return slices.DeleteFunc(slices.Clone(kept), func(e *trace.Event) bool { return e.HostProcessID != pid })
 }
 
 func TestOnlyPacketsThatAreNeededLeaveTheKernel(t *testing.T) {
