@@ -42,11 +42,32 @@ type SignatureEventSelector struct {
 // SignatureHandler receives findings.
 type SignatureHandler func(finding Finding)
 
-// Finding is what a signature recognised, and the event at which it did.
+// Finding is what a signature recognised, and the event at which it did. A signature fills the first three fields; the
+// engine adds the others.
 type Finding struct {
 	Data        map[string]any
 	Event       protocol.Event
 	SigMetadata SignatureMetadata
+
+	// Process is the one that the event is about, followed by its parent and so on, as far as they are known.
+	Process []Process
+	// LostNearby is how many events were lost shortly before: a sign that the finding may not be the whole story.
+	LostNearby uint64
+	// Repeated is how often the same was found again by the same process, when the finding stands for those.
+	Repeated uint64
+}
+
+// Process is what is known of a process.
+type Process struct {
+	EntityID   uint64   // see trace.Event; 0: not known
+	PID        int      // on the host
+	Name       string   // its command name
+	Executable string   // the path of the file that it runs
+	Arguments  []string // of its last exec
+	User       int
+	StartTime  int // ns since the epoch; 0: not known
+	Device     uint64
+	Inode      uint64 // of the executable, with Device; 0: not known
 }
 
 // Signal is something that signatures are told outside of events.

@@ -1,0 +1,71 @@
+package lineage
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/tracee-go/tracee/types/detect"
+)
+
+// Seed adds the processes that a proc file system shows. It is for the time before the first event: who is known already
+// is not asked about. What can not be read is left out.
+func (t *Table) Seed(proc string) {
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || len(t.seeds) >= known {
+			continue
+		}
+		if p, ok := readProcess(filepath.Join(proc, entry.Name()), pid); ok {
+			t.seeds[pid] = p
+		}
+	}
+}
+
+func readProcess(dir string, pid int) (*process, bool) {
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return nil, false
+	}
+	// The name is in parentheses and may hold others; state and parent follow the last.
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return nil, false
+	}
+	var state string
+	p := &process{Process: detect.Process{PID: pid, Name: string(stat[open+1 : end])}}
+	if _, err := fmt.Sscan(string(stat[end+1:]), &state, &p.parentPID); err != nil {
+		return nil, false
+	}
+	p.parent = keyOf(0, p.parentPID)
+	if path, err := os.Readlink(filepath.Join(dir, "exe")); err == nil {
+		p.Executable = strings.TrimSuffix(path, " (deleted)")
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(raw) > 0 {
+		p.Arguments = cut(raw)
+	}
+	var info syscall.Stat_t
+	if syscall.Stat(filepath.Join(dir, "exe"), &info) == nil {
+		// As the kernel numbers devices: 12 bits of the major above 20 of the minor.
+		p.Device, p.Inode = KernelDevice(info.Dev), info.Ino
+	}
+	if syscall.Stat(dir, &info) == nil {
+		p.User = int(info.Uid)
+	}
+	return p, true
+}
+
+// KernelDevice turns the number that stat gives into the one in events.
+func KernelDevice(dev uint64) uint64 {
+	major := dev>>8&0xfff | dev>>32&^0xfff
+	minor := dev&0xff | dev>>12&^0xff
+	return major<<20 | minor&0xfffff
+}
