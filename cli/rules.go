@@ -49,6 +49,9 @@ type rulesCommand struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	log            *slog.Logger
+
+	exceptions []*rules.Exception
+	processes  string // a proc file system, where events are of this machine as it is
 }
 
 func (c *rulesCommand) run(args []string) error {
@@ -87,16 +90,30 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rules directory %s: %w", c.rulesDir, errors.Unwrap(err))
 		}
-		fromFiles, errs := rules.LoadDir(c.rulesDir, rules.Options{PartialEval: c.partialEval})
+		set, errs := rules.LoadDir(c.rulesDir, rules.Options{PartialEval: c.partialEval, Aggregate: c.aggregate})
 		for _, err := range errs {
-			c.log.Error("rule file is left out", "error", err)
+			c.tell(err)
 		}
-		loaded = c.join(loaded, fromFiles)
+		if c.strict && len(errs) > 0 {
+			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(len(errs)), "problem"))
+		}
+		c.exceptions = set.Exceptions
+		loaded = c.join(loaded, set.Signatures)
 	}
 	if len(c.ids) == 0 {
 		return loaded, nil
 	}
 	return selectSignatures(loaded, c.ids)
+}
+
+// tell logs what is wrong with a rule file.
+func (c *rulesCommand) tell(err error) {
+	var file *rules.FileError
+	if errors.As(err, &file) && file.Kept {
+		c.log.Warn("rule file has a flaw", "error", err)
+		return
+	}
+	c.log.Error("rule file is left out", "error", err)
 }
 
 func selectSignatures(loaded []detect.Signature, ids []string) ([]detect.Signature, error) {
@@ -130,7 +147,9 @@ func signatureHint(id string, known []string) string {
 
 // engine makes an engine and tells of the signatures that it refuses.
 func (c *rulesCommand) engine(loaded []detect.Signature, finding func(detect.Finding)) *rules.Engine {
-	engine, refused := rules.New(rules.Config{Signatures: loaded, Finding: finding, Log: c.log})
+	engine, refused := rules.New(rules.Config{
+		Signatures: loaded, Finding: finding, Log: c.log, Exceptions: c.exceptions, Repeats: c.repeats, Processes: c.processes,
+	})
 	for _, err := range refused {
 		c.log.Error("signature is left out", "error", err)
 	}

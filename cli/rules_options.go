@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tracee-go/tracee/internal/suggest"
 
@@ -18,6 +19,9 @@ type rulesOptions struct {
 	rulesDir           string
 	rulesDirGiven      bool
 	partialEval        bool
+	aggregate          bool
+	strict             bool
+	repeats            time.Duration
 	list, listEvents   bool
 	input              inputOptions
 	outputTemplate     string
@@ -25,6 +29,7 @@ type rulesOptions struct {
 	webhookTemplate    string
 	webhookContentType string
 	allowCapabilities  bool
+	regoTarget         string
 	version            bool
 }
 
@@ -52,6 +57,13 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 	if len(input) == 1 && input[0] == "help" {
 		return inputHelp, nil
 	}
+	switch target := strings.ToLower(o.regoTarget); target {
+	case "rego":
+	case "wasm":
+		return "", errors.New("target unsupported: wasm (rules run faster as rego; leave --rego-runtime-target out)")
+	default:
+		return "", fmt.Errorf("invalid target specified %s (want rego)", o.regoTarget)
+	}
 	if o.webhook != "" && o.webhookTemplate == "" {
 		return "", errors.New("--webhook-template flag is required when using --webhook flag")
 	}
@@ -73,8 +85,13 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 		return pflag.NormalizedName(name)
 	})
 	flags.StringArrayVar(&o.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
-	flags.StringVar(&o.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
+	flags.StringVar(&o.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego, .yaml, .cel, .so), searched recursively")
 	flags.BoolVar(&o.partialEval, "rego-partial-eval", false, "evaluate ahead what does not depend on the event")
+	flags.BoolVar(&o.aggregate, "rego-aio", false, "make one signature of all Rego rules")
+	flags.StringVar(&o.regoTarget, "rego-runtime-target", "rego", "`target` that Rego is compiled for: rego")
+	flags.BoolVar(&o.strict, "strict", false, "do not start when anything is wrong with a rule file")
+	flags.DurationVar(&o.repeats, "repeats", 0, "let a finding stand for those of the same process and object for this `duration`;\n"+
+		"then their number is told; 0 prints each")
 	flags.BoolVar(&o.list, "list", false, "print the signatures and exit")
 	flags.BoolVar(&o.listEvents, "list-events", false, "print the events that the signatures need and exit")
 	flags.StringArrayVar(input, "input-tracee", nil, "`option` of the input: file:<path>, file:stdin, format:json or format:gob;\n"+

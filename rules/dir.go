@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tracee-go/tracee/types/detect"
@@ -15,54 +17,92 @@ import (
 type Options struct {
 	// PartialEval lets OPA evaluate ahead of time what does not depend on the event.
 	PartialEval bool
+	// Aggregate makes one signature of all Rego rules, which stands for them in lists and selections.
+	Aggregate bool
 }
 
-// ruleFiles are the rule files of a directory by what they are, each in lexical order of their paths.
-type ruleFiles struct {
-	helpers []string // Rego modules for the others
-	rego    []string
-	errors  []error
+// Set is what a directory holds.
+type Set struct {
+	Signatures []detect.Signature
+	Exceptions []*Exception
+	Files      map[detect.Signature]string // where each signature is from, with its line
 }
 
-// notLoaded are the kinds of rule files that this build does not load.
-var notLoaded = map[string]string{
-	".so":   "Go plugins need a build with cgo",
-	".cel":  "CEL signatures are not supported yet",
-	".yaml": "CEL signatures are not supported yet",
-	".yml":  "CEL signatures are not supported yet",
+// FileError is what is wrong with a rule file. It is about one signature of it where Line is not 0.
+type FileError struct {
+	Path string
+	Line int
+	Text string
+	Kept bool // a doubt: what it is about is loaded
 }
 
-// LoadDir loads the signatures of a directory and of those below it, in lexical order. Each error tells of one file that
-// was left out; the others are loaded all the same.
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Text)
+}
+
+// language is a way to write rules. It is chosen by the name of a file.
+type language interface {
+	// load adds what a file holds, and returns what is wrong with it.
+	load(path string, into *Set) []error
+	// finish is called after the last file.
+	finish(into *Set) []error
+}
+
+// suffixes are the names of rule files, in the order in which their languages are loaded.
+var suffixes = []struct {
+	suffix string
+	order  int
+}{
+	{".so", 0},
+	{"helpers.rego", 1},
+	{".rego", 2},
+	{".cel", 3},
+	{".yaml", 3},
+	{".yml", 3},
+}
+
+// languages makes the language of each order.
+func languages(o Options) []language {
+	rego := newRegoLoader(o)
+	return []language{pluginLoader{}, regoHelpers{rego}, rego, yamlLoader{}}
+}
+
+// LoadDir loads the signatures of a directory and of those below it: Go plugins, then Rego, then YAML, each in lexical
+// order. Each error tells of one file, or of one signature in it, that was left out, or of a doubt about one that is
+// there; the others are loaded all the same.
 //
 // A file named *helpers.rego is a module for all others, except the one named exactly helpers.rego: those helpers are
 // built in. Files named *_test.rego are for "opa test" and *.rego.disabled are switched off; both are left out silently,
 // as are directories whose name begins with "..", where Kubernetes keeps earlier versions of mounted files.
-func LoadDir(dir string, o Options) ([]detect.Signature, []error) {
-	files := findRules(dir)
-	if len(files.rego) == 0 {
-		return nil, files.errors
-	}
-	rego, errs := newRegoLoader(dir, files.helpers, o)
-	errs = append(files.errors, errs...)
-	var loaded []detect.Signature
-	for _, path := range files.rego {
-		s, err := rego.load(path)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+func LoadDir(dir string, o Options) (*Set, []error) {
+	set := &Set{Files: map[detect.Signature]string{}}
+	found, errs := findRules(dir)
+	all := languages(o)
+	for order, l := range all {
+		for _, f := range found {
+			if f.order == order {
+				errs = append(errs, l.load(f.path, set)...)
+			}
 		}
-		loaded = append(loaded, s)
+		errs = append(errs, l.finish(set)...)
 	}
-	return loaded, errs
+	return set, errs
 }
 
-func findRules(dir string) ruleFiles {
-	var files ruleFiles
+// ruleFile is a file by what it is.
+type ruleFile struct {
+	path  string
+	order int
+}
+
+func findRules(dir string) (found []ruleFile, errs []error) {
 	// os.DirFS follows dir itself when it is a symbolic link; filepath.WalkDir would not.
 	_ = fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			files.errors = append(files.errors, fmt.Errorf("rules directory %s: %w", dir, withoutPath(err)))
+			errs = append(errs, fmt.Errorf("rules directory %s: %w", filepath.Join(dir, path), withoutPath(err)))
 			return nil
 		}
 		if d.IsDir() {
@@ -71,26 +111,44 @@ func findRules(dir string) ruleFiles {
 			}
 			return nil
 		}
-		files.add(dir, path)
+		if order, ok := orderOf(d.Name()); ok {
+			found = append(found, ruleFile{filepath.Join(dir, path), order})
+		}
 		return nil
 	})
-	return files
+	slices.SortStableFunc(found, func(a, b ruleFile) int { return cmp.Compare(a.order, b.order) })
+	return found, errs
 }
 
-func (files *ruleFiles) add(dir, path string) {
-	name := filepath.Base(path)
-	path = filepath.Join(dir, path)
-	if why, ok := notLoaded[filepath.Ext(name)]; ok {
-		files.errors = append(files.errors, fmt.Errorf("%s: not loaded: %s", path, why))
-		return
+func orderOf(name string) (int, bool) {
+	if name == "helpers.rego" || strings.HasSuffix(name, "_test.rego") {
+		return 0, false
 	}
-	switch {
-	case !strings.HasSuffix(name, ".rego"), strings.HasSuffix(name, "_test.rego"), name == "helpers.rego":
-	case strings.HasSuffix(name, "helpers.rego"):
-		files.helpers = append(files.helpers, path)
-	default:
-		files.rego = append(files.rego, path)
+	for _, s := range suffixes {
+		if strings.HasSuffix(name, s.suffix) {
+			return s.order, true
+		}
 	}
+	return 0, false
+}
+
+// maxRuleFile is the largest rule file that is read.
+const maxRuleFile = 4 << 20
+
+// readRules reads a rule file of a reasonable size.
+func readRules(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &FileError{Path: path, Text: withoutPath(err).Error()}
+	}
+	if info.Size() > maxRuleFile || !info.Mode().IsRegular() {
+		return nil, &FileError{Path: path, Text: fmt.Sprintf("the file is larger than %d MiB, or no regular file", maxRuleFile>>20)}
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &FileError{Path: path, Text: withoutPath(err).Error()}
+	}
+	return raw, nil
 }
 
 // withoutPath strips the path that an error of package fs begins with, for callers that name it better.

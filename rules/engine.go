@@ -4,8 +4,12 @@
 // one of the stream: Handle returns when every signature that selected the event has seen it, in the order in which the
 // signatures were given, each event once. Findings are delivered from within Handle and Close, and own their event.
 //
-// A signature that returns errors or panics hurts itself only: both are counted and logged, and after three panics it is
-// no longer called. The engine queues nothing and so loses nothing; a slow signature slows the stream.
+// A signature that returns errors, panics, takes too long or holds too much memory hurts itself only: that is counted, and
+// logged once a minute. Rules have a limited time for an event, and foreign code runs apart (Isolate); who is too slow or
+// panics three times is no longer called. The engine queues nothing and so loses nothing.
+//
+// To what a signature finds the engine adds the process and its ancestors and whether events were lost shortly before;
+// exceptions take findings out, and repeats may be folded. All times are those of events.
 package rules
 
 import (
@@ -13,7 +17,9 @@ import (
 	"iter"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
+	"github.com/tracee-go/tracee/rules/lineage"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 	"github.com/tracee-go/tracee/types/trace"
@@ -28,9 +34,15 @@ const lostEvents = "lost_events"
 // Config says what an engine runs. Only Signatures is required.
 type Config struct {
 	Signatures []detect.Signature
-	// Finding is called for each finding, on the goroutine of the signature that found it.
+	// Finding is called for each finding, one at a time, from within Handle and Close.
 	Finding func(detect.Finding)
 	Log     *slog.Logger // nil is slog.Default
+
+	Exceptions []*Exception
+	// Repeats is how long a finding stands for others like it, see folder. 0: each is delivered.
+	Repeats time.Duration
+	// Processes is a proc file system whose processes are known before the first event; empty: none are.
+	Processes string
 }
 
 // Stats are counters since the start of the engine.
@@ -41,6 +53,9 @@ type Stats struct {
 	Errors     uint64 // events that a signature failed on, panics included
 	Forgotten  uint64 // pieces of state that signatures gave up because their memory is bounded
 	Lost       uint64 // events lost by the tracer, as told by lost_events
+	Excepted   uint64 // findings that an exception took out
+	Repeated   uint64 // findings that an earlier one stands for
+	CutOff     uint64 // signatures that are no longer called
 }
 
 // Engine shows events to signatures.
@@ -53,12 +68,27 @@ type Engine struct {
 	inputs  []*regoInput        // shared by Rego signatures for the length of one event
 	closed  bool
 
-	events, detections, errors, lost atomic.Uint64
+	processes  *lineage.Table
+	exceptions exceptions
+	folder     *folder
+	losses     losses
+	memory     memoryWatch
+
+	events, detections, errors, lost, excepted, repeated, cutOff atomic.Uint64
 }
 
 // New makes an engine. It is usable whatever the errors are: each of them tells of one signature that was refused.
 func New(c Config) (*Engine, []error) {
-	g := &Engine{finding: c.Finding, log: c.Log}
+	g := &Engine{
+		finding: c.Finding, log: c.Log, processes: lineage.New(), exceptions: newExceptions(c.Exceptions),
+		memory: memoryWatch{heap: memoryHeap, limit: memoryLimit},
+	}
+	if c.Repeats > 0 {
+		g.folder = newFolder(c.Repeats)
+	}
+	if c.Processes != "" {
+		g.processes.Seed(c.Processes)
+	}
 	if g.finding == nil {
 		g.finding = func(detect.Finding) {}
 	}
@@ -86,11 +116,19 @@ func (g *Engine) add(s detect.Signature) error {
 				other.metadata.Name)
 		}
 	}
+	if u, ok := s.(interface{ UseLineage(*lineage.Table) }); ok {
+		u.UseLineage(g.processes)
+	}
 	if err := m.init(g.deliver); err != nil {
 		return fmt.Errorf("initialise signature %s: %w", m.metadata.ID, err)
 	}
-	if r, ok := s.(*regoSignature); ok {
+	switch r := s.(type) {
+	case *regoSignature:
 		g.share(r.input)
+	case *aggregated:
+		for _, rule := range r.rules {
+			g.share(rule.input)
+		}
 	}
 	g.members = append(g.members, m)
 	return nil
@@ -110,9 +148,15 @@ func (g *Engine) share(input *regoInput) {
 // Handle shows an event to the signatures that selected it. They see arguments in the form of parse-arguments, whatever
 // the event says; it gets its own setting back.
 func (g *Engine) Handle(e *trace.Event) {
-	g.events.Add(1)
+	if n := g.events.Add(1); n%memoryStride == 0 {
+		g.limitMemory()
+	}
 	if e.EventName == lostEvents {
 		g.countLost(e)
+	}
+	g.processes.Learn(e)
+	if g.folder != nil {
+		g.folder.pass(e.Timestamp, g.hand)
 	}
 	targets, ok := g.index[e.EventName]
 	if !ok {
@@ -135,8 +179,12 @@ func (g *Engine) dispatch(e *trace.Event, targets []target) {
 	}
 	bit := originBit(origin)
 	for _, t := range targets {
-		if t.origins&bit != 0 && !t.disabled && !t.onEvent(event) {
+		if t.origins&bit == 0 || t.disabled {
+			continue
+		}
+		if !t.onEvent(event) {
 			g.errors.Add(1)
+			g.countCutOff(t.member)
 		}
 	}
 	for _, input := range g.inputs {
@@ -144,20 +192,50 @@ func (g *Engine) dispatch(e *trace.Event, targets []target) {
 	}
 }
 
+func (g *Engine) countCutOff(m *member) {
+	if m.disabled {
+		g.cutOff.Add(1)
+	}
+}
+
+// memoryStride is how many events pass between two looks at the clock for the sake of memory.
+const memoryStride = 1 << 10
+
+func (g *Engine) limitMemory() {
+	for _, m := range g.memory.look(g.members) {
+		m.release()
+		g.countCutOff(m)
+	}
+}
+
 func (g *Engine) countLost(e *trace.Event) {
 	if lost, ok := e.Lookup("lost"); ok && lost.Type().Kind.InSlot() {
 		g.lost.Add(lost.Uint())
+		g.losses.add(e.Timestamp, lost.Uint())
 	}
 }
 
 // deliver is the handler of all signatures.
 func (g *Engine) deliver(f detect.Finding) {
-	g.detections.Add(1)
-	if e, ok := f.Event.Payload.(*trace.Event); ok && e != nil {
+	e, ok := f.Event.Payload.(*trace.Event)
+	if ok && e != nil {
+		f.Process = g.processes.Of(e)
+		f.LostNearby = g.losses.near(e.Timestamp)
+		if g.exceptions.apply(f, e) {
+			g.excepted.Add(1)
+			return
+		}
 		f.Event.Payload = e.Clone()
 	}
-	g.finding(f)
+	g.detections.Add(1)
+	if g.folder != nil && ok && e != nil && g.folder.repeats(f, g.hand) {
+		g.repeated.Add(1)
+		return
+	}
+	g.hand(f)
 }
+
+func (g *Engine) hand(f detect.Finding) { g.finding(f) }
 
 // Stage lets the events of a stream pass by the engine. It does not close the engine at the end.
 func (g *Engine) Stage() func(iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
@@ -187,6 +265,9 @@ func (g *Engine) Close() {
 	for _, m := range g.members {
 		m.close()
 	}
+	if g.folder != nil {
+		g.folder.flush(g.hand)
+	}
 }
 
 // Signatures describes the loaded signatures, in the order in which they see an event.
@@ -215,10 +296,13 @@ func (g *Engine) Stats() Stats {
 		Detections: g.detections.Load(),
 		Errors:     g.errors.Load(),
 		Lost:       g.lost.Load(),
+		Excepted:   g.excepted.Load(),
+		Repeated:   g.repeated.Load(),
+		CutOff:     g.cutOff.Load(),
 	}
 	for _, m := range g.members {
-		if f, ok := m.signature.(interface{ Forgotten() uint64 }); ok {
-			s.Forgotten += f.Forgotten()
+		if m.forgotten != nil {
+			s.Forgotten += m.forgotten()
 		}
 	}
 	return s

@@ -1,21 +1,23 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/tracee-go/tracee/rules/expression"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 )
 
-// maxPanics is how often a signature may panic before it is no longer called.
-const maxPanics = 3
+// maxStrikes is how often a signature may panic or be too slow before it is no longer called.
+const maxStrikes = 3
 
 // logEvery spaces the log lines about one signature's errors.
-const logEvery = time.Second
+const logEvery = time.Minute
 
 // member is a signature in an engine.
 type member struct {
@@ -23,9 +25,11 @@ type member struct {
 	metadata  detect.SignatureMetadata
 	selectors []detect.SignatureEventSelector
 	log       *slog.Logger
+	forgotten func() uint64 // nil: it remembers nothing
 
-	panics   int
+	strikes  int
 	disabled bool
+	failed   uint64    // events that it failed on
 	logged   time.Time // when an error was last logged
 	silent   int       // errors since then
 }
@@ -42,6 +46,9 @@ func newMember(s detect.Signature, log *slog.Logger) (m *member, err error) {
 	}
 	m = &member{signature: s, metadata: metadata, log: log.With("signature", metadata.ID)}
 	m.selectors = m.usable(selectors)
+	if f, ok := s.(interface{ Forgotten() uint64 }); ok {
+		m.forgotten = f.Forgotten
+	}
 	return m, nil
 }
 
@@ -81,7 +88,7 @@ func (m *member) init(handler detect.SignatureHandler) (err error) {
 func (m *member) onEvent(event protocol.Event) (ok bool) {
 	defer m.survive(&ok)
 	if err := m.signature.OnEvent(event); err != nil {
-		m.complain("signature failed on an event", "event", event.Headers.Selector.Name, "error", err)
+		m.failedOn("event "+event.Headers.Selector.Name, err)
 		return false
 	}
 	return true
@@ -90,13 +97,19 @@ func (m *member) onEvent(event protocol.Event) (ok bool) {
 func (m *member) onSignal(signal detect.Signal) (ok bool) {
 	defer m.survive(&ok)
 	if err := m.signature.OnSignal(signal); err != nil {
-		m.complain("signature failed on a signal", "error", err)
+		m.failedOn("a signal", err)
 		return false
 	}
 	return true
 }
 
 func (m *member) close() {
+	if m.silent > 0 {
+		m.log.Error("signature failed", "unreported", m.silent)
+	}
+	if m.signature == nil {
+		return
+	}
 	var ok bool
 	defer m.survive(&ok)
 	m.signature.Close()
@@ -104,20 +117,49 @@ func (m *member) close() {
 
 // survive is deferred around calls of the signature.
 func (m *member) survive(ok *bool) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	*ok = false
-	m.panics++
-	m.log.Error("signature panicked", "panic", v, "at", panicOrigin(), "times", m.panics)
-	if m.panics >= maxPanics && !m.disabled {
-		m.disabled = true
-		m.log.Error("signature is switched off after panics", "times", m.panics)
+	if v := recover(); v != nil {
+		*ok = false
+		m.failedOn("a call", &panicked{fmt.Sprintf("panic: %v at %s", v, panicOrigin())})
 	}
 }
 
-// complain logs an error unless one was logged within the last second.
+// failedOn counts a failure. One that costs time or shows that the signature is broken is a strike.
+func (m *member) failedOn(what string, err error) {
+	m.failed++
+	m.complain("signature failed", "on", what, "error", err)
+	var panic *panicked
+	switch {
+	case errors.Is(err, errBlocked):
+		m.strikes = maxStrikes
+	case errors.As(err, &panic), errors.Is(err, errSlow), errors.Is(err, expression.ErrSlow):
+		m.strikes++
+	default:
+		return
+	}
+	if m.strikes >= maxStrikes {
+		m.cutOff(err.Error())
+	}
+}
+
+// cutOff ends the calling of a signature.
+func (m *member) cutOff(why string) {
+	if m.disabled {
+		return
+	}
+	m.disabled = true
+	m.log.Error("signature is switched off", "because", why, "strikes", m.strikes, "failures", m.failed)
+}
+
+// release lets go of a signature that holds too much memory.
+func (m *member) release() {
+	m.cutOff(fmt.Sprintf("it holds more than %d MiB of memory", memoryLimit>>20))
+	if s, ok := m.signature.(*isolated); ok {
+		s.Close()
+	}
+	m.signature = nil
+}
+
+// complain logs an error unless one was logged within the last minute.
 func (m *member) complain(message string, facts ...any) {
 	now := time.Now()
 	if now.Sub(m.logged) < logEvery {

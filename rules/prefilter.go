@@ -272,3 +272,41 @@ func binary(e *ast.Expr) (left, right *ast.Term, ok bool) {
 func (b *bodyReader) isHelper(operator, name string) bool {
 	return b.helpers[name] && operator == "data.tracee.helpers."+name
 }
+
+// comparedEvents returns the constants that a module compares input.eventName with; nil when it may be compared with
+// something else.
+func comparedEvents(module *ast.Module) []string {
+	var names []string
+	plain := true
+	eventName := ast.MustParseRef("input.eventName")
+	ast.WalkExprs(module, func(e *ast.Expr) bool {
+		left, right, ok := binary(e)
+		mentions := false
+		ast.WalkRefs(e, func(ref ast.Ref) bool {
+			mentions = mentions || ref.Equal(eventName)
+			return false
+		})
+		if !mentions {
+			return false
+		}
+		operator := ""
+		if ok {
+			operator = e.Operator().String()
+		}
+		for _, t := range []*ast.Term{left, right} {
+			if !ok || t == nil {
+				continue
+			}
+			if name, isString := t.Value.(ast.String); isString && (operator == "eq" || operator == "equal") {
+				names = append(names, string(name))
+				return false
+			}
+		}
+		plain = false
+		return false
+	})
+	if !plain {
+		return nil
+	}
+	return names
+}

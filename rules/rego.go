@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -23,7 +27,17 @@ type regoSignature struct {
 	query     rego.PreparedEvalQuery
 	input     *regoInput
 	handler   detect.SignatureHandler
+	waits     bool     // it calls functions that wait for others, such as http.send
+	compared  []string // constants that it compares input.eventName with
+	clock     *time.Timer
+	cancel    topdown.Cancel
 }
+
+// regoTime is how long a rule may think about one event.
+const regoTime = 250 * time.Millisecond
+
+// errSlow is the error of a rule that was cut off.
+var errSlow = errors.New("the rule took too long and was cut off")
 
 var _ detect.Signature = (*regoSignature)(nil)
 
@@ -41,7 +55,11 @@ func (s *regoSignature) Init(handler detect.SignatureHandler) error {
 // File is the path of the rule file.
 func (s *regoSignature) File() string { return s.path }
 
-func (s *regoSignature) Close() {}
+func (s *regoSignature) Close() {
+	if s.clock != nil {
+		s.clock.Stop()
+	}
+}
 
 func (s *regoSignature) OnSignal(detect.Signal) error { return nil }
 
@@ -55,9 +73,9 @@ func (s *regoSignature) OnEvent(event protocol.Event) error {
 	if !s.filter.mayMatch(e) {
 		return nil
 	}
-	results, err := s.query.Eval(context.Background(), rego.EvalParsedInput(s.input.of(e)))
+	results, err := s.eval(s.input.of(e))
 	if err != nil {
-		return explainEval(s.path, err)
+		return err
 	}
 	if len(results) == 0 {
 		return nil
@@ -72,6 +90,63 @@ func (s *regoSignature) OnEvent(event protocol.Event) error {
 		s.handler(detect.Finding{Data: data, Event: event, SigMetadata: s.metadata})
 	}
 	return nil
+}
+
+// eval asks OPA, for a limited time. One timer and one cancellation serve all events until a rule is too slow.
+func (s *regoSignature) eval(input ast.Value) (rego.ResultSet, error) {
+	ctx := context.Background()
+	if s.waits {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, regoTime)
+		defer done()
+	}
+	if s.cancel == nil {
+		s.cancel = topdown.NewCancel()
+		s.clock = time.AfterFunc(regoTime, s.cancel.Cancel)
+	} else {
+		s.clock.Reset(regoTime)
+	}
+	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(s.cancel))
+	if !s.clock.Stop() || s.cancel.Cancelled() {
+		s.cancel = nil
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, errSlow) // the next event gets a new cancellation
+		}
+	}
+	if err != nil {
+		return nil, explainEval(s.path, err)
+	}
+	return results, nil
+}
+
+// waits reports whether modules call functions that wait for others.
+func waits(compiler *ast.Compiler) bool {
+	found := false
+	for _, module := range compiler.Modules {
+		ast.WalkRefs(module, func(ref ast.Ref) bool {
+			name := ref.String()
+			found = found || name == "http.send" || name == "net.lookup_ip_addr"
+			return found
+		})
+	}
+	return found
+}
+
+// doubts finds what makes a rule useless, though it is well formed.
+func (s *regoSignature) doubts(path string) []error {
+	var selected []string
+	for _, selector := range s.selectors {
+		if selector.Name == "" || selector.Name == "*" {
+			return nil
+		}
+		selected = append(selected, selector.Name)
+	}
+	if len(s.compared) == 0 || slices.ContainsFunc(s.compared, func(n string) bool { return slices.Contains(selected, n) }) {
+		return nil
+	}
+	return []error{&FileError{Path: path, Line: 1, Kept: true, Text: fmt.Sprintf(
+		"can never match: it asks for input.eventName %s, and selects only %s",
+		strings.Join(s.compared, ", "), strings.Join(selected, ", "))}}
 }
 
 func explainEval(path string, err error) error {

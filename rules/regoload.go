@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -19,26 +18,55 @@ var helpersSource string
 // disturb each other, whatever their packages are called.
 type regoLoader struct {
 	options Options
+	builtin *ast.Module
 	helpers map[string]*ast.Module
 	ours    map[string]bool // the built-in helpers that no file replaces
 	input   *regoInput
+	loaded  []*regoSignature
 }
 
-func newRegoLoader(dir string, helperFiles []string, o Options) (*regoLoader, []error) {
-	l := &regoLoader{options: o, input: newRegoInput()}
-	builtin := ast.MustParseModuleWithOpts(helpersSource, ast.ParserOptions{RegoVersion: ast.RegoV0})
-	l.helpers = map[string]*ast.Module{"(built-in helpers.rego)": builtin}
-	var errs []error
-	for _, path := range helperFiles {
-		if err := l.addHelpers(builtin, path); err != nil {
-			errs = append(errs, err)
-		}
+func newRegoLoader(o Options) *regoLoader {
+	l := &regoLoader{options: o, input: newRegoInput(), ours: make(map[string]bool)}
+	l.builtin = ast.MustParseModuleWithOpts(helpersSource, ast.ParserOptions{RegoVersion: ast.RegoV0})
+	l.helpers = map[string]*ast.Module{"(built-in helpers.rego)": l.builtin}
+	return l
+}
+
+// regoHelpers loads what the signatures of a regoLoader import.
+type regoHelpers struct{ of *regoLoader }
+
+func (h regoHelpers) load(path string, _ *Set) []error {
+	if err := h.of.addHelpers(h.of.builtin, path); err != nil {
+		return []error{err}
 	}
-	l.ours = make(map[string]bool)
-	for _, rule := range builtin.Rules {
-		l.ours[rule.Head.Ref().String()] = true
+	return nil
+}
+
+func (h regoHelpers) finish(*Set) []error {
+	for _, rule := range h.of.builtin.Rules {
+		h.of.ours[rule.Head.Ref().String()] = true
 	}
-	return l, errs
+	return nil
+}
+
+func (l *regoLoader) load(path string, into *Set) []error {
+	s, err := l.read(path)
+	if err != nil {
+		return []error{err}
+	}
+	into.Files[s] = path
+	l.loaded = append(l.loaded, s)
+	if !l.options.Aggregate {
+		into.Signatures = append(into.Signatures, s)
+	}
+	return s.doubts(path)
+}
+
+func (l *regoLoader) finish(into *Set) []error {
+	if l.options.Aggregate && len(l.loaded) > 0 {
+		into.Signatures = append(into.Signatures, aggregate(l.loaded))
+	}
+	return nil
 }
 
 // addHelpers adds a module of helpers. Where it defines what a built-in helper is called, it wins.
@@ -73,21 +101,21 @@ func withoutRules(rules, others []*ast.Rule) []*ast.Rule {
 	return kept
 }
 
-func (l *regoLoader) load(path string) (*regoSignature, error) {
+func (l *regoLoader) read(path string) (*regoSignature, error) {
 	module, err := parseRegoFile(path)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"__rego_metadoc__", "tracee_selected_events", "tracee_match"} {
 		if !hasRule(module, name) {
-			return nil, fmt.Errorf("%s:1: rule %s is missing", path, name)
+			return nil, &FileError{Path: path, Line: 1, Text: "rule " + name + " is missing"}
 		}
 	}
 	compiler, err := l.compile(path, module)
 	if err != nil {
 		return nil, err
 	}
-	s := &regoSignature{path: path, input: l.input}
+	s := &regoSignature{path: path, input: l.input, waits: waits(compiler)}
 	in := regoPackage{module.Package.Path.String(), path, compiler}
 	if err := s.describe(in); err != nil {
 		return nil, err
@@ -96,6 +124,7 @@ func (l *regoLoader) load(path string) (*regoSignature, error) {
 		return nil, err
 	}
 	s.filter = newPrefilter(compiler.Modules[path], "tracee_match", l.ours)
+	s.compared = comparedEvents(compiler.Modules[path])
 	l.input.need(compiler)
 	return s, nil
 }
@@ -115,9 +144,9 @@ func (l *regoLoader) compile(path string, module *ast.Module) (*ast.Compiler, er
 // parseRegoFile reads the Rego of v0.8's time, or else that of OPA 1. When it is neither, the complaint is the one of the
 // version that understood more of the file.
 func parseRegoFile(path string) (*ast.Module, error) {
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, withoutPath(err))
+		return nil, err
 	}
 	module, err := ast.ParseModuleWithOpts(path, string(text), ast.ParserOptions{RegoVersion: ast.RegoV0})
 	if err == nil && module != nil {
@@ -166,7 +195,7 @@ func explainRego(path string, err error) error {
 	if e.Location == nil || e.Location.Row == 0 {
 		return fmt.Errorf("%s: %s%s", path, oneLine(e.Message), more)
 	}
-	return fmt.Errorf("%s:%d: %s%s", e.Location.File, e.Location.Row, oneLine(e.Message), more)
+	return &FileError{Path: e.Location.File, Line: e.Location.Row, Text: oneLine(e.Message) + more}
 }
 
 // oneLine joins the lines of a message of OPA.

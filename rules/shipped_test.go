@@ -12,10 +12,11 @@ import (
 // TestShippedRulesAgreeWithTheBuiltInSignatures shows the same data to the Rego form of a signature as to its Go form.
 func TestShippedRulesAgreeWithTheBuiltInSignatures(t *testing.T) {
 	const dir = "../signatures/rego"
-	loaded, errs := LoadDir(dir, Options{})
+	set, errs := LoadDir(dir, Options{})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
+	loaded := set.Signatures
 	if got, want := len(loaded), 12; got != want {
 		t.Errorf("loaded %d rule files, want %d", got, want)
 	}

@@ -1,0 +1,102 @@
+package rules
+
+import (
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// memoryEvery spaces the looks at the memory of isolated signatures.
+	memoryEvery = 2 * time.Second
+	// memoryHeap is the size of the heap below which nobody looks.
+	memoryHeap = 256 << 20
+	// memoryLimit is what one isolated signature may hold.
+	memoryLimit = 256 << 20
+)
+
+// memoryWatch finds isolated signatures that hold too much memory, by the profile that the runtime keeps anyway: it says
+// below which function what is in use was allocated.
+type memoryWatch struct {
+	next  time.Time
+	heap  uint64 // from which on it looks
+	limit int64
+}
+
+// look returns the members that hold more than they may.
+func (w *memoryWatch) look(members []*member) []*member {
+	now := time.Now()
+	if now.Before(w.next) {
+		return nil
+	}
+	w.next = now.Add(memoryEvery)
+	if heapInUse() < w.heap {
+		return nil
+	}
+	held := heldBelow(members)
+	var greedy []*member
+	for m, bytes := range held {
+		if bytes > w.limit {
+			greedy = append(greedy, m)
+		}
+	}
+	return greedy
+}
+
+func heapInUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
+}
+
+// heldBelow sums what is in use by the signature below whose OnEvent it was allocated.
+func heldBelow(members []*member) map[*member]int64 {
+	byCode := map[string]*member{}
+	for _, m := range members {
+		if s, ok := m.signature.(*isolated); ok && !m.disabled {
+			if code := s.code(); code != "" {
+				byCode[code] = m
+			}
+		}
+	}
+	held := map[*member]int64{}
+	if len(byCode) == 0 {
+		return held
+	}
+	runtime.GC() // the profile is as of the last collections
+	runtime.GC()
+	n, _ := runtime.MemProfile(nil, false)
+	records := make([]runtime.MemProfileRecord, n+64)
+	if n, ok := runtime.MemProfile(records, false); ok {
+		records = records[:n]
+	} else {
+		return held
+	}
+	for i := range records {
+		frames := runtime.CallersFrames(records[i].Stack())
+		for {
+			frame, more := frames.Next()
+			if m, ok := byCode[frame.Function]; ok {
+				held[m] += inUse(&records[i])
+				break
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return held
+}
+
+// inUse estimates what is in use from what was sampled of it.
+func inUse(r *runtime.MemProfileRecord) int64 {
+	if r.InUseObjects() == 0 {
+		return 0
+	}
+	size := float64(r.InUseBytes()) / float64(r.InUseObjects())
+	return int64(float64(r.InUseBytes()) / (1 - math.Exp(-size/float64(runtime.MemProfileRate))))
+}
