@@ -119,7 +119,13 @@ func (g *Engine) add(s detect.Signature) error {
 	if u, ok := s.(interface{ UseLineage(*lineage.Table) }); ok {
 		u.UseLineage(g.processes)
 	}
-	if err := m.init(g.deliver); err != nil {
+	deliver := func(f detect.Finding) {
+		if f.SigMetadata.ID == "" {
+			f.SigMetadata = m.metadata
+		}
+		g.deliver(f)
+	}
+	if err := m.init(deliver); err != nil {
 		return fmt.Errorf("initialise signature %s: %w", m.metadata.ID, err)
 	}
 	switch r := s.(type) {

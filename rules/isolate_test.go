@@ -1,0 +1,171 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/protocol"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// isolatedFake is an isolated signature with a short limit, so that tests are short.
+func isolatedFake(id string, onEvent func(e *trace.Event, handler detect.SignatureHandler) error) *isolated {
+	s := Isolate(&fake{id: id, selectors: selects("openat", "*"), onEvent: onEvent}).(*isolated)
+	s.limit = 50 * time.Millisecond
+	return s
+}
+
+func reports(e *trace.Event, handler detect.SignatureHandler) error {
+	handler(detect.Finding{Event: protocol.Event{Payload: e}})
+	return nil
+}
+
+func TestSignatureThatBlocksIsLeftBehind(t *testing.T) {
+	release := make(chan struct{})
+	blocks := isolatedFake("BLOCKS", func(e *trace.Event, handler detect.SignatureHandler) error {
+		<-release
+		return reports(e, handler)
+	})
+	other := &fake{id: "OTHER", selectors: selects("openat", "*"), onEvent: reports}
+	var log strings.Builder
+	found := 0
+	g, errs := New(Config{Signatures: []detect.Signature{blocks, other}, Finding: func(detect.Finding) { found++ }, Log: logTo(&log)})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	const n = 1000
+	started := time.Now()
+	for range n {
+		g.Handle(event("openat", "/a"))
+	}
+	if took := time.Since(started); took > time.Second {
+		t.Errorf("%d events took %v", n, took)
+	}
+	g.Close()
+	if found != n {
+		t.Errorf("findings of the other: got %d, want %d", found, n)
+	}
+	close(release) // what it finds now comes too late
+	runtime.Gosched()
+	if s := g.Stats(); s.CutOff != 1 || s.Errors != 1 || s.Detections != n {
+		t.Errorf("stats: %+v", s)
+	}
+	if !strings.Contains(log.String(), "switched off") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+func TestSignatureIsNotBlamedForAFindingThatNobodyTakes(t *testing.T) {
+	s := isolatedFake("A", reports)
+	found := 0
+	g, _ := New(Config{Signatures: []detect.Signature{s}, Finding: func(detect.Finding) {
+		time.Sleep(4 * s.limit)
+		found++
+	}})
+	g.Handle(event("openat", "/a"))
+	g.Handle(event("openat", "/b"))
+	g.Close()
+	if stats := g.Stats(); found != 2 || stats.CutOff != 0 {
+		t.Errorf("found %d, stats %+v", found, stats)
+	}
+}
+
+func TestIsolatedSignatureSeesCopiesAndItsPanicsAreCounted(t *testing.T) {
+	var seen []string
+	s := isolatedFake("A", func(e *trace.Event, _ detect.SignatureHandler) error {
+		a, _ := e.Lookup("pathname")
+		seen = append(seen, strings.Clone(a.Text()))
+		if a.Text() == "/panic" {
+			panic("at the disco")
+		}
+		return nil
+	})
+	var log strings.Builder
+	g, _ := New(Config{Signatures: []detect.Signature{s}, Log: logTo(&log)})
+	for _, path := range []string{"/a", "/panic", "/panic", "/b", "/panic", "/c"} {
+		g.Handle(event("openat", path))
+	}
+	g.Close()
+	if got, want := fmt.Sprint(seen), "[/a /panic /panic /b /panic]"; got != want {
+		t.Errorf("seen: got %s, want %s", got, want)
+	}
+	if stats := g.Stats(); stats.Errors != 3 || stats.CutOff != 1 {
+		t.Errorf("stats: %+v", stats)
+	}
+	if got := strings.Count(log.String(), "at the disco"); got != 2 { // once when it happens, once when it is switched off
+		t.Errorf("log: got %d mentions\n%s", got, log.String())
+	}
+}
+
+func TestErrorsAreReportedOnceAMinute(t *testing.T) {
+	s := &fake{id: "A", selectors: selects("openat", "*"), onEvent: func(*trace.Event, detect.SignatureHandler) error {
+		return errors.New("no idea")
+	}}
+	var log strings.Builder
+	g, _ := New(Config{Signatures: []detect.Signature{s}, Log: logTo(&log)})
+	for range 1000 {
+		g.Handle(event("openat", "/a"))
+	}
+	g.Close()
+	if n := strings.Count(log.String(), "no idea"); n != 1 || !strings.Contains(log.String(), "unreported=999") {
+		t.Errorf("log:\n%s", log.String())
+	}
+	if got := g.Stats().Errors; got != 1000 {
+		t.Errorf("errors: got %d", got)
+	}
+}
+
+// glutton keeps what it gets.
+type glutton struct {
+	fake
+	kept [][]byte
+}
+
+func (s *glutton) OnEvent(protocol.Event) error {
+	block := make([]byte, 1<<20)
+	s.kept = append(s.kept, block)
+	return nil
+}
+
+func TestSignatureThatEatsMemoryIsReleased(t *testing.T) {
+	eater := &glutton{fake: fake{id: "EATS", selectors: selects("openat", "*")}}
+	other := &fake{id: "OTHER", selectors: selects("openat", "*"), onEvent: reports}
+	var log strings.Builder
+	found := 0
+	g, _ := New(Config{Signatures: []detect.Signature{Isolate(eater), other}, Finding: func(detect.Finding) { found++ }, Log: logTo(&log)})
+	g.memory.heap, g.memory.limit = 0, 16<<20
+	for range 40 {
+		g.Handle(event("openat", "/a"))
+	}
+	g.limitMemory()
+	g.Handle(event("openat", "/a"))
+	g.Close()
+	if len(eater.kept) != 40 || found != 41 || g.Stats().CutOff != 1 || !strings.Contains(log.String(), "MiB of memory") {
+		t.Errorf("kept %d, found %d, stats %+v, log %s", len(eater.kept), found, g.Stats(), log.String())
+	}
+}
+
+func TestRegoRuleThatThinksTooLongIsSwitchedOff(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "slow.rego", rule("SLOW", `tracee_match { count([x | x := numbers.range(1, 100000)[_]; numbers.range(1, 100000)[_] == x]) == 0 }`))
+	write(t, dir, "quick.rego", rule("QUICK", `tracee_match { input.eventName == "openat" }`))
+	found := 0
+	var log strings.Builder
+	g, _ := New(Config{Signatures: loadAll(t, dir, Options{}), Finding: func(detect.Finding) { found++ }, Log: logTo(&log)})
+	started := time.Now()
+	for range 100 {
+		g.Handle(event("openat", "/a"))
+	}
+	g.Close()
+	if took := time.Since(started); took > 10*regoTime {
+		t.Errorf("took %v", took)
+	}
+	if s := g.Stats(); found != 100 || s.CutOff != 1 || s.Errors != maxStrikes {
+		t.Errorf("found %d, stats %+v\n%s", found, s, log.String())
+	}
+}
