@@ -125,6 +125,7 @@ func Border() []Constant {
 		{"KIND_SOCKADDR", KindSockaddr},
 		{"KIND_INT_PAIR", KindIntPair},
 		{"KIND_NONE", KindNone},
+		{"POINTED_MAX", MaxPointed},
 		{"SOCKADDR_NONE", SockaddrNone},
 		{"SOCKADDR_BY_POINTER", SockaddrByPointer},
 		{"SPEC_ACTIVE", SpecActive},

@@ -21,6 +21,9 @@ struct syscall_spec {
 	u8 args;       /* registers that hold arguments */
 	u8 kinds[6];
 	u8 sockaddr_length; /* argument that holds the length of the socket address */
+	u8 pointed;         /* further arguments: words of a struct */
+	u8 pointer;         /* ... whose address is in this register */
+	u8 words[POINTED_MAX]; /* ... and where they are in it, in units of 8 bytes */
 	u8 enter[ENTER_TAILS];  /* tails to run at entry, in order; 0 ends the list */
 	u8 exit[SYSCALL_TAILS]; /* tails to run at exit, in order; 0 ends the list */
 };
@@ -255,6 +258,25 @@ ONCE int put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i
 	}
 }
 
+/* put_pointed stores the words of a struct, behind the registers. */
+ONCE int put_pointed(struct event *e, const struct syscall_spec *spec)
+{
+	u64 address, value;
+
+	if (!e || !spec)
+		return 0;
+	address = e->args[spec->pointer & 7];
+	for (u32 i = 0; i < POINTED_MAX; i++) {
+		if (i >= spec->pointed)
+			break;
+		if (bpf_probe_read_user(&value, sizeof(value), (void *)(address + 8 * spec->words[i])))
+			event_count(e->header.event, unreadable);
+		else
+			put_u64(e, spec->args + i, value);
+	}
+	return 0;
+}
+
 /* spec_args collects the arguments of a syscall: registers, or the words that one of them points to. */
 static __always_inline void spec_args(const struct pt_regs *regs, const struct syscall_spec *spec, bool compat,
 				      u64 args[6])
@@ -275,7 +297,7 @@ static __always_inline void spec_args(const struct pt_regs *regs, const struct s
  */
 static __noinline int syscall_event(const struct pt_regs *regs, const struct syscall_spec *spec, long ret)
 {
-	struct event *e = event_start(spec->event, spec->args, RUNG_NONE);
+	struct event *e = event_start(spec->event, spec->args + spec->pointed, RUNG_NONE);
 	bool compat = task_in_compat_syscall(task_current());
 
 	if (!e)
@@ -288,6 +310,8 @@ static __noinline int syscall_event(const struct pt_regs *regs, const struct sys
 			break;
 		put_syscall_arg(e, spec, i, compat, ret);
 	}
+	if (spec->pointed)
+		put_pointed(e, spec);
 	return event_submit(e, ret);
 }
 

@@ -31,6 +31,9 @@ func declareSyscall(row *syscallRow) {
 	for i, a := range row.args {
 		fields[i] = trace.Field{Name: a.name, Type: a.t}
 	}
+	for _, w := range pointedStructs[row.name].words {
+		fields = append(fields, trace.Field{Name: w.name, Type: w.t})
+	}
 	declare(Event{
 		ID:      row.id,
 		Name:    row.name,

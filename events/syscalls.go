@@ -138,7 +138,7 @@ var syscalls = []syscallRow{
 	{132, "utime", nr{132, 30, none}, sets{FS, FSFileAttr}, args{{"filename", Str}, {"times", pointer("const struct utimbuf*")}}},
 	{133, "mknod", nr{133, 14, none}, sets{Default, FS, FSFileOps}, args{{"pathname", Str}, {"mode", InodeMode}, {"dev", DevT}}},
 	{134, "uselib", nr{134, 86, none}, sets{Proc}, args{{"library", Str}}},
-	{135, "personality", nr{135, 136, 92}, sets{System}, args{{"persona", flagged(ULong, personalities)}}},
+	{135, "personality", nr{135, 136, 92}, sets{System}, args{{"persona", text(ULong, personalityText)}}},
 	{136, "ustat", nr{136, 62, none}, sets{FS, FSInfo}, args{{"dev", DevT}, {"ubuf", pointer("struct ustat*")}}},
 	{137, "statfs", nr{137, 99, 43}, sets{FS, FSInfo}, args{{"path", Str}, {"buf", pointer("struct statfs*")}}},
 	{138, "fstatfs", nr{138, 100, 44}, sets{FS, FSInfo}, args{{"fd", Int}, {"buf", pointer("struct statfs*")}}},

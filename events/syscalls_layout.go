@@ -9,11 +9,12 @@ type Register struct {
 }
 
 // Registers tells where an ABI puts each argument of a syscall. On i386 an argument of 64 bits takes two registers, and
-// pushes later arguments on.
+// pushes later arguments on. What is in no register, see Pointed, is left out.
 func (e *Event) Registers(abi ABI) []Register {
-	registers := make([]Register, len(e.Args))
+	_, words := e.Pointed()
+	registers := make([]Register, len(e.Args)-len(words))
 	next := 0
-	for i, a := range e.Args {
+	for i, a := range e.Args[:len(registers)] {
 		registers[i].Low = next
 		if abi == I386 && alwaysWide(a.Type) {
 			next++

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"math"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +43,15 @@ func signalText(value uint64) string {
 		return "SIGRT_" + strconv.FormatUint(value-first, 10)
 	}
 	return nameText(value, signals)
+}
+
+// personalityText takes the low half, which is all that the kernel looks at. All bits together ask for the present one.
+func personalityText(value uint64) string {
+	value = uint64(uint32(value))
+	if value == math.MaxUint32 {
+		return "0xffffffff"
+	}
+	return flagsText("", value, personalities)
 }
 
 // memoryPolicyText shows a mode and its flags.

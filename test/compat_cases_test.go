@@ -69,6 +69,11 @@ func compatForks(a *actor) {
 	a.forksThrough(with, m)
 }
 
+func compatStructs(a *actor) {
+	with, m := a.compat()
+	a.structsThrough(with, m)
+}
+
 func compatExecve(a *actor) {
 	with, m := a.compat()
 	a.arraysThrough(with)

@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/binary"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -277,8 +278,51 @@ func (a *actor) forksThrough(with abi, m *memory) {
 	binary.LittleEndian.PutUint64(args[32:], uint64(unix.SIGCHLD))
 	for _, size := range []uintptr{64, 3} {
 		address := m.bytes(args)
-		a.call(with, "clone3", [6]uintptr{address, size}, arguments{"cl_args": address, "size": uint64(size)})
+		a.call(with, "clone3", [6]uintptr{address, size}, arguments{
+			"cl_args": address, "size": uint64(size), "flags": uint64(0), "exit_signal": uint64(unix.SIGCHLD),
+		})
 	}
+}
+
+func callWithStructs(a *actor) {
+	with := nativeCalls()
+	a.structsThrough(with, a.memory(with))
+}
+
+// structsThrough gives structs of which words are arguments, to calls that fail.
+func (a *actor) structsThrough(with abi, m *memory) {
+	words := func(values ...uint64) uintptr {
+		var b []byte
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+		return m.bytes(b)
+	}
+	const path, size = "/nonexistent-tracee/struct", 4000
+	fd := int32(-5)
+	how := words(0x1_7a00_0001, 0o7654, 0x8000_0000_0000_0002)
+	values := arguments{"dirfd": fd, "pathname": path, "size": uint64(size)}
+	call := func(name string, registers [6]uintptr, more arguments) {
+		all := maps.Clone(values)
+		maps.Copy(all, more)
+		a.call(with, name, registers, all)
+	}
+	descriptor := uintptr(uint32(fd))
+	call("openat2", [6]uintptr{descriptor, m.string(path), how, size}, arguments{
+		"how": how, "flags": uint64(0x1_7a00_0001), "mode": uint64(0o7654), "resolve": uint64(0x8000_0000_0000_0002),
+	})
+	call("openat2", [6]uintptr{descriptor, m.string(path), m.hole, size}, arguments{"how": m.hole})
+
+	attributes := words(0x11, 0x1_0000_0022, 0x33, 0x44)
+	values = arguments{"dfd": fd, "path": path, "flags": uint32(0x7a000000), "usize": uint64(size)}
+	call("mount_setattr", [6]uintptr{descriptor, m.string(path), 0x7a000000, attributes, size}, arguments{
+		"uattr": attributes, "attr_set": uint64(0x11), "attr_clr": uint64(0x1_0000_0022), "propagation": uint64(0x33),
+	})
+
+	perf := words(3<<32|0x7fff_1234, 0xffff_ffff_0000_0001)
+	values = arguments{"pid": int32(-9), "cpu": int32(-8), "group_fd": fd, "flags": uint64(0x7a000000)}
+	call("perf_event_open", [6]uintptr{perf, uintptr(uint32(0xfffffff7)), uintptr(uint32(0xfffffff8)), descriptor, 0x7a000000},
+		arguments{"attr": perf, "type": uint32(0x7fff_1234), "config": uint64(0xffff_ffff_0000_0001)})
 }
 
 // execFailures are attempts that do not replace this program.

@@ -130,6 +130,8 @@ func describe(e *events.Event, abi int, spec *bpf.TraceeSyscallSpec) {
 		spec.Kinds[r.Low] = syscallKinds[e.Args[i].Type.Kind]
 		spec.Args = max(spec.Args, uint8(r.Low+1), uint8(r.High+1))
 	}
+	register, words := e.Pointed()
+	spec.Pointer, spec.Pointed = uint8(register), uint8(copy(spec.Words[:], words))
 	spec.SockaddrLength = events.SockaddrNone
 	if _, length, byPointer := events.SockaddrLength(e); length >= 0 {
 		spec.SockaddrLength = uint8(length)

@@ -45,6 +45,7 @@
 #define KIND_SOCKADDR 4
 #define KIND_INT_PAIR 5
 #define KIND_NONE 6
+#define POINTED_MAX 4
 #define SOCKADDR_NONE 255
 #define SOCKADDR_BY_POINTER 128
 #define SPEC_ACTIVE 1
@@ -655,7 +656,7 @@
 #define EVENT_rt_tgsigqueueinfo 297
 #define EVENT_rt_tgsigqueueinfo_ARGS 4
 #define EVENT_perf_event_open 298
-#define EVENT_perf_event_open_ARGS 5
+#define EVENT_perf_event_open_ARGS 7
 #define EVENT_recvmmsg 299
 #define EVENT_recvmmsg_ARGS 5
 #define EVENT_fanotify_init 300
@@ -755,11 +756,11 @@
 #define EVENT_pidfd_open 347
 #define EVENT_pidfd_open_ARGS 2
 #define EVENT_clone3 348
-#define EVENT_clone3_ARGS 2
+#define EVENT_clone3_ARGS 4
 #define EVENT_close_range 349
 #define EVENT_close_range_ARGS 2
 #define EVENT_openat2 350
-#define EVENT_openat2_ARGS 4
+#define EVENT_openat2_ARGS 7
 #define EVENT_pidfd_getfd 351
 #define EVENT_pidfd_getfd_ARGS 3
 #define EVENT_faccessat2 352
@@ -769,7 +770,7 @@
 #define EVENT_epoll_pwait2 354
 #define EVENT_epoll_pwait2_ARGS 5
 #define EVENT_mount_setattr 355
-#define EVENT_mount_setattr_ARGS 5
+#define EVENT_mount_setattr_ARGS 8
 #define EVENT_quotactl_fd 356
 #define EVENT_quotactl_fd_ARGS 4
 #define EVENT_landlock_create_ruleset 357
