@@ -154,6 +154,9 @@ func (r *run) keep(e *trace.Event) bool {
 // understand adds to the event what user space knows.
 func (r *run) understand(e *trace.Event) error {
 	e.ParseArguments = r.ParseArguments
+	if r.ParseArguments {
+		e.Errno = events.ErrnoName(e.ReturnValue)
+	}
 	return nil
 }
 

@@ -216,3 +216,13 @@ func TestFlagsAndCommandsHaveNames(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestErrnoNameKnowsErrorsOnly(t *testing.T) {
+	for value, want := range map[int]string{
+		0: "", 3: "", -1: "EPERM", -2: "ENOENT", -512: "ERESTARTSYS", -4000: "", -5000: "", -1 << 40: "",
+	} {
+		if got := ErrnoName(value); got != want {
+			t.Errorf("%d: got %q, want %q", value, got, want)
+		}
+	}
+}

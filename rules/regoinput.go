@@ -62,6 +62,7 @@ var inputFields = []*inputField{
 	text("containerImage", func(e *trace.Event) string { return e.ContainerImage }),
 	text("containerName", func(e *trace.Event) string { return e.ContainerName }),
 	field("contextFlags", contextFlagsTerm),
+	field("errno", errnoTerm),
 	text("eventId", func(e *trace.Event) string { return strconv.Itoa(e.EventID) }),
 	text("eventName", func(e *trace.Event) string { return e.EventName }),
 	text("hostName", func(e *trace.Event) string { return e.HostName }),
@@ -231,6 +232,13 @@ func viaTerm(_ *regoInput, e *trace.Event) *ast.Term {
 		return nil
 	}
 	return ast.StringTerm(e.Via)
+}
+
+func errnoTerm(_ *regoInput, e *trace.Event) *ast.Term {
+	if e.Errno == "" {
+		return nil
+	}
+	return ast.StringTerm(e.Errno)
 }
 
 func rungTerm(_ *regoInput, e *trace.Event) *ast.Term {

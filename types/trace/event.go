@@ -80,6 +80,10 @@ type Event struct {
 	// Via is the way on which something was done that is usually done by a syscall: ViaIOUring, or empty. JSON shows it as
 	// "via" when it is set.
 	Via string
+
+	// Errno is the name of the error that ReturnValue is, such as ENOENT, if parse-arguments is to show it. JSON shows it
+	// as "errno" when it is set.
+	Errno string
 	// ParseArguments makes Args, Lookup's Value and the encoders show arguments as option:parse-arguments does.
 	ParseArguments bool
 

@@ -47,6 +47,7 @@ type plainEvent struct {
 	Rung                string          `json:"rung,omitempty"`
 	Compat              bool            `json:"compat,omitempty"`
 	Via                 string          `json:"via,omitempty"`
+	Errno               string          `json:"errno,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
 	Bytes               json.RawMessage `json:"bytes,omitempty"`
 }
@@ -71,7 +72,7 @@ func plain(e *Event) plainEvent {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via,
+		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno,
 	}
 	if e.Executable != "" {
 		p.Executable = &plainFile{e.Executable}
@@ -376,6 +377,7 @@ func drawEvent(t *rapid.T) *Event {
 		Executable: drawText(t, "executable"),
 		Rung:       Rung(rapid.IntRange(0, 5).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
 		Via:            rapid.SampledFrom([]string{"", ViaIOUring}).Draw(t, "via"),
+		Errno:          rapid.SampledFrom([]string{"", "ENOENT"}).Draw(t, "errno"),
 		ParseArguments: rapid.Bool().Draw(t, "parse"),
 	}
 	if rapid.Bool().Draw(t, "leader") {

@@ -96,6 +96,7 @@ var eventFields = [...]eventField{
 	{json: "rung", gob: "Rung"},
 	{json: "compat", gob: "Compat"},
 	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},
+	{json: "errno", gob: "Errno", text: func(e *Event) *string { return &e.Errno }},
 	{json: "truncated", gob: "Truncated"},
 	{json: "bytes", gob: "Bytes"},
 }
