@@ -125,7 +125,7 @@ int existing_process(struct bpf_iter__task *ctx)
 	e = existing_begin(task, EVENT_existing_process);
 	if (!e)
 		return 0;
-	slim_cred_read(&cred, TASK(task, cred));
+	slim_cred_read(&cred, task);
 	put_bytes(e, existing_process_cred, &cred, sizeof(cred));
 	file = task_executable(task);
 	if (file) {
@@ -137,58 +137,60 @@ int existing_process(struct bpf_iter__task *ctx)
 	return event_write(e, seq);
 }
 
-SEC("iter/task_file")
-int existing_file(struct bpf_iter__task_file *ctx)
-{
-	struct seq_file *seq = ctx->meta->seq;
-	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct inode *inode;
-	struct event *e;
-	u16 type;
+#define TYPE(mode) (1 << (((mode) & S_IFMT) >> 12)) /* of a file, as one bit */
 
-	if (!task || !file || task->pid != task->tgid)
-		return 0;
-	inode = READ(file, f_inode);
-	type = READ(inode, i_mode) & S_IFMT;
-	if (type != S_IFREG && type != S_IFDIR && type != S_IFCHR && type != S_IFBLK)
-		return 0;
-	e = existing_begin(task, EVENT_existing_file);
-	if (!e)
-		return 0;
-	existing_file_fd(e, ctx->fd);
+/*
+ * EXISTING declares a program that visits the files of these types which processes have open. The body fills the rest
+ * of the event whose name it has, and returns whether that is to be recorded.
+ */
+#define EXISTING(name, types, descriptor)                                                                  \
+	static __always_inline bool name##_body(struct event *e, struct file *file, struct inode *inode);  \
+	SEC("iter/task_file")                                                                              \
+	int name(struct bpf_iter__task_file *ctx)                                                          \
+	{                                                                                                  \
+		struct seq_file *seq = ctx->meta->seq;                                                     \
+		struct task_struct *task = ctx->task;                                                      \
+		struct file *file = ctx->file;                                                             \
+		struct inode *inode;                                                                       \
+		struct event *e;                                                                           \
+                                                                                                           \
+		if (!task || !file || task->pid != task->tgid)                                             \
+			return 0;                                                                          \
+		inode = READ(file, f_inode);                                                               \
+		if (!(TYPE(READ(inode, i_mode)) & (types)))                                                \
+			return 0;                                                                          \
+		e = existing_begin(task, EVENT_##name);                                                    \
+		if (!e)                                                                                    \
+			return 0;                                                                          \
+		name##_##descriptor(e, ctx->fd);                                                           \
+		if (name##_body(e, file, inode))                                                           \
+			return event_write(e, seq);                                                        \
+		event_drop(e);                                                                             \
+		return 0;                                                                                  \
+	}                                                                                                  \
+	static __always_inline bool name##_body(struct event *e, struct file *file, struct inode *inode)
+
+EXISTING(existing_file, TYPE(S_IFREG) | TYPE(S_IFDIR) | TYPE(S_IFCHR) | TYPE(S_IFBLK), fd)
+{
 	existing_file_flags(e, READ(file, f_flags));
 	existing_file_dev(e, BPF_CORE_READ(inode, i_sb, s_dev));
 	existing_file_inode(e, READ(inode, i_ino));
 	put_file_path(e, existing_file_pathname, file);
-	return event_write(e, seq);
+	return true;
 }
 
-SEC("iter/task_file")
-int existing_socket(struct bpf_iter__task_file *ctx)
+EXISTING(existing_socket, TYPE(S_IFSOCK), sockfd)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct socket *socket;
-	struct event *e;
-	struct sock *sk;
+	struct socket *socket = READ(file, private_data);
+	struct sock *sk = READ(socket, sk);
 
-	if (!task || !file || task->pid != task->tgid || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = READ(file, private_data);
-	sk = READ(socket, sk);
 	if (!sk)
-		return 0;
-	e = existing_begin(task, EVENT_existing_socket);
-	if (!e)
-		return 0;
-	existing_socket_sockfd(e, ctx->fd);
+		return false;
 	existing_socket_family(e, BPF_CORE_READ(sk, __sk_common.skc_family));
 	existing_socket_type(e, READ(socket, type));
 	existing_socket_protocol(e, READ(sk, sk_protocol));
 	existing_socket_state(e, BPF_CORE_READ(sk, __sk_common.skc_state));
 	put_local_address(e, existing_socket_local_addr, sk);
 	put_remote_address(e, existing_socket_remote_addr, sk);
-	return event_write(e, seq);
+	return true;
 }

@@ -82,7 +82,7 @@ int BPF_PROG(exec_remember, struct task_struct *task, const char *comm)
 	if (!state)
 		return 0;
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->comm);
-	slim_cred_read(&state->cred, TASK(current, cred));
+	slim_cred_read(&state->cred, current);
 	state->valid |= STATE_COMM | STATE_IDENTITY;
 	state->valid &= ~(STATE_COMPAT | STATE_EXECVE | STATE_EXECVEAT);
 	exec_remember_call(state, current);
@@ -233,7 +233,7 @@ ENTER_TAIL(identity_enter)
 
 	if (!state)
 		return;
-	slim_cred_read(&state->cred, TASK(task, cred));
+	slim_cred_read(&state->cred, task);
 	task_namespaces_read(&state->namespaces, task);
 	state->valid |= STATE_IDENTITY;
 }
@@ -254,7 +254,7 @@ static __always_inline void cred_event(struct task_state *state)
 	struct slim_cred now;
 	struct event *e;
 
-	slim_cred_read(&now, TASK(task_current(), cred));
+	slim_cred_read(&now, task_current());
 	if (!cred_differs(&state->cred, &now))
 		return;
 	e = event_begin(EVENT_commit_creds, RUNG_TRACEPOINT);

@@ -156,14 +156,14 @@ static __always_inline void header_comm(struct event_header *h, struct task_stat
  * event_open_of takes a buffer for an event of a task that is known to be selected, and returns its number; NO_BUFFER:
  * filtered out, or counted as lost. The event is attributed to the task's present name, or to the one that a state
  * keeps. Threads that the kernel made for io_uring have names of their own, which no filter asks for: what they do is
- * attributed to that of their process.
+ * attributed to that of their process. What no filter asks for is found out last.
  */
 static __always_inline u32 event_open_of(struct task_struct *task, struct task_state *state, u32 index, u32 args,
 					 u32 rung)
 {
+	u32 pid = TASK(task, tgid), flags = event_flags[index & EVENTS_MASK];
+	bool unfiltered = flags & EVENT_UNFILTERED, by_itself = rung == RUNG_NONE || flags & EVENT_OF_THREAD;
 	struct task_struct *named = task;
-	u32 pid = TASK(task, tgid);
-	bool unfiltered = event_flags[index & EVENTS_MASK] & EVENT_UNFILTERED;
 	struct container_group *container;
 	struct cred *cred;
 	struct event *e;
@@ -180,29 +180,26 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 	e->header.cpu = bpf_get_smp_processor_id();
 	e->header.lane = lane;
 	e->number = e->header.cpu * LANES + lane;
-	e->header.flags = rung & BY_IO_URING ? FLAG_IO_URING : 0;
-	if (rung != RUNG_NONE && !(event_flags[index & EVENTS_MASK] & EVENT_OF_THREAD) && task_by_io_uring(task)) {
-		e->header.flags = FLAG_IO_URING;
-		if (task_is_io_worker(task))
-			named = TASK(task, group_leader);
-	}
 	e->header.host_pid = pid;
 	e->header.host_tid = TASK(task, pid);
 	cred = TASK(task, cred);
 	e->header.uid = TASK(cred, uid.val);
+	if (!by_itself && task_is_io_worker(task))
+		named = TASK(task, group_leader);
 	header_comm(&e->header, state, named);
 	if (!unfiltered && !scope_passes_early(&e->header))
 		goto reject;
 	e->header.cgroup_id = task_cgroup_id(task);
 	container = group_container(e->header.cgroup_id);
-	if (container && container->state)
-		e->header.flags |= FLAG_CONTAINER_STARTED;
+	e->header.flags = container && container->state ? FLAG_CONTAINER_STARTED : 0;
 	if (!unfiltered && !container_passes(container))
 		goto reject;
 	header_namespaces(&e->header, task);
 	if (!unfiltered && !scope_passes_late(&e->header))
 		goto reject;
 
+	if (rung & BY_IO_URING || (!by_itself && task_by_io_uring(task)))
+		e->header.flags |= FLAG_IO_URING;
 	e->header.timestamp = bpf_ktime_get_boot_ns();
 	e->header.start_time = TASK(task, start_boottime);
 	e->header.process_start_time = e->header.host_tid == pid ? e->header.start_time : process_start_time(task);

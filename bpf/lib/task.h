@@ -150,18 +150,22 @@ struct slim_cred {
 	u64 cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 };
 
-static __always_inline void slim_cred_read(struct slim_cred *to, const struct cred *cred)
+/* slim_cred_read copies the credentials of a task. What a capability set is made of differs between kernels. */
+static __always_inline void slim_cred_read(struct slim_cred *to, struct task_struct *task)
 {
-	to->uid = BPF_CORE_READ(cred, uid.val);
-	to->gid = BPF_CORE_READ(cred, gid.val);
-	to->suid = BPF_CORE_READ(cred, suid.val);
-	to->sgid = BPF_CORE_READ(cred, sgid.val);
-	to->euid = BPF_CORE_READ(cred, euid.val);
-	to->egid = BPF_CORE_READ(cred, egid.val);
-	to->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	to->fsgid = BPF_CORE_READ(cred, fsgid.val);
-	to->user_namespace = BPF_CORE_READ(cred, user_ns, ns.inum);
-	to->securebits = BPF_CORE_READ(cred, securebits);
+	struct cred *cred = TASK(task, cred);
+	struct user_namespace *user_ns = TASK(cred, user_ns);
+
+	to->uid = TASK(cred, uid.val);
+	to->gid = TASK(cred, gid.val);
+	to->suid = TASK(cred, suid.val);
+	to->sgid = TASK(cred, sgid.val);
+	to->euid = TASK(cred, euid.val);
+	to->egid = TASK(cred, egid.val);
+	to->fsuid = TASK(cred, fsuid.val);
+	to->fsgid = TASK(cred, fsgid.val);
+	to->user_namespace = TASK(user_ns, ns.inum);
+	to->securebits = TASK(cred, securebits);
 	bpf_core_read(&to->cap_inheritable, 8, &cred->cap_inheritable);
 	bpf_core_read(&to->cap_permitted, 8, &cred->cap_permitted);
 	bpf_core_read(&to->cap_effective, 8, &cred->cap_effective);
