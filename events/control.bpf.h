@@ -252,11 +252,20 @@ EXIT_TAIL(security_settime64_exit)
 	event_submit(e, 0);
 }
 
+#define put_count(setter, e, count)         \
+	do {                                \
+		int __count = (count);      \
+		if (__count >= 0)           \
+			setter(e, __count); \
+	} while (0)
+
 /* What the caller asked for is still in its memory, because the new image never came into being. */
 EXIT_TAIL(process_execute_failed)
 {
-	u32 at = nr == ID_execveat ? 1 : 0; /* execveat has the directory first */
+	bool at = nr == ID_execveat; /* which has the directory first */
+	u64 argv = at ? args[2] : args[1], envp = at ? args[3] : args[2];
 	struct file *stdin;
+	bool narrow;
 	struct event *e;
 
 	if (ret >= 0)
@@ -274,9 +283,11 @@ EXIT_TAIL(process_execute_failed)
 		process_execute_failed_stdin_type(e, BPF_CORE_READ(stdin, f_inode, i_mode) & S_IFMT);
 		put_file_path(e, process_execute_failed_stdin_path, stdin);
 	}
-	compat = narrow_pointers(compat);
-	put_user_str_array(e, process_execute_failed_argv, at ? args[2] : args[1], compat);
+	narrow = narrow_pointers(compat);
+	put_count(process_execute_failed_argc, e, user_str_array_count(e, argv, narrow));
+	put_count(process_execute_failed_envc, e, user_str_array_count(e, envp, narrow));
+	put_user_str_array(e, process_execute_failed_argv, argv, narrow);
 	if (exec_env)
-		put_user_str_array(e, process_execute_failed_envp, at ? args[3] : args[2], compat);
+		put_user_str_array(e, process_execute_failed_envp, envp, narrow);
 	event_submit(e, ret);
 }

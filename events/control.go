@@ -19,8 +19,10 @@ var (
 			{Name: "pathname", Type: Str, Doc: "as the caller gave it"},
 			{Name: "stdin_type", Type: FileTypeU, Doc: "type of the file at descriptor 0"},
 			{Name: "stdin_path", Type: Str},
-			{Name: "argv", Type: StrVec, Doc: "from the caller's memory"},
-			{Name: "envp", Type: StrVec, Doc: "from the caller's memory; only with option:exec-env"},
+			{Name: "argv", Type: StrVec, Doc: "from the caller's memory; the first 128 KiB, before Linux 5.17 32 strings"},
+			{Name: "envp", Type: StrVec, Doc: "from the caller's memory, as much; only with option:exec-env"},
+			{Name: "argc", Type: Int, Doc: "how many strings argv has in truth; absent where its end can not be found"},
+			{Name: "envc", Type: Int, Doc: "how many strings the environment has, whether or not it is kept"},
 		},
 		Doc: "A program could not be executed. The return value is the error.",
 		Unseen: "Executions that the kernel asks for itself, those that fail when the caller's memory is gone " +

@@ -11,8 +11,6 @@
  */
 #pragma once
 
-#define STR_ARRAY_MAX 4096
-#define STR_ARRAY_UNROLLED 32
 #define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
 
 struct syscall_spec {
@@ -140,61 +138,6 @@ static __always_inline void put_syscall(struct event *e, u32 index)
 {
 	if (detect_syscall)
 		put_u64(e, index, current_syscall_id());
-}
-
-struct str_array_walk {
-	struct event *e;
-	u64 array;
-	u32 index;
-	u32 width; /* bytes of a pointer */
-	bool complete;
-};
-
-/* str_array_step copies one string; 1: the walk is over. */
-STEP str_array_step(u32 i, struct str_array_walk *walk)
-{
-	struct event *e = walk->e;
-	u64 at = walk->array + (u64)i * walk->width, str = 0;
-	long n;
-
-	if (bpf_probe_read_user(&str, walk->width == 4 ? 4 : 8, (void *)at)) {
-		event_count(e->header.event, unreadable);
-		return 1;
-	}
-	if (!str) {
-		walk->complete = true;
-		return 1;
-	}
-	if (e->header.size > BODY_MASK)
-		return 1;
-	n = user_str_read(&e->body[e->header.size & BODY_MASK], str);
-	if (n <= 0) {
-		event_count(e->header.event, unreadable);
-		return 1;
-	}
-	if (n == VALUE_MAX)
-		mark_truncated(e, walk->index);
-	e->header.size += n;
-	return 0;
-}
-
-/*
- * put_user_str_array copies the strings that a NULL-terminated array of pointers names, each with its NUL: as many as
- * fit, and fewer before bpf_loop (kernel 5.17).
- */
-ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool compat)
-{
-	struct str_array_walk walk = { .e = e, .array = array, .index = index, .width = compat ? 4 : 8 };
-	u32 begin;
-
-	if (!e || !array || tail_full(e, index))
-		return 0;
-	begin = e->header.size;
-	repeat(STR_ARRAY_MAX, STR_ARRAY_UNROLLED, str_array_step, &walk);
-	if (!walk.complete)
-		mark_truncated(e, index);
-	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
-	return 0;
 }
 
 /* Not verified ONCE: where the kernel keeps the address, it is of a type, and a global function would not take it. */

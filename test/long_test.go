@@ -92,6 +92,24 @@ func longTriggers() []trigger {
 	return rows
 }
 
+// longFailures are the rows of process_execute_failed, whose strings still lie in the caller's memory, each where it likes.
+func longFailures() []trigger {
+	var rows []trigger
+	for _, c := range longCases {
+		rows = append(rows, trigger{"process_execute_failed", c.name, func(a *actor) {
+			path, argv, env := a.path("missing"), append([]string{"true"}, c.argv()...), c.env()
+			w := a.want("process_execute_failed", arguments{
+				"pathname": path, "stdin_type": anything{}, "stdin_path": anything{},
+				"argc": int32(len(argv)), "envc": int32(len(env)),
+			})
+			w.Return = raw(unix.SYS_EXECVE, cString(path), list(argv...), list(env...))
+			w.keptOf("argv", argv)
+			w.keptOf("envp", env)
+		}})
+	}
+	return rows
+}
+
 // longCalls are the cases of execve and execveat, whose events travel in the other ring.
 func longCalls() []syscallCase {
 	argv, env := append([]string{"true"}, longList("argument", 127<<10)...), longList("VARIABLE", 140<<10)
@@ -118,7 +136,7 @@ func longCalls() []syscallCase {
 
 func longActions() map[string]func(*actor) {
 	all := map[string]func(*actor){}
-	for _, row := range longTriggers() {
+	for _, row := range append(longTriggers(), longFailures()...) {
 		all[row.action()] = row.do
 	}
 	for _, row := range longCalls() {
@@ -129,9 +147,16 @@ func longActions() map[string]func(*actor) {
 
 func TestLongArgumentsAreWhole(t *testing.T) {
 	s := start(t, tracer.Config{
-		Events: []*events.Event{events.SchedProcessExec, lookup("execve"), lookup("execveat")}, ExecEnv: true,
+		Events: []*events.Event{
+			events.SchedProcessExec, events.ProcessExecuteFailed, lookup("execve"), lookup("execveat"),
+		},
+		ExecEnv: true,
 	})
-	for _, row := range longTriggers() {
+	rows := longTriggers()
+	if calledBack() {
+		rows = append(rows, longFailures()...)
+	}
+	for _, row := range rows {
 		t.Run(row.action(), func(t *testing.T) { s.trigger(t, row) })
 	}
 	for _, row := range longCalls() {

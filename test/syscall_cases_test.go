@@ -60,7 +60,7 @@ func (a *actor) arraysThrough(with abi) {
 	for i := range 200 {
 		many = append(many, "argument "+itoa(i))
 	}
-	long := strings.Repeat("x", enough+10)
+	long := strings.Repeat("x", 4*enough)
 	execve(0, nil)
 	execve(m.strings(with), []string{})
 	execve(m.strings(with, "one"), []string{"one"})
@@ -70,7 +70,9 @@ func (a *actor) arraysThrough(with abi) {
 	} else {
 		execve(m.strings(with, many...), many[:32], "argv")
 	}
-	execve(m.strings(with, "cut", long), []string{"cut", long[:enough]}, "argv")
+	for _, length := range []int{enough - 1, enough, enough + 1, 2 * enough, 3*enough + 10} { // a read takes enough
+		execve(m.strings(with, "long", long[:length], "", "last"), []string{"long", long[:length], "", "last"})
+	}
 	execve(m.words(with, m.string("read"), m.hole, m.string("never")), []string{"read"}, "argv")
 	execve(m.end(littleWords(with, m.string("last"))), []string{"last"}, "argv")
 	execve(m.hole, []string{}, "argv")

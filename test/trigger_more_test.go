@@ -261,7 +261,7 @@ func failToExecute(a *actor) {
 	wanted := func(path string, r int) *want {
 		w := a.want("process_execute_failed", arguments{
 			"pathname": path, "stdin_type": uint16(st.Mode & unix.S_IFMT), "stdin_path": stdin,
-			"argv": []string{"name", "argument"}, "envp": []string{"A=1"},
+			"argv": []string{"name", "argument"}, "envp": []string{"A=1"}, "argc": int32(2), "envc": int32(1),
 		})
 		w.Return = r
 		return w

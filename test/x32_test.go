@@ -136,6 +136,6 @@ func x32FailingExecve(a *actor) {
 	r := x32(uintptr(lookup("execve").Numbers[events.AMD64]), m.string(missing), argv, envp)
 	a.want("process_execute_failed", arguments{
 		"pathname": missing, "argv": []string{"name", "argument"}, "envp": []string{"A=1"}, "stdin_type": anything{},
-		"stdin_path": anything{},
+		"stdin_path": anything{}, "argc": int32(2), "envc": int32(1),
 	}).Return = r
 }

@@ -24,10 +24,14 @@ struct chunk {
 	(bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= threshold ? BPF_RB_FORCE_WAKEUP : \
 								    BPF_RB_NO_WAKEUP)
 
-/* chunk_fill makes a record of n bytes of the current memory image. */
+#define STAGED 0 /* in place of an address: the bytes are in the buffer, where a path would be */
+
+/* chunk_fill makes a record of n bytes of the current memory image, or of those that are STAGED. */
 static __always_inline bool chunk_fill(struct chunk *chunk, struct event *e, u32 index, u64 from, u32 n)
 {
-	if (bpf_probe_read_user(chunk->bytes, n, (void *)from)) {
+	if (from == STAGED) {
+		bpf_probe_read_kernel(chunk->bytes, n, e->path);
+	} else if (bpf_probe_read_user(chunk->bytes, n, (void *)from)) {
 		event_count(e->header.event, unreadable);
 		return false;
 	}
@@ -118,4 +122,138 @@ ONCE int put_user_block(struct event *e, u32 index, u64 from, u64 to)
 	if (to != from)
 		mark_truncated(e, index);
 	return 0;
+}
+
+/*
+ * Arrays of strings, which go into the record one after the other, each with its NUL. What the body has no room for is
+ * staged until there is enough for a chunk. How far the walk has come is kept in the buffer: of what is on the stack, the
+ * verifier would remember every value.
+ */
+static __always_inline void str_array_begin(struct event *e, u32 index, u64 array, bool narrow)
+{
+	e->strings.array = array;
+	e->strings.str = 0;
+	e->strings.width = narrow ? 4 : 8;
+	e->strings.index = index;
+	e->strings.kept = e->strings.staged = e->strings.count = 0;
+	e->strings.complete = !array;
+}
+
+/* str_array_next reads the next pointer of an array; false: there is none, or it can not be read. */
+static __always_inline bool str_array_next(struct event *e)
+{
+	struct str_array_walk *walk = &e->strings;
+	u64 str = 0;
+
+	if (bpf_probe_read_user(&str, walk->width == 4 ? 4 : 8, (void *)walk->array)) {
+		event_count(e->header.event, unreadable);
+		return false;
+	}
+	walk->array += walk->width;
+	walk->str = str;
+	if (str)
+		walk->count++;
+	else
+		walk->complete = true;
+	return str;
+}
+
+/* str_array_flush sends a chunk of what is staged, as much as one can have, and says whether it could. */
+static __noinline bool str_array_flush(struct event *e)
+{
+	u32 staged = e->strings.staged, n = staged > CHUNK_MAX ? CHUNK_MAX : staged, rest = staged - n;
+
+	if (!put_chunk(e->number, e->strings.index, STAGED, n))
+		return false;
+	if (rest && rest <= VALUE_MAX)
+		bpf_probe_read_kernel(e->path, rest, &e->path[CHUNK_MAX]);
+	e->strings.staged = rest;
+	return true;
+}
+
+/*
+ * str_array_piece copies the next piece of a string: all of it, or as much as one read takes, without a NUL. It returns
+ * false where the array has to be cut.
+ */
+static __always_inline bool str_array_piece(struct event *e)
+{
+	struct str_array_walk *walk = &e->strings;
+	bool inside = e->header.size <= BODY_MASK;
+	u32 left = BLOCK_MAX - walk->kept;
+	u8 *to = (u8 *)&e->path[walk->staged & PATH_MASK];
+	u64 str = walk->str;
+	long n;
+
+	if (!left)
+		return false;
+	if (inside)
+		to = &e->body[e->header.size & BODY_MASK];
+	n = user_str_read(to, str);
+	if (n <= 0) {
+		event_count(e->header.event, unreadable);
+		return false;
+	}
+	walk->str = 0;
+	if (n == VALUE_MAX) { /* the helper wrote the last byte */
+		n--;
+		walk->str = str + n;
+	}
+	if (n > left) {
+		n = left;
+		walk->str = str + n;
+	}
+	walk->kept += n;
+	if (inside)
+		e->header.size += n;
+	else
+		walk->staged += n;
+	return walk->staged < CHUNK_MAX || str_array_flush(e);
+}
+
+/* str_array_step copies a piece of a string; 1: the walk is over. */
+STEP str_array_step(u32 i, struct event **context)
+{
+	struct event *e = *context;
+
+	if (!e->strings.str && !str_array_next(e))
+		return 1;
+	return !str_array_piece(e);
+}
+
+#define STR_ARRAY_UNROLLED 32
+
+/*
+ * put_user_str_array copies the strings that a NULL-terminated array of pointers names, at most BLOCK_MAX bytes; before
+ * bpf_loop (kernel 5.17) at most 32 pieces of strings.
+ */
+ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool narrow)
+{
+	u32 begin;
+
+	if (!e || !array)
+		return 0;
+	begin = e->header.size;
+	str_array_begin(e, index, array, narrow);
+	repeat(BLOCK_MAX + 1, STR_ARRAY_UNROLLED, str_array_step, &e);
+	put_u64(e, index, (u64)begin | (u64)(e->header.size - begin) << 32);
+	if ((e->strings.staged && !str_array_flush(e)) || !e->strings.complete)
+		mark_truncated(e, index);
+	return 0;
+}
+
+#define COUNTED_MAX (1 << 18) /* pointers for which the kernel gives room: 2 MiB */
+#define COUNTED_UNROLLED 256
+
+STEP str_array_count_step(u32 i, struct event **context)
+{
+	return !str_array_next(*context);
+}
+
+/* user_str_array_count returns how many strings there are, negative where the end is not found. */
+static __noinline int user_str_array_count(struct event *e, u64 array, bool narrow)
+{
+	str_array_begin(e, 0, array, narrow);
+	if (array)
+		repeat(COUNTED_MAX, COUNTED_UNROLLED, str_array_count_step, &e);
+	return e->strings.complete ? e->strings.count : -1;
 }

@@ -35,6 +35,18 @@ struct path_walk {
 	struct mount *mnt;
 };
 
+/* str_array_walk is how far a walk through an array of strings has come, see bpf/lib/block.h. */
+struct str_array_walk {
+	u64 array;   /* where the next pointer is */
+	u64 str;     /* where the next piece of the present string is, 0 between two strings */
+	u32 width;   /* bytes of a pointer */
+	u32 index;   /* of the argument */
+	u32 kept;    /* bytes so far */
+	u32 staged;  /* of these */
+	u32 count;   /* strings so far */
+	u32 complete; /* the end of the array was reached */
+};
+
 #define BY_IO_URING 0x80 /* beside a rung: what is seen was done through an io_uring */
 
 struct event {
@@ -43,9 +55,10 @@ struct event {
 	u64 sequence[RINGS];
 	u64 args[8];     /* of the syscall, where they can be indexed */
 	struct path_walk walk; /* the path that is being built */
+	struct str_array_walk strings;
 	u32 path_at;     /* where the path begins in path[] */
 	u32 path_whole;  /* the path reaches the root */
-	char path[VALUE_MAX + 256]; /* a path is built here from its end; the slack is one component */
+	char path[2 * VALUE_MAX]; /* a path is built here from the end of its first half; and see bpf/lib/block.h */
 	struct event_header header;
 	u8 body[BODY_MASK + 1 + VALUE_MAX + 512]; /* slack: the largest single write behind a masked offset */
 };
