@@ -42,6 +42,9 @@ type Config struct {
 	ParseArguments bool // show flags and the like by their names
 	Executables    bool // tell which program the process of an event runs
 
+	SortEvents bool               // in the order of their timestamps, tracer.SortWindow later
+	Cache      tracer.CacheConfig // a queue in front of all stages; zero: none
+
 	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
 
 	Engine  *rules.Engine  // detects; nil: nothing is detected
@@ -136,6 +139,8 @@ func (r *run) tracerConfig() tracer.Config {
 		DetectSyscall: r.DetectSyscall,
 		ExecEnv:       r.ExecEnv,
 		RelativeTime:  r.RelativeTime,
+		Sort:          r.SortEvents,
+		Cache:         r.Cache,
 		CriticalBytes: r.CriticalBytes,
 		BulkBytes:     r.BulkBytes,
 		Idle:          r.idle,

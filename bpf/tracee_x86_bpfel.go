@@ -67,6 +67,9 @@ type TraceeSyscallSpec struct {
 	Args           uint8
 	Kinds          [6]uint8
 	SockaddrLength uint8
+	Pointed        uint8
+	Pointer        uint8
+	Words          [4]uint8
 	Enter          [4]uint8
 	Exit           [8]uint8
 	_              [1]byte

@@ -99,6 +99,8 @@ func (c *ebpfCommand) trace() (err error) {
 		ExecEnv:        c.output.execEnv,
 		RelativeTime:   c.output.relativeTime,
 		ParseArguments: c.output.parseArguments,
+		SortEvents:     c.output.sortEvents,
+		Cache:          c.cache,
 		Executables:    output.Whole(c.output.format),
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
 		Printer:        printer,
@@ -106,6 +108,10 @@ func (c *ebpfCommand) trace() (err error) {
 	})
 	if n := summary.LostTotal(); n > 0 {
 		fmt.Fprintf(errOut, "lost %d events\n", n)
+	}
+	log.Debug("cache", "peak", summary.Cache.PeakBytes, "spilled", summary.Cache.SpilledBytes, "stalls", summary.Cache.Stalls)
+	if summary.Unsorted > 0 {
+		log.Warn("too many events at a time to sort them all", "early", summary.Unsorted)
 	}
 	return err
 }

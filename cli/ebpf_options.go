@@ -14,6 +14,7 @@ import (
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/tracer"
 )
 
 // ebpfOptions are the command line of tracee-ebpf.
@@ -23,13 +24,14 @@ type ebpfOptions struct {
 	version         bool
 	traceFlags      []string
 	output          outputOptions
+	cache           tracer.CacheConfig
 	perfBufferPages int
 	containers      containerOptions
 }
 
 // notYet are flags of v0.8 that this version does not have; saying so beats "unknown flag".
 var notYet = []string{
-	"capture", "cache", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
+	"capture", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
 	"caps",
 }
 
@@ -41,8 +43,8 @@ var shorthands = map[string]string{
 
 // parse reads the command line. A help text that it returns is to be printed instead of doing anything.
 func (o *ebpfOptions) parse(args []string) (help string, err error) {
-	var outputs []string
-	flags := o.flags(&outputs)
+	var outputs, caches []string
+	flags := o.flags(&outputs, &caches)
 	if err := flags.Parse(longOptions(args)); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return ebpfHelp(flags), nil
@@ -58,13 +60,20 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 		return filter.Help(), nil
 	case slices.Equal(outputs, []string{"help"}):
 		return outputHelp(), nil
+	case slices.Equal(caches, []string{"help"}):
+		return cacheHelp(), nil
 	case o.containers.wantsHelp():
 		return runtimes.Help(), nil
 	}
 	if err := checkPages(o.perfBufferPages); err != nil {
 		return "", err
 	}
-	o.output, err = parseOutput(outputs)
+	if o.output, err = parseOutput(outputs); err != nil {
+		return "", err
+	}
+	if o.cache, err = parseCache(caches); err == nil && o.output.cacheEvents && o.cache.MemoryBytes == 0 {
+		o.cache.MemoryBytes = defaultMemoryCache
+	}
 	return "", err
 }
 
@@ -111,7 +120,7 @@ func normalName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(longName(name))
 }
 
-func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
+func (o *ebpfOptions) flags(outputs, caches *[]string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("tracee-ebpf", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
@@ -119,6 +128,7 @@ func (o *ebpfOptions) flags(outputs *[]string) *pflag.FlagSet {
 	flags.BoolVarP(&o.list, "list", "l", false, "print the events that can be traced and exit")
 	flags.StringArrayVarP(&o.traceFlags, "trace", "t", nil, "`filter` of events; may be repeated; 'help' says more")
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
+	flags.StringArrayVarP(caches, "cache", "a", []string{"none"}, "`option` of the cache for events; may be repeated; 'help' says more")
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
 	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
 	o.containers.add(flags)
@@ -140,6 +150,8 @@ type outputOptions struct {
 	execEnv          bool
 	relativeTime     bool
 	parseArguments   bool
+	sortEvents       bool
+	cacheEvents      bool
 }
 
 // outputSwitches are the options that can be switched on, with their documentation.
@@ -151,10 +163,12 @@ var outputSwitches = []struct {
 	{"exec-env", "show the environment of executions", func(o *outputOptions) { o.execEnv = true }},
 	{"relative-time", "timestamps count from the start instead of wall time", func(o *outputOptions) { o.relativeTime = true }},
 	{"parse-arguments", "show flags and the like by their names", func(o *outputOptions) { o.parseArguments = true }},
+	{"sort-events", "in the order of their timestamps, which takes 100 ms and more", func(o *outputOptions) { o.sortEvents = true }},
+	{"cache-events", "the same as --cache cache-type=mem", func(o *outputOptions) { o.cacheEvents = true }},
 }
 
 // switchesNotYet are options of v0.8 that this version does not have.
-var switchesNotYet = []string{"stack-addresses", "exec-hash", "sort-events", "parse-arguments-fds", "cache-events"}
+var switchesNotYet = []string{"stack-addresses", "exec-hash", "parse-arguments-fds"}
 
 func parseOutput(values []string) (outputOptions, error) {
 	o := outputOptions{format: "table"}

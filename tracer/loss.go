@@ -16,6 +16,7 @@ const (
 	RingFull      = "ring_full"      // the reader was too slow
 	NoBuffer      = "no_buffer"      // too many programs preempted each other on one CPU
 	ProgramMissed = "program_missed" // the kernel did not run the program, because it was already running there
+	CacheDamaged  = "cache_damaged"  // the disk did not give back what was written to it; events of any kind
 )
 
 // Loss counts the events of one kind that were lost for one reason.
@@ -30,6 +31,8 @@ type Stats struct {
 	Delivered  uint64 // events that Events yielded, without lost_events
 	Lost       []Loss // sorted by event and reason
 	Unreadable uint64 // arguments left out because the traced process' memory could not be read
+	Cache      CacheStats
+	Unsorted   uint64 // events that Config.Sort let go before their time, because too many were held back
 }
 
 // LostTotal sums the losses.
@@ -107,6 +110,12 @@ func (t *Tracer) Stats() Stats {
 	for _, e := range t.config.Events {
 		s.Unreadable += t.counters(e).Unreadable
 	}
+	if t.reader.cache != nil {
+		s.Cache = t.reader.cache.total()
+	}
+	if t.reader.sorter != nil {
+		s.Unsorted = t.reader.sorter.early
+	}
 	return s
 }
 
@@ -122,6 +131,9 @@ func (t *Tracer) lost() []Loss {
 		c := t.counters(e)
 		add(e.Name, RingFull, c.LostRingFull)
 		add(e.Name, NoBuffer, c.LostNoBuffer)
+	}
+	if c := t.reader.cache; c != nil {
+		add("cache", CacheDamaged, c.total().LostRecords)
 	}
 	for event, count := range t.missed() {
 		add(event, ProgramMissed, count)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 	"unsafe"
 
@@ -24,18 +25,23 @@ const (
 	lossInterval = time.Second
 )
 
-// reader merges the two rings and turns records into events.
+// reader merges the two rings and turns records into events. With a cache, another goroutine takes the records out of the
+// rings, see feed.go.
 type reader struct {
 	rings   [2]*ring
-	room    int // records that fit into the rings
-	poll    int // epoll descriptor of both rings
-	buffer  []byte
+	room    int    // records that fit into the rings
+	poll    int    // epoll descriptor of both rings
+	taken   []byte // a record from the rings
+	buffer  []byte // the record that is delivered
 	decode  decoder
 	chunks  chunks
 	losses  *losses
+	sorter  *sorter // nil: records are delivered as they come
+	cache   *cache  // nil: there is no queue but the rings
 	event   trace.Event
 	record  func([]byte)
-	due     func() bool // does what is to be done from time to time
+	early   func([]byte) // is shown every record when it comes from the rings
+	due     func() bool  // does what is to be done from time to time
 	stopped bool
 }
 
@@ -46,12 +52,20 @@ func newReader(t *Tracer) (*reader, error) {
 		return nil, fmt.Errorf("count CPUs: %w", err)
 	}
 	r.losses = newLosses(t, cpus)
+	if t.config.Sort {
+		r.sorter = newSorter()
+	}
 	if r.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make an epoll descriptor: %w", err)
 	}
 	for i, name := range []string{"critical", "bulk"} {
 		if err := r.open(i, t.maps[name]); err != nil {
 			return nil, errors.Join(fmt.Errorf("open ring buffer %s: %w", name, err), r.Close())
+		}
+	}
+	if t.config.Cache.enabled() {
+		if r.cache, err = newCache(t.config.Cache, t.log); err != nil {
+			return nil, errors.Join(err, r.Close())
 		}
 	}
 	return r, nil
@@ -73,6 +87,9 @@ func (r *reader) Close() error {
 		if ring != nil {
 			errs = append(errs, ring.close())
 		}
+	}
+	if r.cache != nil {
+		errs = append(errs, r.cache.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -109,11 +126,16 @@ func (r *reader) wait(d time.Duration) error {
 // whether reading failed.
 func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
-		if !t.begin(yield) || !t.before(yield) || !t.scanner.start(yield) {
+		r := t.reader
+		made := yield // takes events that come from no ring
+		if r.sorter != nil {
+			made = r.sortedEvent(yield)
+		}
+		if !t.begin(made) || !t.before(made) || !t.scanner.start(made) {
 			return
 		}
-		t.reader.due = func() bool { return t.scanner.due(yield) }
-		t.readErr = t.reader.run(ctx, t.config.Idle, t.scanner.watch(yield))
+		r.due = func() bool { return t.scanner.due(made) }
+		t.readErr = r.run(ctx, t.config.Idle, t.scanner.watch(yield))
 	}
 }
 
@@ -121,18 +143,23 @@ func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 func (t *Tracer) Err() error { return t.readErr }
 
 func (r *reader) run(ctx context.Context, idle func(), yield func(*trace.Event) bool) error {
+	if idle == nil {
+		idle = func() {}
+	}
+	if r.cache != nil {
+		return r.runCached(ctx, idle, yield)
+	}
 	for {
 		ending := ctx.Err() != nil
-		delivered := r.drain(yield)
-		if r.stopped || !r.losses.report(yield, ending) || ending || !r.due() {
+		now := r.now()
+		delivered := r.drain(func(record []byte) bool { return r.accept(record, yield) })
+		if r.stopped || !r.settle(now, ending, yield) {
 			return nil
 		}
 		if delivered == r.room { // and meanwhile the kernel side wrote more
 			continue
 		}
-		if idle != nil {
-			idle()
-		}
+		idle()
 		wait := longWait
 		if delivered > 0 {
 			wait = shortWait
@@ -143,28 +170,58 @@ func (r *reader) run(ctx context.Context, idle func(), yield func(*trace.Event) 
 	}
 }
 
-// drain delivers what is there, but not for ever, and returns how much that was.
-func (r *reader) drain(yield func(*trace.Event) bool) int {
-	for delivered := range r.room {
+// now is the time for events.
+func (r *reader) now() int { return r.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))) }
+
+// settle does what is to be done when everything that there was at a time has been accepted. It reports false at the end.
+func (r *reader) settle(now int, ending bool, yield func(*trace.Event) bool) bool {
+	if r.sorter != nil {
+		until := now - int(SortWindow)
+		if ending {
+			until = math.MaxInt
+		}
+		if !r.release(until, yield) {
+			return false
+		}
+	}
+	return r.losses.report(yield, ending) && !ending && r.due()
+}
+
+// drain takes what the rings hold, but not for ever, and returns how much that was.
+func (r *reader) drain(accept func(record []byte) bool) int {
+	for taken := range r.room {
 		next := r.next()
 		if next == nil {
-			return delivered
+			return taken
 		}
-		if !r.deliver(next, yield) {
+		r.taken = next.take(r.taken)
+		if r.early != nil {
+			r.early(r.taken)
+		}
+		if !accept(r.taken) {
 			r.stopped = true
-			return delivered
+			return taken
 		}
 	}
 	return r.room
 }
 
-// deliver yields the record of a ring, and before it the losses that its sequence number tells of.
-func (r *reader) deliver(from *ring, yield func(*trace.Event) bool) bool {
-	if r.losses.gap(from.header()) && !r.losses.reportAt(yield, r.decode.timestamp(from.header().Timestamp)) {
+// accept delivers a record that comes from the rings, or holds it back to be sorted.
+func (r *reader) accept(record []byte, yield func(*trace.Event) bool) bool {
+	if r.sorter != nil {
+		return r.sorted(record, yield)
+	}
+	r.buffer, r.taken = r.taken, r.buffer
+	return r.deliver(yield)
+}
+
+// deliver yields the record in the buffer, and before it the losses that its sequence number tells of.
+func (r *reader) deliver(yield func(*trace.Event) bool) bool {
+	h := headerOf(r.buffer)
+	if r.losses.gap(h) && !r.losses.reportAt(yield, r.decode.timestamp(h.Timestamp)) {
 		return false
 	}
-	r.buffer = from.take(r.buffer)
-	if r.chunks.add(headerOf(r.buffer), r.buffer[headerSize:]) {
+	if r.chunks.add(h, r.buffer[headerSize:]) {
 		return true
 	}
 	r.buffer = r.chunks.join(r.buffer)

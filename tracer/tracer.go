@@ -4,7 +4,8 @@
 // Start from New and Events. Events are yielded in the order in which the kernel made them, as far as one thread, or
 // one cause and its effect, is concerned; the rings of critical and of other events are merged by time. What could not
 // be delivered is counted per event and reason, and a lost_events record appears where the gap is. Events runs on its
-// caller's goroutine and starts none of its own; an event is valid until the next one. The package writes to no output
+// caller's goroutine and starts none of its own, but for one that empties the rings into Config.Cache; an event is valid until
+// the next one. The package writes to no output
 // and knows no signature.
 package tracer
 
@@ -45,6 +46,9 @@ type Config struct {
 
 	// CriticalBytes and BulkBytes are the sizes of the rings, rounded up to a power of two; 0 means the default.
 	CriticalBytes, BulkBytes int
+
+	Sort  bool        // yield events in the order of their timestamps, SortWindow later
+	Cache CacheConfig // a queue between the rings and the consumer of Events
 
 	// Record, if set, is given every record as the kernel wrote it, before it is decoded; the bytes are valid during
 	// the call. See Decoder.

@@ -960,7 +960,7 @@
 #define EVENT_module_free 449
 #define EVENT_module_free_ARGS 3
 #define EVENT_process_execute_failed 450
-#define EVENT_process_execute_failed_ARGS 7
+#define EVENT_process_execute_failed_ARGS 9
 #define EVENT_chmod_common 451
 #define EVENT_chmod_common_ARGS 3
 #define EVENT_do_truncate 452
@@ -2575,6 +2575,14 @@ static __always_inline void process_execute_failed_stdin_type(struct event *e, u
 #define process_execute_failed_stdin_path 4
 #define process_execute_failed_argv 5
 #define process_execute_failed_envp 6
+static __always_inline void process_execute_failed_argc(struct event *e, s32 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void process_execute_failed_envc(struct event *e, s32 value)
+{
+	put_u64(e, 8, value);
+}
 
 /* chmod_common */
 #define chmod_common_pathname 0

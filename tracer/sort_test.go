@@ -1,0 +1,104 @@
+package tracer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// timed is a record with a time, and a number at its end.
+func timed(at, number, body int) []byte {
+	record := bytes.Repeat([]byte{byte(number)}, headerSize+body+8)
+	headerOf(record).Timestamp = uint64(at)
+	binary.LittleEndian.PutUint64(record[headerSize+body:], uint64(number))
+	return record
+}
+
+func numberOf(record []byte) int { return int(binary.LittleEndian.Uint64(record[len(record)-8:])) }
+
+// pop takes out what is from until or before.
+func pop(s *sorter, until int) (numbers []int) {
+	for {
+		h, ok := s.next(until)
+		if !ok {
+			return numbers
+		}
+		if h.event != nil {
+			numbers = append(numbers, h.event.ReturnValue)
+		} else {
+			numbers = append(numbers, numberOf(h.record()))
+		}
+		s.done(&h)
+	}
+}
+
+func TestWhatComesWithinTheWindowIsSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const window = 1000
+		s := newSorter()
+		var times, got []int
+		newest := 0
+		for number := range rapid.IntRange(0, 3000).Draw(t, "records") {
+			at := max(0, newest+rapid.IntRange(1-window, window/8).Draw(t, "after"))
+			newest = max(newest, at)
+			times = append(times, at)
+			if number%7 == 3 {
+				s.addEvent(&trace.Event{Timestamp: at, ReturnValue: number})
+			} else {
+				s.add(at, timed(at, number, number%900))
+			}
+			got = append(got, pop(s, newest-window)...)
+		}
+		got = append(got, pop(s, math.MaxInt)...)
+		want := make([]int, len(times))
+		for i := range want {
+			want[i] = i
+		}
+		slices.SortStableFunc(want, func(a, b int) int { return times[a] - times[b] })
+		if !slices.Equal(got, want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		if s.count != 0 || s.bytes != 0 || s.early != 0 {
+			t.Fatalf("left behind: %d records of %d bytes, %d early", s.count, s.bytes, s.early)
+		}
+	})
+}
+
+func TestTheSorterUsesItsMemoryAgain(t *testing.T) {
+	s := newSorter()
+	record := timed(0, 0, 200)
+	for at := range 100_000 {
+		s.add(at, record)
+		pop(s, at-1000)
+	}
+	if made := testing.AllocsPerRun(10_000, func() {
+		s.add(s.newest+1, record)
+		for h, ok := s.next(s.newest - 1000); ok; h, ok = s.next(s.newest - 1000) {
+			s.done(&h)
+		}
+	}); made > 0 {
+		t.Errorf("got %v allocations for a record", made)
+	}
+	if len(s.free) > spareBlocks || len(s.entries) > 4096 {
+		t.Errorf("kept %d blocks and %d entries", len(s.free), len(s.entries))
+	}
+}
+
+func TestTheSorterIsBounded(t *testing.T) {
+	s := newSorter()
+	record := timed(0, 0, 30_000)
+	released := 0
+	for at := range 2 * maxHeldBytes / len(record) {
+		s.add(at, record)
+		released += len(pop(s, -1))
+	}
+	if s.bytes > maxHeldBytes+len(record) || released == 0 || s.early != uint64(released) {
+		t.Errorf("held %d bytes, let %d go and counted %d", s.bytes, released, s.early)
+	}
+}
