@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/container/runtimes"
@@ -50,7 +51,8 @@ type Config struct {
 	Engine  *rules.Engine  // detects; nil: nothing is detected
 	Printer output.Printer // prints events; nil: nothing is printed
 
-	Ready func(*tracer.Tracer) // called when everything is attached
+	Ready    func(*tracer.Tracer) error // called when everything is attached; an error ends Run
+	Progress *Progress                  // shows others how far Run is; nil: nobody looks
 	// Log receives warnings and errors about single events; nil discards them.
 	Log *slog.Logger
 }
@@ -83,8 +85,11 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	if err != nil {
 		return r.summary, err
 	}
+	r.tracer = t
 	if c.Ready != nil {
-		c.Ready(t)
+		if err := c.Ready(t); err != nil {
+			return r.summary, errors.Join(err, t.Close())
+		}
 	}
 	// To load took several times the memory that is needed from here on. Meanwhile the reader reads.
 	var release sync.WaitGroup
@@ -100,6 +105,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		stream.Each(r.detect),
 		stream.Each(r.print),
 	)
+	r.moved()
 	for range story {
 		r.summary.Seen++
 	}
@@ -108,6 +114,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		c.Engine.Close()
 	}
 	r.summary.Stats = t.Stats()
+	r.tell()
 	return r.summary, errors.Join(t.Err(), r.err, r.epilogue(), t.Close())
 }
 
@@ -118,6 +125,10 @@ type run struct {
 	wanted  map[int]bool // ids of Config.Events
 	summary Summary
 	err     error // what broke the output
+
+	tracer *tracer.Tracer
+	steps  int       // events since the clock was looked at
+	told   time.Time // when Progress got the counters
 }
 
 func (r *run) containerConfig() container.Config {
@@ -150,6 +161,7 @@ func (r *run) tracerConfig() tracer.Config {
 
 // keep decides what the kernel could not, and leaves out what was only there to derive others from. Losses pass.
 func (r *run) keep(e *trace.Event) bool {
+	r.step()
 	if e.EventID == events.LostEvents.ID {
 		return true
 	}
@@ -198,6 +210,7 @@ func (r *run) broken(err error) bool {
 
 // idle runs when nothing more is waiting, so that nobody waits for what has been printed.
 func (r *run) idle() {
+	r.moved()
 	if r.Printer == nil {
 		return
 	}

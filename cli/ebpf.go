@@ -7,14 +7,18 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tracee-go/tracee"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/tracer"
 )
 
 // EBPF runs the command tracee-ebpf and returns its exit code: 1 when it could not start, and when nobody reads its
@@ -68,7 +72,7 @@ func (c *ebpfCommand) trace() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFiles()) }()
-	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: c.logLevel()}))
+	log := c.logs.logger(errOut)
 	for _, warning := range scope.Warnings {
 		log.Warn(warning)
 	}
@@ -86,6 +90,13 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
+	useInstalledBTF(c.installPath, log)
+	progress := new(tracee.Progress)
+	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress)}, func() error { return stalled(progress) }, log)
+	if err != nil {
+		return err
+	}
+	defer server.close()
 	ctx, stop := untilSignal()
 	defer stop()
 	selection := scope.Selection(events.Default)
@@ -104,6 +115,8 @@ func (c *ebpfCommand) trace() (err error) {
 		Executables:    output.Whole(c.output.format),
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
 		Printer:        printer,
+		Ready:          func(*tracer.Tracer) error { return c.capabilities.drop(log) },
+		Progress:       progress,
 		Log:            log,
 	})
 	if n := summary.LostTotal(); n > 0 {
@@ -119,11 +132,16 @@ func (c *ebpfCommand) trace() (err error) {
 // bulkFactor turns the size of v0.8's buffer, which there was one of for each CPU, into that of the one ring.
 const bulkFactor = 2
 
-func (c *ebpfCommand) logLevel() slog.Level {
-	if c.debug {
-		return slog.LevelDebug
+// useInstalledBTF names the file of type information that v0.8 unpacks into its install path, on a kernel without any.
+func useInstalledBTF(dir string, log *slog.Logger) {
+	path := filepath.Join(dir, "tracee.btf")
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err == nil || os.Getenv("TRACEE_BTF_FILE") != "" {
+		return
 	}
-	return slog.LevelWarn
+	if _, err := os.Stat(path); err == nil {
+		log.Info("type information of the kernel", "file", path)
+		os.Setenv("TRACEE_BTF_FILE", path)
+	}
 }
 
 // openFiles opens the files that --output names.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,8 +21,11 @@ import (
 // ebpfOptions are the command line of tracee-ebpf.
 type ebpfOptions struct {
 	list            bool
-	debug           bool
 	version         bool
+	installPath     string
+	logs            logOptions
+	serve           serveOptions
+	capabilities    capabilityOptions
 	traceFlags      []string
 	output          outputOptions
 	cache           tracer.CacheConfig
@@ -31,15 +35,16 @@ type ebpfOptions struct {
 
 // notYet are flags of v0.8 that this version does not have; saying so beats "unknown flag".
 var notYet = []string{
-	"capture", "metrics", "metrics-addr", "listen-addr", "healthz", "install-path",
-	"caps",
+	"capture",
 }
 
 // shorthands of v0.8 that its users may write with an equals sign: -o=json.
 var shorthands = map[string]string{
 	"l": "list", "t": "trace", "o": "output", "b": "perf-buffer-size", "c": "capture", "a": "cache",
-	"ahc": "allow-high-capabilities",
 }
+
+// aliases are long names that mean another flag.
+var aliases = map[string]string{"ahc": "allow-high-capabilities", "metrics-addr": "listen-addr"}
 
 // parse reads the command line. A help text that it returns is to be printed instead of doing anything.
 func (o *ebpfOptions) parse(args []string) (help string, err error) {
@@ -64,6 +69,11 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 		return cacheHelp(), nil
 	case o.containers.wantsHelp():
 		return runtimes.Help(), nil
+	case o.capabilities.wantsHelp():
+		return capabilitiesHelp(), nil
+	}
+	if err := errors.Join(o.logs.check(), o.serve.check(), o.capabilities.parse()); err != nil {
+		return "", err
 	}
 	if err := checkPages(o.perfBufferPages); err != nil {
 		return "", err
@@ -108,23 +118,26 @@ func explainFlag(err error, flags *pflag.FlagSet) error {
 // wanted names what flags take, by the type of their value.
 var wanted = map[string]string{"int": "a whole number", "bool": "true or false"}
 
-// longName returns the name of a flag that may have been given by its shorthand.
+// longName returns the name of a flag that may have been given by its shorthand, or an alias.
 func longName(name string) string {
 	if long, ok := shorthands[name]; ok {
 		return long
 	}
-	return name
+	return cmp.Or(aliases[name], name)
 }
 
-func normalName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	return pflag.NormalizedName(longName(name))
+// aliased makes flags known by their aliases, and by those shorthands that a command has.
+func aliased(shorthands map[string]string) func(*pflag.FlagSet, string) pflag.NormalizedName {
+	return func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(cmp.Or(shorthands[name], aliases[name], name))
+	}
 }
 
 func (o *ebpfOptions) flags(outputs, caches *[]string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("tracee-ebpf", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.SetNormalizeFunc(normalName)
+	flags.SetNormalizeFunc(aliased(shorthands))
 	flags.BoolVarP(&o.list, "list", "l", false, "print the events that can be traced and exit")
 	flags.StringArrayVarP(&o.traceFlags, "trace", "t", nil, "`filter` of events; may be repeated; 'help' says more")
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
@@ -132,9 +145,11 @@ func (o *ebpfOptions) flags(outputs, caches *[]string) *pflag.FlagSet {
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
 	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
 	o.containers.add(flags)
-	flags.BoolVar(&o.debug, "debug", false, "say more on stderr")
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
-	flags.Bool("allow-high-capabilities", false, "accepted for compatibility: capabilities are kept (also --ahc)")
+	flags.StringVar(&o.installPath, "install-path", "/tmp/tracee", "`directory` in which tracee.btf is looked for, if the kernel has no type information")
+	o.capabilities.add(flags)
+	o.serve.add(flags, ebpfAddress)
+	o.logs.add(flags)
 	return flags
 }
 

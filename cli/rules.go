@@ -29,7 +29,7 @@ func Rules(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
-	c := &rulesCommand{stdin: stdin, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	c := &rulesCommand{stdin: stdin, stdout: stdout, stderr: stderr}
 	err := c.run(args)
 	switch {
 	case err == nil:
@@ -64,11 +64,9 @@ func (c *rulesCommand) run(args []string) error {
 	if err != nil || help != "" {
 		return err
 	}
-	if err := dropCapabilities(); err != nil {
-		if !c.allowCapabilities {
-			return fmt.Errorf("drop capabilities: %w (use --allow-high-capabilities to go on with them)", err)
-		}
-		c.log.Warn("running with capabilities", "error", err)
+	c.log = c.logs.logger(c.stderr)
+	if err := giveUp(nil, c.allowCapabilities, c.log); err != nil {
+		return err
 	}
 	loaded, err := c.loadSignatures()
 	if err != nil {
@@ -124,7 +122,7 @@ func selectSignatures(loaded []detect.Signature, ids []string) ([]detect.Signatu
 		if err != nil {
 			continue
 		}
-		names := append([]string{metadata.ID}, aliases(s)...)
+		names := append([]string{metadata.ID}, otherIDs(s)...)
 		known = append(known, names...)
 		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(ids, name) }) {
 			selected = append(selected, s)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/types/detect"
@@ -48,7 +51,14 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	}
 	defer source.close()
 
-	run := rulesRun{c: c, engine: engine, printer: printer, source: source}
+	var pulse pulse
+	source.pulse = &pulse
+	server, err := c.serve.serve([]prometheus.Collector{rulesMetrics(c.detecting(engine, printer, hook))}, pulse.check, c.log)
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	run := rulesRun{c: c, engine: engine, printer: printer, source: source, pulse: &pulse}
 	err = run.read(newEventReader(c.input.format, source))
 	engine.Close()
 	hook.close()
@@ -58,12 +68,24 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	return run.conclude(err, hook)
 }
 
+// detecting takes snapshots for the metrics.
+func (c *rulesCommand) detecting(engine *rules.Engine, printer *findingPrinter, hook *webhook) func() detection {
+	return func() detection {
+		sinks := []sinkStats{{name: "stdout", failed: atomic.LoadUint64(&printer.failed)}}
+		if c.webhook != "" {
+			sinks = append(sinks, sinkStats{"webhook", hook.dropped.Load(), hook.failed.Load()})
+		}
+		return detection{Stats: engine.Stats(), signatures: len(engine.Signatures()), sinks: sinks}
+	}
+}
+
 // rulesRun is the reading of one input.
 type rulesRun struct {
 	c       *rulesCommand
 	engine  *rules.Engine
 	printer *findingPrinter
 	source  *stoppable
+	pulse   *pulse
 	bad     int
 }
 
@@ -75,6 +97,7 @@ func (r *rulesRun) read(reader trace.Reader) error {
 		var bad *trace.BadRecord
 		switch {
 		case err == nil:
+			r.pulse.begin()
 			r.engine.Handle(&e)
 		case errors.Is(err, io.EOF), r.source.stopped: // a signal may end the input within an event
 			return nil
@@ -124,7 +147,9 @@ func (r *rulesRun) conclude(broken error, hook *webhook) error {
 			parts = append(parts, fmt.Sprintf("%s: %d", more.name, more.n))
 		}
 	}
-	fmt.Fprintf(r.c.stderr, "tracee-rules: %s\n", strings.Join(parts, ", "))
+	if !r.c.logs.quiet {
+		fmt.Fprintf(r.c.stderr, "tracee-rules: %s\n", strings.Join(parts, ", "))
+	}
 	if broken != nil || r.bad > 0 {
 		return errSaid
 	}

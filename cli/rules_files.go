@@ -44,8 +44,8 @@ func shipped(file string) bool {
 	return err == nil && rego.Unchanged(file, content)
 }
 
-// aliases are further ids by which a signature can be asked for.
-func aliases(s detect.Signature) []string {
+// otherIDs are further ids by which a signature can be asked for.
+func otherIDs(s detect.Signature) []string {
 	if a, ok := s.(interface{ Aliases() []string }); ok {
 		return a.Aliases()
 	}

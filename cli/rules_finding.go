@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -53,7 +54,7 @@ func (p *findingPrinter) print(f detect.Finding) {
 	if p.template == nil {
 		writeFinding(&p.buffer, f)
 	} else if err := p.template.Execute(&p.buffer, f); err != nil {
-		if p.failed++; p.failed == 1 {
+		if atomic.AddUint64(&p.failed, 1) == 1 {
 			p.log.Error("finding can not be printed; others like it are only counted", "error", err)
 		}
 		return

@@ -137,6 +137,7 @@ type stoppable struct {
 	wake     *os.File // becomes readable when there was a signal
 	deadline time.Time
 	stopped  bool // the signal ended the file
+	pulse    *pulse
 
 	done     chan struct{}
 	finished chan struct{}
@@ -201,7 +202,9 @@ func (s *stoppable) wait() (bool, error) {
 			}
 			timeout = int(min(left, drainPause).Milliseconds())
 		}
+		s.pulse.wait()
 		n, err := unix.Poll(fds, timeout)
+		s.pulse.begin()
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:

@@ -31,6 +31,8 @@ type rulesOptions struct {
 	allowCapabilities  bool
 	regoTarget         string
 	version            bool
+	logs               logOptions
+	serve              serveOptions
 }
 
 // parse reads the command line. A help text that it returns is to be printed instead of doing anything, also when there
@@ -46,6 +48,9 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 			return rulesHelp(flags), nil
 		}
 		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+	}
+	if err := errors.Join(o.logs.check(), o.serve.check()); err != nil {
+		return "", err
 	}
 	if o.version {
 		return "tracee-rules version " + version() + "\n", nil
@@ -78,12 +83,7 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("tracee-rules", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "ahc" {
-			name = "allow-high-capabilities"
-		}
-		return pflag.NormalizedName(name)
-	})
+	flags.SetNormalizeFunc(aliased(nil))
 	flags.StringArrayVar(&o.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
 	flags.StringVar(&o.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego, .yaml, .cel, .so), searched recursively")
 	flags.BoolVar(&o.partialEval, "rego-partial-eval", false, "evaluate ahead what does not depend on the event")
@@ -102,7 +102,10 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 	flags.StringVar(&o.webhookContentType, "webhook-content-type", "", "content `type` of posts")
 	flags.Uint("sig-buffer", 1000, "accepted for compatibility: signatures have no buffers here")
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
-	flags.BoolVar(&o.allowCapabilities, "allow-high-capabilities", false, "go on when capabilities can not be dropped (also --ahc)")
+	addAllowFailed(flags, &o.allowCapabilities)
+	o.serve.add(flags, rulesAddress)
+	o.serve.addPprofAddress(flags)
+	o.logs.add(flags)
 	return flags
 }
 

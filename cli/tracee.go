@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -32,7 +33,7 @@ func Tracee(args []string, stdout *os.File, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
-	c := &traceeCommand{stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil)), started: time.Now()}
+	c := &traceeCommand{stdout: stdout, stderr: stderr, started: time.Now()}
 	err := c.run(args)
 	switch {
 	case err == nil:
@@ -52,6 +53,9 @@ type traceeCommand struct {
 	traceFlags    []string
 	format        string
 	containers    containerOptions
+	logs          logOptions
+	serve         serveOptions
+	capabilities  capabilityOptions
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -71,6 +75,7 @@ func (c *traceeCommand) run(args []string) error {
 		_, err := io.WriteString(c.stdout, help)
 		return err
 	}
+	c.log = c.logs.logger(c.stderr)
 	scope, err := filter.Parse(c.traceFlags)
 	if err != nil {
 		return err
@@ -90,13 +95,16 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	flags := pflag.NewFlagSet("tracee", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.SetNormalizeFunc(normalName)
+	flags.SetNormalizeFunc(aliased(shorthands))
 	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
 	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
 	c.containers.add(flags)
 	showVersion := flags.BoolP("version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
+	c.capabilities.add(flags)
+	c.serve.add(flags, ebpfAddress)
+	c.logs.add(flags)
 	if err := flags.Parse(longOptions(args)); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return traceeHelp(flags), nil
@@ -111,8 +119,13 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		return filter.Help(), nil
 	case c.containers.wantsHelp():
 		return runtimes.Help(), nil
+	case c.capabilities.wantsHelp():
+		return capabilitiesHelp(), nil
 	case flags.NArg() > 0:
 		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
+	}
+	if err := errors.Join(c.logs.check(), c.serve.check(), c.capabilities.parse()); err != nil {
+		return "", err
 	}
 	if c.format == "" {
 		c.format = "json"
@@ -153,6 +166,14 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	if err != nil {
 		return err
 	}
+	progress := new(tracee.Progress)
+	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
+	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress), rulesMetrics(detecting)},
+		func() error { return stalled(progress) }, c.log)
+	if err != nil {
+		return err
+	}
+	defer server.close()
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
 		Filter:         scope,
@@ -160,11 +181,12 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 		Runtimes:       sockets,
 		ExecEnv:        true,
 		Engine:         engine,
-		Ready:          func(t *tracer.Tracer) { c.sayReady(engine, t) },
+		Ready:          func(t *tracer.Tracer) error { return c.ready(engine, t) },
+		Progress:       progress,
 		Log:            c.log,
 		Executables:    true,
 	})
-	if summary.Delivered > 0 || err == nil {
+	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
 	}
 	return errors.Join(err, broken)
@@ -186,6 +208,17 @@ func selectedEvents(engine *rules.Engine) (selection []*events.Event, unknown []
 	}
 	slices.SortFunc(selection, func(a, b *events.Event) int { return a.ID - b.ID })
 	return slices.Compact(selection), unknown
+}
+
+// ready is called when everything is attached.
+func (c *traceeCommand) ready(engine *rules.Engine, t *tracer.Tracer) error {
+	if err := c.capabilities.drop(c.log); err != nil {
+		return err
+	}
+	if !c.logs.quiet {
+		c.sayReady(engine, t)
+	}
+	return nil
 }
 
 // sayReady says in one line what is watched, and on which features of the kernel.

@@ -33,6 +33,14 @@ type Stats struct {
 	Unreadable uint64 // arguments left out because the traced process' memory could not be read
 	Cache      CacheStats
 	Unsorted   uint64 // events that Config.Sort let go before their time, because too many were held back
+	Rings      [2]RingUse
+}
+
+// RingUse tells how full a ring is.
+type RingUse struct {
+	Name string
+	Size uint64 // bytes
+	Used uint64 // the most that waited when the reader looked, since the last call of Stats
 }
 
 // LostTotal sums the losses.
@@ -115,6 +123,10 @@ func (t *Tracer) Stats() Stats {
 	}
 	if t.reader.sorter != nil {
 		s.Unsorted = t.reader.sorter.early
+	}
+	for i, name := range ringNames {
+		ring := t.reader.rings[i]
+		s.Rings[i] = RingUse{Name: name, Size: uint64(len(ring.data)), Used: ring.waiting.Swap(0)}
 	}
 	return s
 }

@@ -25,6 +25,9 @@ const (
 	lossInterval = time.Second
 )
 
+// ringNames are the maps of the rings, by the number that records carry.
+var ringNames = [...]string{"critical", "bulk"}
+
 // reader merges the two rings and turns records into events. With a cache, another goroutine takes the records out of the
 // rings, see feed.go.
 type reader struct {
@@ -58,7 +61,7 @@ func newReader(t *Tracer) (*reader, error) {
 	if r.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make an epoll descriptor: %w", err)
 	}
-	for i, name := range []string{"critical", "bulk"} {
+	for i, name := range ringNames {
 		if err := r.open(i, t.maps[name]); err != nil {
 			return nil, errors.Join(fmt.Errorf("open ring buffer %s: %w", name, err), r.Close())
 		}

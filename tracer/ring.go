@@ -35,6 +35,7 @@ type ring struct {
 	published uint64                // what the kernel knows of position
 	end       uint64                // the kernel's position when it was last asked for
 	length    uint64                // of the record at position, 0 if it was not looked at
+	waiting   atomic.Uint64         // the most that was there to be read at once; Stats may ask meanwhile
 	split     bpf.TraceeEventHeader // the header of a record that goes over the end of data
 }
 
@@ -71,6 +72,9 @@ func (r *ring) look() bool {
 			r.end = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
 			if r.position == r.end {
 				return false
+			}
+			if n := r.end - r.position; n > r.waiting.Load() {
+				r.waiting.Store(n)
 			}
 		}
 		word := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[r.offset(0)])))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
+var update = flag.Bool("update", false, "rewrite the help texts in the scripts")
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tracee-rules": main,
@@ -28,7 +31,8 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:           "testdata",
+		UpdateScripts: *update,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"listen": listen,
 		},
