@@ -46,6 +46,9 @@ type ebpfCommand struct {
 }
 
 func (c *ebpfCommand) run(args []string) error {
+	if len(args) > 0 && args[0] == completeWord {
+		return c.completion().answer(args[1:], c.stdout)
+	}
 	help, err := c.parse(args)
 	if err != nil {
 		return err

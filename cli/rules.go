@@ -55,6 +55,9 @@ type rulesCommand struct {
 }
 
 func (c *rulesCommand) run(args []string) error {
+	if len(args) > 0 && args[0] == completeWord {
+		return c.completion(args[1:]).answer(args[1:], c.stdout)
+	}
 	help, err := c.parse(args)
 	if help != "" {
 		if _, err := io.WriteString(c.stdout, help); err != nil {

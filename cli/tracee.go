@@ -52,6 +52,7 @@ type traceeCommand struct {
 	rulesDirGiven bool
 	traceFlags    []string
 	format        string
+	version       bool
 	containers    containerOptions
 	logs          logOptions
 	serve         serveOptions
@@ -64,16 +65,23 @@ type traceeCommand struct {
 }
 
 func (c *traceeCommand) run(args []string) error {
-	if len(args) > 0 && args[0] == "doctor" {
-		return doctor(args[1:], c.stdout)
+	if len(args) > 0 {
+		switch args[0] {
+		case "doctor":
+			return doctor(args[1:], c.stdout)
+		case "completion":
+			script, err := completionScript(args[1:])
+			return errors.Join(err, c.print(script))
+		case completeWord:
+			return c.completion(args[1:]).answer(args[1:], c.stdout)
+		}
 	}
 	help, err := c.parse(args)
 	if err != nil {
 		return err
 	}
 	if help != "" {
-		_, err := io.WriteString(c.stdout, help)
-		return err
+		return c.print(help)
 	}
 	c.log = c.logs.logger(c.stderr)
 	scope, err := filter.Parse(c.traceFlags)
@@ -91,7 +99,12 @@ func (c *traceeCommand) run(args []string) error {
 	return c.watch(&shared, loaded, scope)
 }
 
-func (c *traceeCommand) parse(args []string) (help string, err error) {
+func (c *traceeCommand) print(text string) error {
+	_, err := io.WriteString(c.stdout, text)
+	return err
+}
+
+func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags := pflag.NewFlagSet("tracee", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
@@ -100,11 +113,16 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
 	c.containers.add(flags)
-	showVersion := flags.BoolP("version", "v", false, "print the version and exit")
+	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
 	c.capabilities.add(flags)
 	c.serve.add(flags, ebpfAddress)
 	c.logs.add(flags)
+	return flags
+}
+
+func (c *traceeCommand) parse(args []string) (help string, err error) {
+	flags := c.flags()
 	if err := flags.Parse(longOptions(args)); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return traceeHelp(flags), nil
@@ -113,7 +131,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	}
 	c.rulesDirGiven = flags.Changed("rules-dir")
 	switch {
-	case *showVersion:
+	case c.version:
 		return "tracee version " + version() + "\n", nil
 	case slices.Equal(c.traceFlags, []string{"help"}):
 		return filter.Help(), nil
@@ -142,7 +160,8 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 func traceeHelp(flags *pflag.FlagSet) string {
 	usages := strings.ReplaceAll(flags.FlagUsages(), defaultRulesDir(), "<directory of tracee>/rules")
 	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n  tracee doctor [--json]  " +
-		"say what can be seen on this machine\n\nFlags:\n" + usages
+		"say what can be seen on this machine\n" +
+		"  tracee completion SHELL print the completion of all three commands for bash, fish or zsh\n\nFlags:\n" + usages
 }
 
 // watch detects until a signal comes, and then says what it has seen.

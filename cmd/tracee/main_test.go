@@ -26,10 +26,11 @@ var update = flag.Bool("update", false, "rewrite the help texts in the scripts")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"tracee":      main,
-		"tracee-ebpf": func() { os.Exit(cli.EBPF(os.Args[1:], os.Stdout, os.Stderr)) },
-		"restrained":  restrained,
-		"act":         act,
+		"tracee":       main,
+		"tracee-ebpf":  func() { os.Exit(cli.EBPF(os.Args[1:], os.Stdout, os.Stderr)) },
+		"tracee-rules": func() { os.Exit(cli.Rules(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"restrained":   restrained,
+		"act":          act,
 	})
 }
 

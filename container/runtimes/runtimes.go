@@ -95,6 +95,15 @@ func Found() []Socket {
 	return found
 }
 
+// Names are the runtimes that Parse knows.
+func Names() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.names...)
+	}
+	return names
+}
+
 // Help is the text of --crs help.
 func Help() string {
 	var b strings.Builder

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/types/detect"
+)
+
+type completions = map[string]func(string) []candidate
+
+func (c *ebpfCommand) completion() *completion {
+	var outputs []string
+	return &completion{flags: c.flags(&outputs), values: completions{
+		"trace": completeTrace, "output": completeOutput, "caps": completeCapabilities, "crs": completeRuntime,
+		"install-path": completeDirectory,
+	}}
+}
+
+func (c *rulesCommand) completion(words []string) *completion {
+	var inputs []string
+	flags := c.flags(&inputs)
+	return &completion{flags: flags, values: completions{
+		"rules": c.completeSignatures(words), "rules-dir": completeDirectory, "input-tracee": completeInput,
+		"output-template": completeFile, "webhook-template": completeFile,
+	}}
+}
+
+func (c *traceeCommand) completion(words []string) *completion {
+	flags := c.flags()
+	shared := rulesCommand{}
+	complete := func(typed string) []candidate {
+		shared.rulesDir, shared.rulesDirGiven = c.rulesDir, c.rulesDirGiven
+		return shared.completeSignatures(words)(typed)
+	}
+	formats := func(string) []candidate { return []candidate{{"text", "for people"}, {"json", "an object a line"}} }
+	found := &completion{
+		flags: flags,
+		values: completions{
+			"rules": complete, "rules-dir": completeDirectory, "trace": completeTrace, "output": formats,
+			"caps": completeCapabilities, "crs": completeRuntime,
+		},
+	}
+	switch {
+	case len(words) <= 1:
+		found.words = []candidate{
+			{"doctor", "say what can be seen on this machine"}, {"completion", "print the completion for a shell"},
+		}
+	case words[0] == "completion":
+		found.words = []candidate{{"bash", ""}, {"fish", ""}, {"zsh", ""}}
+	case words[0] == "doctor":
+		found.flags = pflag.NewFlagSet("doctor", pflag.ContinueOnError)
+		found.flags.Bool("json", false, "a JSON object instead of text")
+	}
+	return found
+}
+
+// completeSignatures completes the ids of the signatures that there are in the rules directory of the command line.
+func (c *rulesCommand) completeSignatures(words []string) func(string) []candidate {
+	return func(typed string) []candidate {
+		if i := slices.Index(words, "--rules-dir"); i >= 0 && i+1 < len(words) {
+			c.rulesDir = words[i+1]
+		}
+		c.log = slog.New(slog.DiscardHandler)
+		loaded, err := c.loadSignatures()
+		if err != nil { // what is wrong with the directory, the command itself will say
+			loaded = []detect.Signature{}
+		}
+		return completeSignature(loaded)(typed)
+	}
+}
