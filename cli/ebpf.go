@@ -17,6 +17,7 @@ import (
 	"github.com/tracee-go/tracee"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/tracer"
 )
@@ -89,6 +90,8 @@ func (c *ebpfCommand) trace() (err error) {
 		ContainerMode: scope.ShowsContainers(),
 		RelativeTime:  c.output.relativeTime,
 		TemplatePath:  c.output.template,
+		Terminal:      terminal(out),
+		Color:         paint.Painter(colorful(out)),
 	})
 	if err != nil {
 		return err

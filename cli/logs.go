@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/internal/paint"
 )
 
 // logOptions say how much is told on stderr. None of it ever goes to where events or findings go.
@@ -45,7 +47,7 @@ func (o *logOptions) level() slog.Level {
 // logger writes lines for people to a terminal, and lines for programs elsewhere.
 func (o *logOptions) logger(to io.Writer) *slog.Logger {
 	if terminal(to) {
-		return slog.New(&plainLog{to: to, level: o.level(), painter: painter(colorful(to)), mu: new(sync.Mutex)})
+		return slog.New(&plainLog{to: to, level: o.level(), Painter: paint.Painter(colorful(to)), mu: new(sync.Mutex)})
 	}
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: o.level()}))
 }
@@ -55,7 +57,7 @@ func (o *logOptions) logger(to io.Writer) *slog.Logger {
 type plainLog struct {
 	to    io.Writer
 	level slog.Level
-	painter
+	paint.Painter
 	attributes []slog.Attr
 	group      string
 	mu         *sync.Mutex // shared by those that WithAttrs makes
@@ -63,11 +65,14 @@ type plainLog struct {
 
 var _ slog.Handler = (*plainLog)(nil)
 
-var levelNames = map[slog.Level]struct{ name, color string }{
-	slog.LevelDebug: {"debug", faint},
-	slog.LevelInfo:  {"info", cyan},
-	slog.LevelWarn:  {"warning", yellow},
-	slog.LevelError: {"error", red},
+var levelNames = map[slog.Level]struct {
+	name  string
+	color paint.Color
+}{
+	slog.LevelDebug: {"debug", paint.Faint},
+	slog.LevelInfo:  {"info", paint.Cyan},
+	slog.LevelWarn:  {"warning", paint.Yellow},
+	slog.LevelError: {"error", paint.Red},
 }
 
 // Enabled is part of slog.Handler.
@@ -77,14 +82,14 @@ func (h *plainLog) Enabled(_ context.Context, level slog.Level) bool { return le
 func (h *plainLog) Handle(_ context.Context, r slog.Record) error {
 	var b bytes.Buffer
 	level := levelNames[r.Level]
-	fmt.Fprintf(&b, "%s: %s", h.paint(level.color, level.name), r.Message)
+	fmt.Fprintf(&b, "%s: %s", h.Paint(level.color, level.name), r.Message)
 	separator, end := " (", ""
 	write := func(a slog.Attr) bool {
 		text := a.Value.Resolve().String()
 		if quoted := strconv.Quote(text); quoted[1:len(quoted)-1] != text || text == "" {
 			text = quoted
 		}
-		fmt.Fprintf(&b, "%s%s=%s", separator, h.paint(faint, a.Key), text)
+		fmt.Fprintf(&b, "%s%s=%s", separator, h.Paint(paint.Faint, a.Key), text)
 		separator, end = ", ", ")"
 		return true
 	}

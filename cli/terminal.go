@@ -17,23 +17,3 @@ func terminal(w io.Writer) bool {
 func colorful(w io.Writer) bool {
 	return terminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
-
-// The colours in use, as terminals are told.
-const (
-	plain  = "\x1b[0m"
-	bold   = "\x1b[1m"
-	faint  = "\x1b[2m"
-	red    = "\x1b[31m"
-	yellow = "\x1b[33m"
-	cyan   = "\x1b[36m"
-)
-
-// painter colours text, or leaves it as it is.
-type painter bool
-
-func (p painter) paint(color, text string) string {
-	if !p || color == "" {
-		return text
-	}
-	return color + text + plain
-}

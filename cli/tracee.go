@@ -21,6 +21,7 @@ import (
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/detect"
@@ -169,11 +170,12 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	ctx, stop := untilSignal()
 	defer stop()
 	var broken error
+	color := paint.Painter(colorful(c.stdout))
 	engine := shared.engine(loaded, func(f detect.Finding) {
 		if broken != nil {
 			return
 		}
-		if _, broken = c.stdout.Write(renderFinding(c.format, f)); broken != nil {
+		if _, broken = c.stdout.Write(renderFinding(c.format, f, color)); broken != nil {
 			stop()
 		}
 	})

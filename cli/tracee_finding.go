@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
 // renderFinding renders a finding as a block of text for people, or as a line of JSON.
-func renderFinding(format string, f detect.Finding) []byte {
+func renderFinding(format string, f detect.Finding, color paint.Painter) []byte {
 	e, ok := f.Event.Payload.(*trace.Event)
 	if !ok {
 		e = &trace.Event{}
@@ -21,7 +22,7 @@ func renderFinding(format string, f detect.Finding) []byte {
 	if format == "json" {
 		return findingJSON(f, e)
 	}
-	return findingText(f, e)
+	return findingText(f, e, color)
 }
 
 // jsonFinding is a finding on one line. Its event has the form of tracee-ebpf's JSON.
@@ -62,6 +63,9 @@ func eventTime(e *trace.Event) time.Time { return time.Unix(0, int64(e.Timestamp
 // severities name the levels of the property "Severity", as v0.8's signatures use them.
 var severities = []string{"info", "low", "medium", "high", "critical"}
 
+// severityColors are those of what somebody should look at.
+var severityColors = map[string]paint.Color{"medium": paint.Yellow, "high": paint.Red, "critical": paint.Red}
+
 func severity(m detect.SignatureMetadata) string {
 	level, err := strconv.Atoi(fmt.Sprint(m.Properties["Severity"]))
 	if err != nil || level < 0 || level >= len(severities) {
@@ -72,10 +76,12 @@ func severity(m detect.SignatureMetadata) string {
 
 // findingText shows what happened, who did it and how it was seen. Strings that programs chose are escaped, so that they
 // can neither forge lines nor speak to the terminal.
-func findingText(f detect.Finding, e *trace.Event) []byte {
+func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 	m := f.SigMetadata
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-8s  %s  %s\n", eventTime(e).Format("15:04:05.000"), severity(m), m.ID, m.Name)
+	grade := severity(m)
+	fmt.Fprintf(&b, "%s  %s  %s  %s\n", eventTime(e).Format("15:04:05.000"),
+		color.Paint(severityColors[grade], fmt.Sprintf("%-8s", grade)), m.ID, color.Paint(paint.Bold, m.Name))
 	fmt.Fprintf(&b, "    %s\n", m.Description)
 	fmt.Fprintf(&b, "    process  %s (pid %d, parent %d, uid %d)", printable(e.ProcessName), e.HostProcessID, e.HostParentProcessID, e.UserID)
 	if e.ContainerID != "" {

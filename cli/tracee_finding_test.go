@@ -49,7 +49,7 @@ func TestTextOfAFindingSaysWhatWhoAndHow(t *testing.T) {
     event    openat pathname=/tmp/\x1b[2J\n` + strings.Repeat("x", argumentShown-len("/tmp/\x1b[2J\n")) + `…
     data     ip=127.0.0.1 port=4444
 `
-	if got := string(renderFinding("text", f)); got != want {
+	if got := string(renderFinding("text", f, false)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -64,7 +64,7 @@ func TestFindingWithoutSeverityIsUnrated(t *testing.T) {
 }
 
 func TestJSONOfAFindingIsOneLine(t *testing.T) {
-	line := string(renderFinding("json", found(t)))
+	line := string(renderFinding("json", found(t), false))
 	const want = `{"time":"2026-01-02T03:04:05.000000006Z","signature":{"id":"TRC-1","version":"0.1.0",` +
 		`"name":"Standard Input/Output Over Socket","description":"what it is","tags":null,"properties":{"Severity":3}},` +
 		`"data":{"ip":"127.0.0.1","port":"4444"},"event":{"timestamp":`
@@ -80,7 +80,7 @@ func TestDataThatHasNoJSONDoesNotHideTheFinding(t *testing.T) {
 		Signature struct{ ID string }
 		Data      map[string]string
 	}
-	if err := json.Unmarshal(renderFinding("json", f), &got); err != nil {
+	if err := json.Unmarshal(renderFinding("json", f, false), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Signature.ID != "TRC-1" || !strings.Contains(got.Data["error"], "can not be shown") {
@@ -93,7 +93,7 @@ func TestFindingWithoutAnEventIsRendered(t *testing.T) {
 	f := found(t)
 	f.Event.Payload = "something else"
 	for _, format := range []string{"text", "json"} {
-		if got := string(renderFinding(format, f)); !strings.Contains(got, "TRC-1") {
+		if got := string(renderFinding(format, f, false)); !strings.Contains(got, "TRC-1") {
 			t.Errorf("%s: got %q", format, got)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	ContainerMode bool      // the tables show ids in containers and on the host
 	RelativeTime  bool      // timestamps count from the start of tracing
 	TemplatePath  string    // of gotemplate
+
+	Terminal bool          // somebody looks at Out: tables keep their columns in line
+	Color    paint.Painter // in colours
 }
 
 // Stats are the totals that the tables end with, under the names of v0.8.

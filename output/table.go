@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -76,6 +77,7 @@ type tablePrinter struct {
 	columns []column
 	zone    *time.Location
 	scratch []byte
+	widths  []int // of columns that grow, see printOnTerminal
 }
 
 func newTable(c Config, columns, inContainers []column) *tablePrinter {
@@ -91,15 +93,23 @@ func newTable(c Config, columns, inContainers []column) *tablePrinter {
 
 // Preamble writes the titles at once: probes take a while to load.
 func (p *tablePrinter) Preamble() error {
-	p.text = append(pad(append(p.text, "TIME"...), len(p.text), timeWidth), ' ')
-	for _, c := range p.columns {
-		p.text = append(pad(append(p.text, c.title...), len(p.text), c.width), ' ')
-	}
-	p.text = append(p.text, "ARGS\n"...)
+	bold := paint.Painter(p.config.Terminal) && p.config.Color
+	p.text = bold.Append(p.text, paint.Bold, p.appendTitles)
 	return p.Flush()
 }
 
+func (p *tablePrinter) appendTitles(b []byte) []byte {
+	b = append(pad(append(b, "TIME"...), len(b), timeWidth), ' ')
+	for _, c := range p.columns {
+		b = append(pad(append(b, c.title...), len(b), c.width), ' ')
+	}
+	return append(b, "ARGS\n"...)
+}
+
 func (p *tablePrinter) Print(e *trace.Event) error {
+	if p.config.Terminal {
+		return p.printOnTerminal(e)
+	}
 	b := append(p.appendTime(p.text, e.Timestamp), ' ')
 	for i := range p.columns {
 		c := &p.columns[i]
@@ -127,7 +137,8 @@ func twoDigits(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('
 func (p *tablePrinter) appendArgs(b []byte, e *trace.Event) []byte {
 	separator := ""
 	for a := range e.All() {
-		b = append(append(append(b, separator...), a.Name()...), ": "...)
+		b = p.config.Color.Append(append(b, separator...), paint.Faint, func(b []byte) []byte { return append(b, a.Name()...) })
+		b = append(b, ": "...)
 		p.scratch = a.AppendText(p.scratch[:0])
 		b = appendPrintable(b, p.scratch)
 		separator = ", "
