@@ -22,6 +22,7 @@ var restraints = map[string]func() error{
 	"no-bpf":           func() error { return refuse(unix.ENOSYS, anyBPF...) },
 	"no-maps":          func() error { return refuse(unix.EPERM, bpfCommand(unix.BPF_MAP_CREATE)...) },
 	"no-programs":      func() error { return refuse(unix.EPERM, bpfCommand(unix.BPF_PROG_LOAD)...) },
+	"no-capset":        func() error { return refuse(unix.EPERM, call(unix.SYS_CAPSET)...) },
 	"no-valid-program": func() error { return refuse(unix.EINVAL, bpfCommand(unix.BPF_PROG_LOAD)...) },
 }
 
@@ -75,11 +76,15 @@ const (
 	seccompArg0   = 16
 )
 
-// anyBPF falls through when the call is bpf, and else skips one statement.
-var anyBPF = []unix.SockFilter{
-	{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: seccompNumber},
-	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_BPF, Jf: 1},
+// call falls through when the call is this one, and else skips one statement.
+func call(number uint32) []unix.SockFilter {
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: seccompNumber},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number, Jf: 1},
+	}
 }
+
+var anyBPF = call(unix.SYS_BPF)
 
 // bpfCommand falls through when the call is this command of bpf, and else skips one statement.
 func bpfCommand(command uint32) []unix.SockFilter {
