@@ -96,6 +96,7 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
+	warnOfEnvironment(log, ftraceEnabled)
 	useInstalledBTF(c.installPath, log)
 	progress := new(tracee.Progress)
 	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress)}, func() error { return stalled(progress) }, log)

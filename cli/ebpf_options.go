@@ -30,6 +30,7 @@ type ebpfOptions struct {
 	output          outputOptions
 	cache           tracer.CacheConfig
 	perfBufferPages int
+	blobBufferPages int
 	containers      containerOptions
 }
 
@@ -75,7 +76,7 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 	if err := errors.Join(o.logs.check(), o.serve.check(), o.capabilities.parse()); err != nil {
 		return "", err
 	}
-	if err := checkPages(o.perfBufferPages); err != nil {
+	if err := errors.Join(checkPages(o.perfBufferPages), checkPages(o.blobBufferPages)); err != nil {
 		return "", err
 	}
 	if o.output, err = parseOutput(outputs); err != nil {
@@ -92,7 +93,7 @@ const largestRing = 1 << 31
 
 func checkPages(pages int) error {
 	if pages < 1 || pages&(pages-1) != 0 {
-		return errors.New("invalid perf buffer size - must be a power of 2")
+		return fmt.Errorf("invalid perf buffer size - must be a power of 2 (%d pages are not; 1024 are)", pages)
 	}
 	if limit := largestRing / bulkFactor / os.Getpagesize(); pages > limit {
 		return fmt.Errorf("invalid perf buffer size - must be at most %d pages", limit)
@@ -116,7 +117,9 @@ func explainFlag(err error, flags *pflag.FlagSet) error {
 }
 
 // wanted names what flags take, by the type of their value.
-var wanted = map[string]string{"int": "a whole number", "bool": "true or false"}
+var wanted = map[string]string{
+	"int": "a whole number", "uint": "a whole number that is not negative", "bool": "true or false", "duration": "a time, as 10s",
+}
 
 // longName returns the name of a flag that may have been given by its shorthand, or an alias.
 func longName(name string) string {
@@ -143,7 +146,7 @@ func (o *ebpfOptions) flags(outputs, caches *[]string) *pflag.FlagSet {
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
 	flags.StringArrayVarP(caches, "cache", "a", []string{"none"}, "`option` of the cache for events; may be repeated; 'help' says more")
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
-	flags.Int("blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
+	flags.IntVar(&o.blobBufferPages, "blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
 	o.containers.add(flags)
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	flags.StringVar(&o.installPath, "install-path", "/tmp/tracee", "`directory` in which tracee.btf is looked for, if the kernel has no type information")

@@ -47,7 +47,7 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 		if errors.Is(err, pflag.ErrHelp) {
 			return rulesHelp(flags), nil
 		}
-		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+		return "", explainFlag(err, flags)
 	}
 	if err := errors.Join(o.logs.check(), o.serve.check()); err != nil {
 		return "", err

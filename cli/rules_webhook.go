@@ -48,6 +48,9 @@ func (c *rulesCommand) newWebhook() (*webhook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("error preparing webhook template: %w", err)
 	}
+	if c.webhookContentType == "" {
+		c.log.Warn("content-type was not set for the custom template (add --webhook-content-type)", "template", c.webhookTemplate)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &webhook{
 		url: c.webhook, contentType: c.webhookContentType, template: text, log: c.log,

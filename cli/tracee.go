@@ -128,7 +128,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		if errors.Is(err, pflag.ErrHelp) {
 			return traceeHelp(flags), nil
 		}
-		return "", fmt.Errorf("%w%s", err, flagHint(err, flags))
+		return "", explainFlag(err, flags)
 	}
 	c.rulesDirGiven = flags.Changed("rules-dir")
 	switch {
@@ -187,6 +187,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	if err != nil {
 		return err
 	}
+	warnOfEnvironment(c.log, ftraceEnabled)
 	progress := new(tracee.Progress)
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
 	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress), rulesMetrics(detecting)},

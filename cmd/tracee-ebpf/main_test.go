@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,8 +33,9 @@ func TestScripts(t *testing.T) {
 		Deadline:      time.Now().Add(2 * patience),
 		Condition:     condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await": await,
-			"exits": exits,
+			"await":  await,
+			"exits":  exits,
+			"occupy": occupy,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FILTER_HELP", filterHelp)
@@ -63,6 +65,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code: got %d, want %d", got, want)
 	}
+}
+
+// occupy is a command for scripts: it serves at the address $TAKEN until the script ends.
+func occupy(ts *testscript.TestScript, _ bool, _ []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { listener.Close() })
+	ts.Setenv("TAKEN", listener.Addr().String())
 }
 
 // patience is how long scripts wait for what must come; loading programs takes most of it.

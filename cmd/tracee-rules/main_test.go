@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -187,6 +188,37 @@ func TestSignalsEndTheCommandInOrder(t *testing.T) {
 				t.Errorf("stderr: got %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+func TestRulesServeMetricsAndHealth(t *testing.T) {
+	command, stdin, stdout := start(t, "--metrics", "--healthz", "--listen-addr", "127.0.0.1:0", "--verbose")
+	readUntil(t, stdout, "]\n")
+	if _, err := io.WriteString(stdin, traceMe); err != nil {
+		t.Fatal(err)
+	}
+	readUntil(t, stdout, "Hostname: fujitsu\n")
+	address := regexp.MustCompile(`msg=serving address=(\S+)`).FindStringSubmatch(fmt.Sprint(command.Stderr))
+	if address == nil {
+		t.Fatalf("stderr: got %s, want where it serves", command.Stderr)
+	}
+	for path, want := range map[string]string{
+		"/healthz": `^OK$`,
+		"/metrics": `(?ms)^tracee_rules_detections_total 1$.*^tracee_rules_events_total 1$.*^tracee_rules_signatures_total [1-9]`,
+	} {
+		answer, err := http.Get("http://" + address[1] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || !regexp.MustCompile(want).Match(body) {
+			t.Errorf("%s: got %s, want %s", path, body, want)
+		}
+	}
+	stdin.Close()
+	if err := command.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, command.Stderr)
 	}
 }
 
