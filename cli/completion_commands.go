@@ -12,9 +12,9 @@ import (
 type completions = map[string]func(string) []candidate
 
 func (c *ebpfCommand) completion() *completion {
-	var outputs []string
-	return &completion{flags: c.flags(&outputs), values: completions{
-		"trace": completeTrace, "output": completeOutput, "caps": completeCapabilities, "crs": completeRuntime,
+	var outputs, caches []string
+	return &completion{flags: c.flags(&outputs, &caches), values: completions{
+		"trace": completeTrace, "output": completeOutput, "cache": completeCache, "caps": completeCapabilities, "crs": completeRuntime,
 		"install-path": completeDirectory,
 	}}
 }

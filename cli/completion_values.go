@@ -125,6 +125,17 @@ func completeOutput(typed string) []candidate {
 	return found
 }
 
+func completeCache(typed string) []candidate {
+	if directory, ok := strings.CutPrefix(typed, "disk-cache-dir="); ok {
+		return under("disk-cache-dir=", completeDirectory(directory))
+	}
+	return []candidate{
+		{"help", "print all options"}, {"none", "no cache"}, {"cache-type=mem", "keep events in memory"},
+		{"cache-type=disk", "keep events in memory, then on disk"}, {"mem-cache-size=", "size in memory, in MB"},
+		{"disk-cache-size=", "size on disk, in MB"}, {"disk-cache-dir=", "where the file is"},
+	}
+}
+
 func under(prefix string, found []candidate) []candidate {
 	for i := range found {
 		found[i].value = prefix + found[i].value

@@ -19,7 +19,7 @@ func (c *rulesCommand) join(builtIn, fromFiles []detect.Signature) []detect.Sign
 			added = append(added, s)
 		case file == "" || shipped(file):
 		default:
-			c.log.Info("a rule file stands in for a built-in signature", "signature", idOf(s), "file", file)
+			c.log.Warn("a rule file stands in for a built-in signature", "signature", idOf(s), "file", file)
 			builtIn = slices.Delete(builtIn, taken, taken+1)
 			added = append(added, s)
 		}

@@ -51,6 +51,8 @@ type traceeCommand struct {
 	ids           []string
 	rulesDir      string
 	rulesDirGiven bool
+	strict        bool
+	repeats       time.Duration
 	traceFlags    []string
 	format        string
 	version       bool
@@ -90,8 +92,10 @@ func (c *traceeCommand) run(args []string) error {
 		return err
 	}
 	shared := rulesCommand{
-		rulesOptions: rulesOptions{ids: c.ids, rulesDir: c.rulesDir, rulesDirGiven: c.rulesDirGiven},
-		stdout:       c.stdout, stderr: c.stderr, log: c.log,
+		rulesOptions: rulesOptions{
+			ids: c.ids, rulesDir: c.rulesDir, rulesDirGiven: c.rulesDirGiven, strict: c.strict, repeats: c.repeats,
+		},
+		stdout: c.stdout, stderr: c.stderr, log: c.log, processes: "/proc",
 	}
 	loaded, err := shared.loadSignatures()
 	if err != nil {
@@ -111,7 +115,10 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.Usage = func() {}
 	flags.SetNormalizeFunc(aliased(shorthands))
 	flags.StringArrayVar(&c.ids, "rules", nil, "select a signature by its `id`; may be repeated (default all)")
-	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego), searched recursively")
+	flags.StringVar(&c.rulesDir, "rules-dir", defaultRulesDir(), "`directory` of rule files (.rego, .yaml, .cel, .so), searched recursively")
+	flags.BoolVar(&c.strict, "strict", false, "do not start when anything is wrong with a rule file")
+	flags.DurationVar(&c.repeats, "repeats", time.Minute, "let a finding stand for those of the same process and object for this `duration`;\n"+
+		"then their number is told; 0 prints each")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
 	c.containers.add(flags)
 	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
@@ -228,6 +235,8 @@ func selectedEvents(engine *rules.Engine) (selection []*events.Event, unknown []
 		}
 		selection = append(selection, e)
 	}
+	// Of these the engine learns who made whom, and what they run.
+	selection = append(selection, events.SchedProcessFork, events.SchedProcessExec, events.SchedProcessExit)
 	slices.SortFunc(selection, func(a, b *events.Event) int { return a.ID - b.ID })
 	return slices.Compact(selection), unknown
 }
@@ -285,8 +294,19 @@ func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
 	if s.Unreadable > 0 {
 		line += fmt.Sprintf(", %d arguments unreadable", s.Unreadable)
 	}
-	if detected.Errors > 0 {
-		line += fmt.Sprintf(", %d errors of signatures", detected.Errors)
+	for _, more := range []struct {
+		n    uint64
+		what string
+	}{
+		{detected.Errors, "errors of signatures"},
+		{detected.CutOff, "signatures switched off"},
+		{detected.Forgotten, "forgotten by signatures"},
+		{detected.Excepted, "taken out by exceptions"},
+		{detected.Repeated, "repeats"},
+	} {
+		if more.n > 0 {
+			line += fmt.Sprintf(", %d %s", more.n, more.what)
+		}
 	}
 	fmt.Fprintln(c.stderr, line)
 }

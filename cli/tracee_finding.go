@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,6 +32,26 @@ type jsonFinding struct {
 	Signature jsonSignature  `json:"signature"`
 	Data      map[string]any `json:"data"`
 	Event     *trace.Event   `json:"event"`
+
+	Process    *jsonProcess  `json:"process,omitempty"`
+	Ancestors  []jsonProcess `json:"ancestors,omitempty"`  // the parent first
+	LostNearby uint64        `json:"lostNearby,omitempty"` // events, shortly before
+	Repeated   uint64        `json:"repeated,omitempty"`   // the finding stands for so many, since it was told first
+}
+
+// jsonProcess is what is known of a process.
+type jsonProcess struct {
+	EntityID   uint64   `json:"entityId,omitempty"`
+	PID        int      `json:"pid"`
+	Name       string   `json:"name"`
+	Executable string   `json:"executable,omitempty"`
+	Arguments  []string `json:"arguments,omitempty"`
+	User       int      `json:"user"`
+	StartTime  int      `json:"startTime,omitempty"` // ns since boot
+}
+
+func processJSON(p detect.Process) jsonProcess {
+	return jsonProcess{p.EntityID, p.PID, p.Name, p.Executable, p.Arguments, p.User, p.StartTime}
 }
 
 type jsonSignature struct {
@@ -44,12 +65,23 @@ type jsonSignature struct {
 
 func findingJSON(f detect.Finding, e *trace.Event) []byte {
 	m := f.SigMetadata
-	line, err := json.Marshal(jsonFinding{
-		Time:      eventTime(e).UTC().Format(time.RFC3339Nano),
-		Signature: jsonSignature{m.ID, m.Version, m.Name, m.Description, m.Tags, m.Properties},
-		Data:      f.Data,
-		Event:     e,
-	})
+	shown := jsonFinding{
+		Time:       eventTime(e).UTC().Format(time.RFC3339Nano),
+		Signature:  jsonSignature{m.ID, m.Version, m.Name, m.Description, m.Tags, m.Properties},
+		Data:       f.Data,
+		Event:      e,
+		LostNearby: f.LostNearby,
+		Repeated:   f.Repeated,
+	}
+	for i, p := range f.Process {
+		shownProcess := processJSON(p)
+		if i == 0 {
+			shown.Process = &shownProcess
+		} else {
+			shown.Ancestors = append(shown.Ancestors, shownProcess)
+		}
+	}
+	line, err := json.Marshal(shown)
 	if err != nil {
 		// A rule can put into Data what has no form in JSON; the finding matters more.
 		f.Data = map[string]any{"error": fmt.Sprintf("data can not be shown: %v", err)}
@@ -82,7 +114,9 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 	grade := severity(m)
 	fmt.Fprintf(&b, "%s  %s  %s  %s\n", eventTime(e).Format("15:04:05.000"),
 		color.Paint(severityColors[grade], fmt.Sprintf("%-8s", grade)), m.ID, color.Paint(paint.Bold, m.Name))
-	fmt.Fprintf(&b, "    %s\n", m.Description)
+	if m.Description != "" {
+		fmt.Fprintf(&b, "    %s\n", m.Description)
+	}
 	fmt.Fprintf(&b, "    process  %s (pid %d, parent %d, uid %d)", printable(e.ProcessName), e.HostProcessID, e.HostParentProcessID, e.UserID)
 	if e.ContainerID != "" {
 		fmt.Fprintf(&b, " in container %.12s", e.ContainerID)
@@ -104,7 +138,39 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 		}
 		b.WriteByte('\n')
 	}
+	writeLineage(&b, f.Process)
+	if f.Repeated > 0 {
+		fmt.Fprintf(&b, "    repeated %d more since it was first told\n", f.Repeated)
+	}
+	if f.LostNearby > 0 {
+		fmt.Fprintf(&b, "    note     %s lost shortly before: this may not be all\n", count(f.LostNearby, "event"))
+	}
 	return []byte(b.String())
+}
+
+// writeLineage shows what the process runs, and below that its ancestors, the parent first.
+func writeLineage(b *strings.Builder, line []detect.Process) {
+	for i, p := range line {
+		if p.Executable == "" && len(p.Arguments) == 0 && i == 0 {
+			continue // the line of the process has said it all
+		}
+		label := "runs    "
+		if i > 0 {
+			label = "below   "
+		}
+		fmt.Fprintf(b, "    %s %s", label, printable(cmp.Or(p.Executable, p.Name)))
+		if i > 0 {
+			fmt.Fprintf(b, " (pid %d, uid %d)", p.PID, p.User)
+		}
+		if len(p.Arguments) > 0 {
+			text := strings.Join(p.Arguments, " ")
+			if len(text) > argumentShown {
+				text = text[:argumentShown] + "…"
+			}
+			fmt.Fprintf(b, ": %s", printable(text))
+		}
+		b.WriteByte('\n')
+	}
 }
 
 // argumentShown bounds what the text shows of one argument, in bytes; JSON has all of it.

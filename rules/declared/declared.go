@@ -128,7 +128,7 @@ func (s *Signature) OnEvent(event protocol.Event) error {
 	}
 	if s.unless != nil && s.memory.order.Len() > 0 {
 		if met, err := s.unless.met(&s.vars); err != nil || met {
-			s.memory.forget(s.entities(e))
+			s.memory.forget(s.entity(e))
 			return err
 		}
 	}

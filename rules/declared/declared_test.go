@@ -166,7 +166,7 @@ func TestMemoryIsBoundedAndWhatIsForgottenCounted(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}
-			flood(t, all[0], 60_000)
+			flood(t, all[0], 15_000)
 			m := all[0].memory
 			if n := m.order.Len(); n > maxEntities || m.bytes > maxBytes || m.bytes <= 0 {
 				t.Errorf("%d entities, %d bytes", n, m.bytes)

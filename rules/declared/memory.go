@@ -118,37 +118,31 @@ func (m *memory) grow(s *state, bytes int) {
 	}
 }
 
-func (m *memory) forget(keys []entity) {
-	for _, key := range keys {
-		m.order.Remove(key)
-	}
-}
+func (m *memory) forget(key entity) { m.order.Remove(key) }
 
-// entities are those that an event belongs to. Only in a tree there are several: the process and its ancestors, but not
-// the service at the root, which everything on the machine descends from, unless it is the process itself.
-func (s *Signature) entities(e *trace.Event) []entity {
+// entity is what an event belongs to. A tree is all that descends from the same child of a service, which is a child of
+// the first process: a session of somebody who logged in, the worker of a server, a job, a container.
+func (s *Signature) entity(e *trace.Event) entity {
 	switch s.per {
 	case perProcess:
-		return []entity{{process: lineage.KeyOf(e)}}
+		return entity{process: lineage.KeyOf(e)}
 	case perContainer:
-		return []entity{{container: e.ContainerID}}
+		return entity{container: e.ContainerID}
 	case perHost:
-		return []entity{{}}
+		return entity{}
 	}
-	var line []entity
-	init := false
+	var last [3]lineage.Key // the last ones, the last first
+	n, first := 0, false
 	s.lineage.Keys(e, func(key lineage.Key, pid int) bool {
-		line = append(line, entity{process: key})
-		init = pid == 1
+		last[2], last[1], last[0] = last[1], last[0], key
+		n++
+		first = pid == 1
 		return true
 	})
-	if init && len(line) > 1 {
-		line = line[:len(line)-1]
-		if len(line) > 1 {
-			line = line[:len(line)-1]
-		}
+	if first && n > 1 {
+		return entity{process: last[min(n, len(last))-1]}
 	}
-	return line
+	return entity{process: last[0]}
 }
 
 // advance takes the sequences further that wait for this event, and begins one if it is a first step.
@@ -156,14 +150,9 @@ func (s *Signature) advance(event protocol.Event) error {
 	e := event.Payload.(*trace.Event)
 	m := s.memory
 	m.latest, m.window = max(m.latest, e.Timestamp), int(s.within)
-	var keys []entity
 	if m.order.Len() > 0 && s.awaited(e) {
-		keys = s.entities(e)
-		for _, key := range keys {
-			known, ok := m.order.Get(key)
-			if !ok {
-				continue
-			}
+		key := s.entity(e)
+		if known, ok := m.order.Get(key); ok {
 			done, err := s.advanceState(known, e)
 			if err != nil {
 				return err
@@ -249,7 +238,7 @@ func (s *Signature) begin(e *trace.Event) error {
 	if err != nil {
 		return err
 	}
-	known := s.memory.of(s.entities(e)[0])
+	known := s.memory.of(s.entity(e))
 	for i := range known.partials {
 		if p := &known.partials[i]; p.next == 1 && same(p.kept, kept) {
 			p.since = e.Timestamp

@@ -1,6 +1,7 @@
 package declared
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tracee-go/tracee/rules/expression"
@@ -24,27 +25,20 @@ func (s *Signature) tally(event protocol.Event) error {
 		value = expression.Text(v)
 		value = value[:min(len(value), maxValue)]
 	}
-	keys := s.entities(e)
-	for _, key := range keys {
-		known := s.memory.of(key)
-		if s.kind == distinct {
-			s.addValue(known, value, e.Timestamp)
-		} else {
-			s.addTime(known, e.Timestamp)
-		}
-		n := len(known.times) + len(known.values)
-		if n < s.atLeast {
-			continue
-		}
-		s.vars.Count = n
-		for value := range known.values {
-			s.vars.Values = append(s.vars.Values, value)
-		}
-		slices.Sort(s.vars.Values)
-		s.memory.forget(keys)
-		return s.report(event)
+	key := s.entity(e)
+	known := s.memory.of(key)
+	if s.kind == distinct {
+		s.addValue(known, value, e.Timestamp)
+	} else {
+		s.addTime(known, e.Timestamp)
 	}
-	return nil
+	s.vars.Count = len(known.times) + len(known.values)
+	if s.vars.Count < s.atLeast {
+		return nil
+	}
+	s.vars.Values = slices.Sorted(maps.Keys(known.values))
+	s.memory.forget(key)
+	return s.report(event)
 }
 
 // addTime keeps the times within the window. There are never more than atLeast.

@@ -216,15 +216,26 @@ func (t *Table) Of(e *trace.Event) []detect.Process {
 	return line
 }
 
-// Keys calls yield with the key of the process that an event is about, then with those of its ancestors.
+// Keys calls yield with the key of the process that an event is about, then with those of its ancestors, up to one of whom
+// nothing else may be known.
 func (t *Table) Keys(e *trace.Event, yield func(key Key, pid int) bool) {
-	any := false
-	t.walk(KeyOf(e), e.HostProcessID, func(key Key, p *process) bool {
-		any = true
-		return yield(key, p.PID)
-	})
-	if !any {
-		yield(KeyOf(e), e.HostProcessID)
+	key, pid := KeyOf(e), e.HostProcessID
+	parent, parentPID := keyOf(e.ParentEntityID, e.HostParentProcessID), e.HostParentProcessID
+	for range 2 * Depth {
+		if !yield(key, pid) || pid == 1 {
+			return
+		}
+		p, ok := t.processes[key]
+		if !ok {
+			p, ok = t.seeds[pid]
+		}
+		if ok {
+			parent, parentPID = p.parent, p.parentPID
+		}
+		if parent == 0 || parent == key {
+			return
+		}
+		key, pid, parent = parent, parentPID, 0
 	}
 }
 
