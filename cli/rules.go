@@ -20,6 +20,7 @@ import (
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // Rules runs the command tracee-rules and returns its exit code: 1 when it could not start, when the stream of events
@@ -51,12 +52,17 @@ type rulesCommand struct {
 	log            *slog.Logger
 
 	exceptions []*rules.Exception
+	files      map[detect.Signature]string
 	processes  string // a proc file system, where events are of this machine as it is
 }
 
 func (c *rulesCommand) run(args []string) error {
 	if len(args) > 0 && args[0] == completeWord {
 		return c.completion(args[1:]).answer(args[1:], c.stdout)
+	}
+	if t, ok := tool(args); ok {
+		c.rulesDir = defaultRulesDir()
+		return c.runTool(t, args[1:])
 	}
 	help, err := c.parse(args)
 	if help != "" {
@@ -78,6 +84,8 @@ func (c *rulesCommand) run(args []string) error {
 	switch {
 	case c.listEvents:
 		return c.printEvents(loaded)
+	case c.listFilters:
+		return c.printFilters(loaded)
 	case c.list:
 		return c.printSignatures(loaded)
 	}
@@ -98,7 +106,7 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		if c.strict && len(errs) > 0 {
 			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(len(errs)), "problem"))
 		}
-		c.exceptions = set.Exceptions
+		c.exceptions, c.files = set.Exceptions, set.Files
 		loaded = c.join(loaded, set.Signatures)
 	}
 	if len(c.ids) == 0 {
@@ -149,17 +157,26 @@ func signatureHint(id string, known []string) string {
 // engine makes an engine and tells of the signatures that it refuses.
 func (c *rulesCommand) engine(loaded []detect.Signature, finding func(detect.Finding)) *rules.Engine {
 	engine, refused := rules.New(rules.Config{
-		Signatures: loaded, Finding: finding, Log: c.log, Exceptions: c.exceptions, Repeats: c.repeats, Processes: c.processes,
+		Signatures: loaded, Finding: finding, Log: c.log, Exceptions: c.exceptions, Files: c.files,
+		Repeats: c.repeats, Processes: c.processes,
 	})
 	for _, err := range refused {
 		c.log.Error("signature is left out", "error", err)
 	}
 	for _, s := range engine.SelectedEvents() {
-		if _, ok := events.Lookup(s.Name); !ok && s.Name != "*" {
-			c.log.Warn("a signature selects an event that does not exist here", "event", s.Name+suggest.DidYouMean(s.Name, eventNames()))
+		if name, ok := unknownEvent(s.Name); ok {
+			c.log.Warn("a signature selects an event that does not exist here", "event", name)
 		}
 	}
 	return engine
+}
+
+// unknownEvent returns the name of an event that does not exist, with a hint.
+func unknownEvent(name string) (withHint string, unknown bool) {
+	if _, ok := events.Lookup(name); ok || name == "*" || name == "" {
+		return "", false
+	}
+	return name + suggest.DidYouMean(name, eventNames()), true
 }
 
 func eventNames() []string {
@@ -179,6 +196,31 @@ func (c *rulesCommand) printEvents(loaded []detect.Signature) error {
 	slices.Sort(names)
 	_, err := fmt.Fprintln(c.stdout, strings.Join(slices.Compact(names), ","))
 	return err
+}
+
+// printFilters prints a flag a line that makes tracee-ebpf trace what the signatures need, and no more.
+func (c *rulesCommand) printFilters(loaded []detect.Signature) error {
+	origins := map[string]bool{}
+	var names []string
+	for _, s := range c.engine(loaded, nil).SelectedEvents() {
+		names = append(names, s.Name)
+		origins[s.Origin] = true
+	}
+	if slices.Contains(names, "*") {
+		names = nil // all events, which is what no filter of events would not select
+		for _, e := range events.InSet(events.AllEvents) {
+			names = append(names, e.Name)
+		}
+	}
+	slices.Sort(names)
+	if _, err := fmt.Fprintf(c.stdout, "--trace event=%s\n", strings.Join(slices.Compact(names), ",")); err != nil {
+		return err
+	}
+	if len(origins) == 1 && origins[trace.OriginContainer] {
+		_, err := fmt.Fprintln(c.stdout, "--trace container")
+		return err
+	}
+	return nil
 }
 
 func (c *rulesCommand) printSignatures(loaded []detect.Signature) error {

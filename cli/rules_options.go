@@ -23,6 +23,7 @@ type rulesOptions struct {
 	strict             bool
 	repeats            time.Duration
 	list, listEvents   bool
+	listFilters        bool
 	input              inputOptions
 	outputTemplate     string
 	webhook            string
@@ -72,7 +73,7 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 	if o.webhook != "" && o.webhookTemplate == "" {
 		return "", errors.New("--webhook-template flag is required when using --webhook flag")
 	}
-	if o.list || o.listEvents {
+	if o.list || o.listEvents || o.listFilters {
 		return "", nil
 	}
 	o.input, err = parseInput(input)
@@ -94,6 +95,7 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 		"then their number is told; 0 prints each")
 	flags.BoolVar(&o.list, "list", false, "print the signatures and exit")
 	flags.BoolVar(&o.listEvents, "list-events", false, "print the events that the signatures need and exit")
+	flags.BoolVar(&o.listFilters, "list-filters", false, "print the flags of tracee-ebpf for what the signatures need and exit")
 	flags.StringArrayVar(input, "input-tracee", nil, "`option` of the input: file:<path>, file:stdin, format:json or format:gob;\n"+
 		"given once for the file and once for its format; 'help' says more")
 	flags.StringVar(&o.outputTemplate, "output-template", "", "Go template `file` for findings on stdout")
@@ -144,7 +146,11 @@ func flagHint(err error, flags *pflag.FlagSet) string {
 
 func rulesHelp(flags *pflag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("tracee-rules: a rule engine for runtime security\n\nUsage:\n  tracee-rules [flags]\n\nFlags:\n")
+	b.WriteString("tracee-rules: a rule engine for runtime security\n\nUsage:\n  tracee-rules [flags]\n")
+	for _, t := range rulesTools {
+		fmt.Fprintf(&b, "  tracee-rules %-16s  %s\n", t.usage, t.doc)
+	}
+	b.WriteString("\nFlags:\n")
 	// The default of --rules-dir depends on where the program is.
 	b.WriteString(strings.ReplaceAll(flags.FlagUsages(), filepath.Dir(defaultRulesDir()), "<directory of tracee-rules>"))
 	return b.String()

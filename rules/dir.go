@@ -76,7 +76,8 @@ func languages(o Options) []language {
 //
 // A file named *helpers.rego is a module for all others, except the one named exactly helpers.rego: those helpers are
 // built in. Files named *_test.rego are for "opa test" and *.rego.disabled are switched off; both are left out silently,
-// as are directories whose name begins with "..", where Kubernetes keeps earlier versions of mounted files.
+// as are directories called testdata, which hold tests, and those whose name begins with "..", where Kubernetes keeps
+// earlier versions of mounted files.
 func LoadDir(dir string, o Options) (*Set, []error) {
 	set := &Set{Files: map[detect.Signature]string{}}
 	found, errs := findRules(dir)
@@ -106,7 +107,7 @@ func findRules(dir string) (found []ruleFile, errs []error) {
 			return nil
 		}
 		if d.IsDir() {
-			if strings.HasPrefix(d.Name(), "..") {
+			if strings.HasPrefix(d.Name(), "..") || d.Name() == "testdata" {
 				return fs.SkipDir
 			}
 			return nil

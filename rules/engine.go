@@ -39,6 +39,7 @@ type Config struct {
 	Log     *slog.Logger // nil is slog.Default
 
 	Exceptions []*Exception
+	Files      map[detect.Signature]string // where signatures are from, for errors about them
 	// Repeats is how long a finding stands for others like it, see folder. 0: each is delivered.
 	Repeats time.Duration
 	// Processes is a proc file system whose processes are known before the first event; empty: none are.
@@ -98,6 +99,9 @@ func New(c Config) (*Engine, []error) {
 	var refused []error
 	for _, s := range c.Signatures {
 		if err := g.add(s); err != nil {
+			if file, ok := c.Files[s]; ok {
+				err = fmt.Errorf("%s: %w", file, err)
+			}
 			refused = append(refused, err)
 		}
 	}

@@ -55,7 +55,7 @@ func (l *stringList) UnmarshalYAML(node *yaml.Node) error {
 }
 
 // loadExceptions reads a document of exceptions. One that is wrong is left out: it takes nothing away.
-func loadExceptions(d declared.Document, into *Set) (errs []error) {
+func loadExceptions(path string, d declared.Document, into *Set) (errs []error) {
 	if d.Version != versionExceptions {
 		return []error{&declared.Problem{Line: d.Line, Text: fmt.Sprintf(
 			"unrecognized config apiVersion: expected %s got %s", versionExceptions, d.Version)}}
@@ -78,7 +78,7 @@ func loadExceptions(d declared.Document, into *Set) (errs []error) {
 		for _, doubt := range x.doubts() {
 			errs = append(errs, &declared.Problem{Line: node.Line, Text: "exception: " + doubt, Kept: true})
 		}
-		x.Where = fmt.Sprint(node.Line)
+		x.Where = fmt.Sprintf("%s:%d", path, node.Line)
 		into.Exceptions = append(into.Exceptions, x)
 	}
 	return errs

@@ -25,7 +25,7 @@ func (yamlLoader) load(path string, into *Set) []error {
 	for _, d := range documents {
 		var wrong []error
 		if d.Kind == kindExceptions {
-			wrong = loadExceptions(d, into)
+			wrong = loadExceptions(path, d, into)
 		} else {
 			wrong = loadDeclared(path, d, into)
 		}
