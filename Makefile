@@ -30,6 +30,7 @@ build:
 	CGO_ENABLED=0 go build -o dist/ ./cmd/...
 	mkdir -p dist/rules
 	cp signatures/rego/*.rego dist/rules/
+	cp -r templates dist/
 
 generate:
 	go generate ./...

@@ -24,7 +24,7 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	if err != nil {
 		return fmt.Errorf("error preparing output template: %w", err)
 	}
-	hook, err := c.newWebhook()
+	hook, err := c.newPoster()
 	if err != nil {
 		return err
 	}
@@ -69,11 +69,12 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 }
 
 // detecting takes snapshots for the metrics.
-func (c *rulesCommand) detecting(engine *rules.Engine, printer *findingPrinter, hook *webhook) func() detection {
+func (c *rulesCommand) detecting(engine *rules.Engine, printer *findingPrinter, hook *findingPoster) func() detection {
 	return func() detection {
 		sinks := []sinkStats{{name: "stdout", failed: atomic.LoadUint64(&printer.failed)}}
-		if c.webhook != "" {
-			sinks = append(sinks, sinkStats{"webhook", hook.dropped.Load(), hook.failed.Load()})
+		if c.webhook.config.URL != "" {
+			posts := hook.stats()
+			sinks = append(sinks, sinkStats{"webhook", posts.Dropped, posts.Refused + posts.Failed})
 		}
 		return detection{Stats: engine.Stats(), signatures: len(engine.Signatures()), sinks: sinks}
 	}
@@ -121,11 +122,11 @@ func (r *rulesRun) showBad(bad *trace.BadRecord) {
 }
 
 // conclude prints the summary.
-func (r *rulesRun) conclude(broken error, hook *webhook) error {
+func (r *rulesRun) conclude(broken error, hook *findingPoster) error {
 	if broken != nil {
 		fmt.Fprintf(r.c.stderr, "tracee-rules: the stream of events is broken: %v\n", broken)
 	}
-	stats := r.engine.Stats()
+	stats, posts := r.engine.Stats(), hook.stats()
 	parts := []string{
 		count(stats.Events, "event"), count(stats.Detections, "finding"), count(uint64(r.bad), "bad record"),
 	}
@@ -140,8 +141,11 @@ func (r *rulesRun) conclude(broken error, hook *webhook) error {
 		{stats.Excepted, "taken out by exceptions"},
 		{stats.Repeated, "repeats"},
 		{r.printer.failed, "failed to print"},
-		{hook.dropped.Load(), "dropped by the webhook's queue"},
-		{hook.failed.Load(), "failed to post"},
+		{hook.unshown, "failed to render for the webhook"},
+		{posts.Retries, "posts repeated"},
+		{posts.Spilled, "kept in the webhook's file for a while"},
+		{posts.Dropped, "dropped by the webhook's queue"},
+		{posts.Refused + posts.Failed, "failed to post"},
 	} {
 		if more.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s: %d", more.name, more.n))

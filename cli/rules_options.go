@@ -15,25 +15,23 @@ import (
 
 // rulesOptions are the command line of tracee-rules.
 type rulesOptions struct {
-	ids                []string
-	rulesDir           string
-	rulesDirGiven      bool
-	partialEval        bool
-	aggregate          bool
-	strict             bool
-	repeats            time.Duration
-	list, listEvents   bool
-	listFilters        bool
-	input              inputOptions
-	outputTemplate     string
-	webhook            string
-	webhookTemplate    string
-	webhookContentType string
-	allowCapabilities  bool
-	regoTarget         string
-	version            bool
-	logs               logOptions
-	serve              serveOptions
+	ids               []string
+	rulesDir          string
+	rulesDirGiven     bool
+	partialEval       bool
+	aggregate         bool
+	strict            bool
+	repeats           time.Duration
+	list, listEvents  bool
+	listFilters       bool
+	input             inputOptions
+	outputTemplate    string
+	webhook           webhookOptions
+	allowCapabilities bool
+	regoTarget        string
+	version           bool
+	logs              logOptions
+	serve             serveOptions
 }
 
 // parse reads the command line. A help text that it returns is to be printed instead of doing anything, also when there
@@ -70,7 +68,7 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 	default:
 		return "", fmt.Errorf("invalid target specified %s (want rego)", o.regoTarget)
 	}
-	if o.webhook != "" && o.webhookTemplate == "" {
+	if o.webhook.config.URL != "" && o.webhook.template == "" {
 		return "", errors.New("--webhook-template flag is required when using --webhook flag")
 	}
 	if o.list || o.listEvents || o.listFilters {
@@ -99,9 +97,7 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 	flags.StringArrayVar(input, "input-tracee", nil, "`option` of the input: file:<path>, file:stdin, format:json or format:gob;\n"+
 		"given once for the file and once for its format; 'help' says more")
 	flags.StringVar(&o.outputTemplate, "output-template", "", "Go template `file` for findings on stdout")
-	flags.StringVar(&o.webhook, "webhook", "", "`URL` to post each finding to")
-	flags.StringVar(&o.webhookTemplate, "webhook-template", "", "Go template `file` for the body of posts; required with --webhook")
-	flags.StringVar(&o.webhookContentType, "webhook-content-type", "", "content `type` of posts")
+	o.webhook.add(flags)
 	flags.Uint("sig-buffer", 1000, "accepted for compatibility: signatures have no buffers here")
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	addAllowFailed(flags, &o.allowCapabilities)

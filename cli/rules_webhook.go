@@ -2,123 +2,91 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"sync"
-	"sync/atomic"
 	"text/template"
-	"time"
 
+	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/rules/webhook"
 	"github.com/tracee-go/tracee/types/detect"
 )
 
-const (
-	webhookQueue   = 1000            // findings that wait to be posted
-	webhookTimeout = 5 * time.Second // for one post, and for the posts that are left at the end
-	webhookLog     = time.Second     // between two log lines about failures
-)
-
-// webhook posts findings from its own goroutine, so that a slow endpoint does not slow detection: what does not fit into
-// its queue is dropped and counted. The zero value is a webhook that nobody asked for.
-type webhook struct {
-	url, contentType string
-	template         *template.Template
-	log              *slog.Logger
-
-	queue  chan detect.Finding
-	done   chan struct{}
-	cancel context.CancelFunc
-	end    sync.Once
-
-	dropped, failed atomic.Uint64
-	logged          time.Time
+// webhookOptions are the flags that say where findings are posted, and how.
+type webhookOptions struct {
+	config   webhook.Config
+	template string
 }
 
-func (c *rulesCommand) newWebhook() (*webhook, error) {
-	if c.webhook == "" {
-		return &webhook{}, nil
+func (o *webhookOptions) add(flags *pflag.FlagSet) {
+	c := &o.config
+	flags.StringVar(&c.URL, "webhook", "", "`URL` to post each finding to")
+	flags.StringVar(&o.template, "webhook-template", "", "Go template `file` for the body of posts; required with --webhook")
+	flags.StringVar(&c.ContentType, "webhook-content-type", "", "content `type` of posts")
+	flags.DurationVar(&c.Timeout, "webhook-timeout", webhook.DefaultTimeout, "`duration` after which a post is given up and repeated,\n"+
+		"and for which the end waits for what is left")
+	flags.IntVar(&c.Queue, "webhook-queue", webhook.DefaultQueue, "`number` of findings that wait in memory to be posted")
+	flags.IntVar(&c.Batch, "webhook-batch", 1, "largest `number` of findings in a post: a JSON list if the content type is JSON, lines otherwise")
+	flags.StringVar(&c.Spill, "webhook-spill", "", "`file` for findings that the queue has no room for, or that are left at the end")
+	flags.StringVar(&c.HeaderFile, "webhook-headers", "", "`file` of headers for posts, such as Authorization: Bearer …")
+	flags.StringVar(&c.TLS.CA, "webhook-ca", "", "`file` of certificates (PEM) to trust instead of the system's")
+	flags.StringVar(&c.TLS.Cert, "webhook-cert", "", "`file` of our own certificate, with --webhook-key")
+	flags.StringVar(&c.TLS.Key, "webhook-key", "", "`file` of its key")
+	flags.BoolVar(&c.TLS.Insecure, "webhook-insecure", false, "do not check the certificate of the endpoint")
+}
+
+// findingPoster posts findings. The zero value is one that nobody asked for.
+type findingPoster struct {
+	hook     *webhook.Webhook
+	template *template.Template
+	log      *slog.Logger
+	unshown  uint64 // findings that the template could not show
+}
+
+func (c *rulesCommand) newPoster() (*findingPoster, error) {
+	if c.webhook.config.URL == "" {
+		return &findingPoster{}, nil
 	}
-	if u, err := url.Parse(c.webhook); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("invalid webhook: %s (want http://host/path or https://host/path)", c.webhook)
-	}
-	text, err := readTemplate(c.webhookTemplate)
+	p := &findingPoster{log: c.log}
+	err := c.webhook.config.CheckURL()
 	if err != nil {
+		return nil, err
+	}
+	if p.template, err = readTemplate(c.webhook.template); err != nil {
 		return nil, fmt.Errorf("error preparing webhook template: %w", err)
 	}
-	if c.webhookContentType == "" {
-		c.log.Warn("content-type was not set for the custom template (add --webhook-content-type)", "template", c.webhookTemplate)
+	if c.webhook.config.ContentType == "" {
+		c.log.Warn("content-type was not set for the custom template (add --webhook-content-type)", "template", c.webhook.template)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &webhook{
-		url: c.webhook, contentType: c.webhookContentType, template: text, log: c.log,
-		queue: make(chan detect.Finding, webhookQueue), done: make(chan struct{}), cancel: cancel,
-	}
-	go w.run(ctx)
-	return w, nil
+	config := c.webhook.config
+	config.Log = c.log
+	p.hook, err = webhook.New(config)
+	return p, err
 }
 
-func (w *webhook) send(f detect.Finding) {
-	if w.queue == nil {
+func (p *findingPoster) send(f detect.Finding) {
+	if p.hook == nil {
 		return
 	}
-	select {
-	case w.queue <- f:
-	default:
-		w.dropped.Add(1)
-	}
-}
-
-// close waits for the posts that are left, but not longer than webhookTimeout.
-func (w *webhook) close() {
-	if w.queue == nil {
-		return
-	}
-	w.end.Do(func() {
-		close(w.queue)
-		timer := time.AfterFunc(webhookTimeout, w.cancel)
-		<-w.done
-		timer.Stop()
-		w.cancel()
-	})
-}
-
-func (w *webhook) run(ctx context.Context) {
-	defer close(w.done)
-	client := &http.Client{Timeout: webhookTimeout, Transport: http.DefaultTransport.(*http.Transport).Clone()}
-	defer client.CloseIdleConnections()
-	for f := range w.queue {
-		if err := w.post(ctx, client, f); err != nil {
-			w.failed.Add(1)
-			if now := time.Now(); now.Sub(w.logged) >= webhookLog {
-				w.logged = now
-				w.log.Error("error sending to webhook", "error", err, "failures", w.failed.Load())
-			}
-		}
-	}
-}
-
-func (w *webhook) post(ctx context.Context, client *http.Client, f detect.Finding) error {
 	var body bytes.Buffer
-	if err := w.template.Execute(&body, f); err != nil {
-		return fmt.Errorf("error writing to the template: %w", err)
+	if err := p.template.Execute(&body, f); err != nil {
+		if p.unshown++; p.unshown == 1 {
+			p.log.Error("finding can not be posted; others like it are only counted", "error", err)
+		}
+		return
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, &body)
-	if err != nil {
-		return err
+	p.hook.Send(body.Bytes())
+}
+
+func (p *findingPoster) close() {
+	if p.hook != nil {
+		p.hook.Close()
 	}
-	if w.contentType != "" {
-		request.Header.Set("Content-Type", w.contentType)
+}
+
+func (p *findingPoster) stats() webhook.Stats {
+	if p.hook == nil {
+		return webhook.Stats{}
 	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("error calling webhook %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("webhook answered %s", response.Status)
-	}
-	return nil
+	return p.hook.Stats()
 }
