@@ -67,3 +67,30 @@ func opensForReading(flags string) bool { return !strings.Contains(flags, "O_WRO
 
 // base returns what follows the last slash.
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+func endsIn(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(s, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsAny(s string, parts ...string) bool {
+	for _, part := range parts {
+		if strings.Contains(s, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func startsWith(path string, directories []string) bool {
+	for _, directory := range directories {
+		if strings.HasPrefix(path, directory) {
+			return true
+		}
+	}
+	return false
+}

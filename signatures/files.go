@@ -47,10 +47,7 @@ func (r *fileRule) events() []string {
 	if r.does&removes != 0 {
 		list = append(list, "security_inode_unlink")
 	}
-	if len(r.within) > 0 || len(r.except) > 0 {
-		list = append(list, lifecycle...)
-	}
-	return list
+	return append(list, lifecycle...)
 }
 
 func (r *fileRule) newMatcher(s *surroundings) matcher {
@@ -207,6 +204,14 @@ func (x *fileIndex) has(path string, rule int) bool {
 		x.ask(path)
 	}
 	return x.hits[rule/64]&(1<<(rule%64)) != 0
+}
+
+// any reports whether a path is of interest to any rule.
+func (x *fileIndex) any(path string) bool {
+	if string(x.asked) != path {
+		x.ask(path)
+	}
+	return slices.ContainsFunc(x.hits, func(word uint64) bool { return word != 0 })
 }
 
 func (x *fileIndex) ask(path string) {

@@ -31,14 +31,7 @@ var systemDirectories = []string{
 }
 
 // inSystem reports whether a file lies in one of the directories of the system.
-func inSystem(path string) bool {
-	for _, directory := range systemDirectories {
-		if strings.HasPrefix(path, directory) {
-			return true
-		}
-	}
-	return false
-}
+func inSystem(path string) bool { return startsWith(path, systemDirectories) }
 
 // path reports whether a path is that of one of the programs: a file of this name in a directory of the system. Names
 // with a version, such as python3.11 or postgres-15, are found by what stands before it.
@@ -93,6 +86,8 @@ var (
 	debuggers = named("gdb gdbserver strace ltrace lldb lldb-server dlv rr perf valgrind bpftrace uprobes delve crash criu drgn")
 
 	downloaders = named("curl wget aria2c axel fetch lwp-download lwp-request ftp tftp scp sftp lynx http wget2")
-
-	decoders = named("base64 base32 basenc xxd openssl uudecode gpg")
 )
+
+// watchmen are programs that watch the machine.
+var watchmen = named("tracee tracee-ebpf tracee-rules falco auditd osqueryd wazuh-agentd wazuh-modulesd ossec-syscheckd sysdig tetragon falcon-sensor rsyslogd syslog-ng " +
+	"systemd-journald fail2ban-server clamd suricata snort elastic-agent auditbeat filebeat elastic-endpoint sysmon samhain aide mdatp wdavdaemon")

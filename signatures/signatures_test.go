@@ -3,7 +3,10 @@ package signatures
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/detect/detecttest"
@@ -32,6 +35,47 @@ func TestEverySignatureHasTestData(t *testing.T) {
 	}
 }
 
+func TestEverySignatureIsTriedBothWays(t *testing.T) {
+	const enough = 2
+	for _, d := range all {
+		raw, err := os.ReadFile(filepath.Join("testdata", d.id+".yaml"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var cases []detecttest.Case
+		if err := yaml.Unmarshal(raw, &cases); err != nil {
+			t.Errorf("%s: %v", d.id, err)
+		}
+		found, silent := 0, 0
+		for _, c := range cases {
+			if len(c.Want) > 0 {
+				found++
+			} else {
+				silent++
+			}
+		}
+		if found < enough || silent < enough {
+			t.Errorf("%s: %d cases with findings and %d without, want at least %d of each", d.id, found, silent, enough)
+		}
+	}
+}
+
+func TestEverySignatureSaysWhatToDo(t *testing.T) {
+	number := regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
+	for _, d := range all {
+		if d.name == "" || d.doc == "" || d.response == "" || d.benign == "" || d.technique.tactic == "" || d.technique.name == "" {
+			t.Errorf("%s: incomplete: %+v", d.id, d)
+		}
+		if !number.MatchString(d.technique.id) || d.technique.former != "" && !number.MatchString(d.technique.former) {
+			t.Errorf("%s: %q and %q are not numbers of techniques", d.id, d.technique.id, d.technique.former)
+		}
+		if d.severity < info || d.severity > critical {
+			t.Errorf("%s: severity %d", d.id, d.severity)
+		}
+	}
+}
+
 func TestAllReturnsFreshInstances(t *testing.T) {
 	a, b := All(), All()
 	for i := range a {
@@ -51,7 +95,7 @@ func TestAllIsSortedByNumber(t *testing.T) {
 		}
 	}
 	for i := range got[1:] {
-		if idNumber(got[i]) >= idNumber(got[i+1]) {
+		if idNumber(got[i]) > idNumber(got[i+1]) {
 			t.Errorf("order: got %v", got)
 		}
 	}

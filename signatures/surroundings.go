@@ -11,6 +11,7 @@ import (
 // calls see with each event first; to see an event twice changes nothing.
 type surroundings struct {
 	processes *memory[uint64, process]
+	watchmen  *memory[int, uint64] // by their numbers on the host
 	index     *fileIndex
 	seen      occasion
 	command   command
@@ -18,19 +19,23 @@ type surroundings struct {
 
 // process is what is remembered of one.
 type process struct {
-	program string // the path of its executable
-	parent  uint64
-	pid     int
+	program  string // the path of its executable
+	previous string // of what it ran before its last exec
+	parent   uint64
+	pid      int
 }
 
 // processesRemembered bounds the processes that are remembered.
 const processesRemembered = 1 << 14
 
+// watchmenRemembered bounds the programs that watch the machine and are remembered.
+const watchmenRemembered = 64
+
 // generations bounds how far back ancestors are looked for.
 const generations = 16
 
 func newSurroundings() *surroundings {
-	return &surroundings{processes: newMemory[uint64, process](processesRemembered), index: newFileIndex()}
+	return &surroundings{processes: newMemory[uint64, process](processesRemembered), index: newFileIndex(), watchmen: newMemory[int, uint64](watchmenRemembered)}
 }
 
 // occasion tells events apart, as far as is needed to see them once.
@@ -68,15 +73,22 @@ func (s *surroundings) see(e *trace.Event) {
 	switch e.EventName {
 	case "sched_process_exec":
 		s.command = readCommand(e)
-		s.processes.set(entity(e), process{program: s.command.path, parent: parentEntity(e), pid: e.HostProcessID})
+		s.runs(e, s.command.path)
 	case "existing_process":
-		s.processes.set(entity(e), process{
-			program: strings.Clone(text(e, "pathname")), parent: parentEntity(e), pid: e.HostProcessID,
-		})
+		s.runs(e, strings.Clone(text(e, "pathname")))
 	case "sched_process_fork":
 		s.born(e)
 	case "security_sb_mount":
 		s.index.mounted(e)
+	}
+}
+
+// runs remembers which program a process runs.
+func (s *surroundings) runs(e *trace.Event, program string) {
+	before, _ := s.processes.get(entity(e))
+	s.processes.set(entity(e), process{program, before.program, parentEntity(e), e.HostProcessID})
+	if watchmen.name(base(program)) {
+		s.watchmen.set(e.HostProcessID, entity(e))
 	}
 }
 
@@ -125,6 +137,21 @@ func (s *surroundings) ancestor(e *trace.Event, of programs) (string, bool) {
 func (s *surroundings) parent(e *trace.Event) string {
 	p, _ := s.processes.get(parentEntity(e))
 	return p.program
+}
+
+// startedBy reports whether the process or one of its ancestors runs one of these programs.
+func (s *surroundings) startedBy(e *trace.Event, of programs) bool {
+	if s.is(e, of) {
+		return true
+	}
+	_, found := s.ancestor(e, of)
+	return found
+}
+
+// previous returns the program that the process ran before its last exec, "" if it is not known.
+func (s *surroundings) previous(e *trace.Event) string {
+	p, _ := s.processes.get(entity(e))
+	return p.previous
 }
 
 // is reports whether the process runs one of these programs, from a directory of the system. Where the program is not
