@@ -1,0 +1,278 @@
+package signatures
+
+import (
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+var _ = declare(description{
+	id: "TRC-2301", name: "Shell on a connection that it made", severity: critical, tags: linuxAndContainer,
+	doc:        "A shell or an interpreter was started with a connection to elsewhere as its input or output: a reverse shell",
+	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
+	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
+	benign:     "Servers of the inetd kind that run scripts.",
+	events:     socketShellEvents,
+	newMatcher: func(s *surroundings) matcher { return newSocketShell(s, false) },
+})
+
+var _ = declare(description{
+	id: "TRC-2302", name: "Shell on a connection that it accepted", severity: critical, tags: linuxAndContainer,
+	doc:        "A shell or an interpreter was started with a connection from elsewhere as its input or output: a bind shell",
+	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
+	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
+	benign:     "Servers of the inetd kind that run scripts.",
+	events:     socketShellEvents,
+	newMatcher: func(s *surroundings) matcher { return newSocketShell(s, true) },
+})
+
+// services answer requests of others, and have little reason to start a shell. Web servers are left to TRC-12.
+var services = named("mysqld mariadbd postgres postmaster mongod redis-server memcached oracle sqlservr java tomcat catalina jboss weblogic php-fpm php-cgi w3wp " +
+	"named dnsmasq vsftpd proftpd smbd nmbd slapd rabbitmq-server beam.smp elasticsearch influxd clickhouse-server cassandra couchdb " +
+	"squid haproxy varnishd dovecot exim exim4 postfix master sendmail snmpd cupsd rpcbind rsync-daemon grafana-server prometheus jenkins " +
+	"confluence gitea vault consul etcd zookeeper mosquitto uwsgi gunicorn unicorn puma passenger memcached asterisk kamailio")
+
+var _ = declare(description{
+	id: "TRC-2303", name: "Service starts a shell", severity: high, tags: linuxAndContainer,
+	doc:       "A database, an application server or another service started a shell: usually for an attacker who came through it",
+	technique: technique{"Initial Access", "Exploit Public-Facing Application", "T1190", ""},
+	response:  "Look at the log of the service at that moment, and at what the shell started. Isolate the service.",
+	benign:    "Services that call programs by system(): PostgreSQL with archive_command, build servers, mail servers with filters.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "sched_process_exec" || !s.command.runs(shells) {
+			return nil, false
+		}
+		// A service that starts a child, or becomes the shell itself.
+		for _, service := range []string{s.previous(e), s.parent(e)} {
+			if services.name(base(service)) {
+				data := s.command.shown()
+				data["service"] = service
+				return data, true
+			}
+		}
+		return nil, false
+	}),
+})
+
+var _ = declare(description{
+	id: "TRC-2304", name: "Download piped into a shell", severity: high, tags: linuxAndContainer,
+	doc:       "A shell or an interpreter runs what a program beside it downloads",
+	technique: technique{"Command and Control", "Ingress Tool Transfer", "T1105", ""},
+	response:  "Look at the address (data: from), fetch what lies there, and look at what the shell started.",
+	benign:    "Installers of software that are meant to be used that way.",
+	events:    with(),
+	newMatcher: func(s *surroundings) matcher {
+		return newPipeline(s, func(c *command) bool { return c.runs(downloaders) })
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-2305", name: "Decoded text piped into a shell", severity: high, tags: linuxAndContainer,
+	doc:       "A shell or an interpreter runs what a program beside it decodes",
+	technique: technique{"Stealth", "Deobfuscate/Decode Files or Information", "T1140", ""},
+	response:  "Decode the text yourself (data: from), and look at what the shell started.",
+	benign:    "Installers that carry an archive in a script.",
+	events:    with(),
+	newMatcher: func(s *surroundings) matcher {
+		return newPipeline(s, decodes)
+	},
+})
+
+// decodes reports whether a program turns text back into what it was.
+func decodes(c *command) bool {
+	switch {
+	case c.runs(named("base64 base32 basenc")):
+		return c.has("-d", "-D", "--decode", "-di")
+	case c.runs(named("xxd")):
+		return c.has("-r") || c.says(" -r", " -p -r")
+	case c.runs(named("openssl")):
+		return c.says("base64", " enc ") && c.has("-d")
+	case c.runs(named("uudecode")):
+		return true
+	case c.runs(named("perl python ruby php")):
+		return c.says("b64decode", "decode_base64", "base64_decode", "unpack(", "fromhex")
+	case c.runs(named("tr rev")):
+		return c.says("a-zA-Z", "A-Za-z", "rev")
+	}
+	return false
+}
+
+var _ = declare(description{
+	id: "TRC-2306", name: "Downloaded program executed", severity: high, tags: linuxAndContainer,
+	doc:        "A program was executed that had just been downloaded",
+	technique:  technique{"Command and Control", "Ingress Tool Transfer", "T1105", ""},
+	response:   "Keep a copy of the file, stop the process, and look at who started it.",
+	benign:     "Users and installers who fetch a program by hand.",
+	events:     with("magic_write", "security_inode_rename"),
+	newMatcher: func(s *surroundings) matcher { return newDownloads(s) },
+})
+
+var _ = declare(description{
+	id: "TRC-2307", name: "Text decoded or downloaded within a command", severity: high, tags: linuxAndContainer,
+	doc:       "A shell or an interpreter was given a command that decodes or downloads what it then runs",
+	technique: technique{"Execution", "Command and Scripting Interpreter", "T1059", ""},
+	response:  "Do by hand what the command does, up to running it, and look at the result.",
+	benign:    "Installers, and scripts of build systems.",
+	command: &commandRule{
+		programs: shells.and(interpreters), within: packageManagers,
+		when: func(c *command) bool {
+			if !c.has("-c", "-e", "-r", "-lc", "-ic", "-E") {
+				return false
+			}
+			runs := c.says("| sh", "|sh", "| bash", "|bash", "| python", "|python", "| perl", "eval ", "eval(", "exec(", "sh -c \"$(", "bash -c \"$(", "source <(", "sh <(", "bash <(", "system(")
+			hidden := c.says("base64 -d", "base64 --decode", "base64 -D", "b64decode", "base64_decode", "decode_base64", "xxd -r", "openssl enc", "curl ", "wget ", "urlopen", "gunzip -c", "rev|", "\\x")
+			return runs && hidden
+		},
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-2308", name: "Program started by the dynamic linker", severity: medium, tags: linuxAndContainer,
+	doc:       "The dynamic linker was called as a program, to start another that needs no permission to be executed that way, and is not seen as what is executed",
+	technique: technique{"Stealth", "System Binary Proxy Execution", "T1218", ""},
+	response:  "Look at the file that was given to it (data: command).",
+	benign:    "ldd and tests of the C library; programs that bring a linker of their own.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		c := &s.command
+		if e.EventName != "sched_process_exec" || !isLinker(c.name) || c.has("--verify", "--list", "--help", "--version", "--list-tunables", "--list-diagnostics") ||
+			strings.Contains(string(raw(e, "env")), "LD_TRACE_LOADED_OBJECTS=") || len(c.argv) < 2 || s.startedBy(e, packageManagers) {
+			return nil, false
+		}
+		return c.shown(), true
+	}),
+})
+
+func isLinker(name string) bool {
+	return (strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || strings.HasPrefix(name, "ld-2.")) && strings.Contains(name, ".so")
+}
+
+var _ = declare(description{
+	id: "TRC-2309", name: "Program without a name executed", severity: high, tags: linuxAndContainer,
+	doc:       "A program was executed whose file had been removed before, or never had a name",
+	technique: technique{"Stealth", "Reflective Code Loading", "T1620", ""},
+	response:  "Copy the program from /proc/PID/exe while it runs.",
+	benign:    "Programs that execute themselves again after an upgrade.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		path, c := text(e, "pathname"), &s.command
+		if e.EventName != "sched_process_exec" || strings.Contains(path, "memfd:") {
+			return nil, false // that is TRC-5
+		}
+		held := c.path != "" && (strings.HasSuffix(path, " (deleted)") || strings.HasPrefix(base(path), "#"))
+		if !held || s.startedBy(e, packageManagers) {
+			return nil, false
+		}
+		return c.shown(), true
+	}),
+})
+
+var _ = declare(description{
+	id: "TRC-2310", name: "Command that connects a shell", severity: critical, tags: linuxAndContainer,
+	doc:       "A command was started that by its arguments ties a shell to a network connection",
+	technique: technique{"Execution", "Command and Scripting Interpreter", "T1059", ""},
+	response:  "Isolate the machine or the container from the network; the arguments name the other end.",
+	benign:    "Documentation and tests of security tools.",
+	command:   &commandRule{when: connectsShell},
+})
+
+func connectsShell(c *command) bool {
+	switch {
+	case c.runs(shells):
+		return c.says("/dev/tcp/", "/dev/udp/") && c.says("<&", ">&", "0>", "exec ", "bash -i", "sh -i") ||
+			c.says("mkfifo") && c.says("nc ", "ncat ", "openssl s_client", "telnet ") && c.says("sh -i", "/bin/sh", "/bin/bash")
+	case c.runs(named("nc ncat netcat nc.traditional nc.openbsd")):
+		return c.has("-e", "-c", "--exec", "--sh-exec") || c.says("-e /bin", "-c /bin", "-lvpe", "-nlvpe")
+	case c.runs(named("socat")):
+		return c.says("EXEC:", "exec:", "SYSTEM:", "system:") && c.says("TCP", "tcp", "UDP", "udp", "OPENSSL", "openssl")
+	case c.runs(interpreters):
+		return c.says("socket", "fsockopen", "TCPSocket", "IO::Socket", "/inet/tcp") && c.says("/bin/sh", "/bin/bash", "pty.spawn", "dup2", "sh -i", "exec(") &&
+			c.has("-c", "-e", "-r", "-rsocket", "-MIO", "BEGIN")
+	}
+	return false
+}
+
+var _ = declare(description{
+	id: "TRC-2311", name: "Tool of attackers started", severity: medium, tags: linuxAndContainer,
+	doc:       "A program was started that is made for attacks or for tests of them",
+	technique: technique{"Resource Development", "Obtain Capabilities: Tool", "T1588.002", ""},
+	response:  "Ask who tests here. If nobody does, isolate the machine.",
+	benign:    "Tests that were agreed upon.",
+	command: &commandRule{programs: named("masscan zmap hydra medusa john hashcat ncrack patator sqlmap nikto gobuster ffuf wfuzz dirb msfconsole msfvenom meterpreter " +
+		"linpeas linpeas.sh linenum.sh lse.sh les.sh pspy pspy64 pspy32 chisel ligolo gost frpc frps ngrok mimipenguin mimipenguin.sh lazagne laZagne.py " +
+		"responder impacket-secretsdump secretsdump.py crackmapexec netexec nxc kerbrute evil-winrm bettercap ettercap arpspoof dnscat dnscat2 iodine " +
+		"reGeorg proxychains proxychains4 sliver-client deepce.sh kubeletctl peirates amicontained cdk traitor beroot unix-privesc-check " +
+		"diamorphine bkcrack enum4linux sharphound rubeus tsh")},
+})
+
+var _ = declare(description{
+	id: "TRC-2312", name: "Miner of crypto-currency started", severity: high, tags: linuxAndContainer,
+	doc:       "A program was started that by its name or arguments mines crypto-currency",
+	technique: technique{"Impact", "Resource Hijacking: Compute Hijacking", "T1496.001", ""},
+	response:  "Stop it, and look for how it came here: the way is still open.",
+	benign:    "Machines that are meant for mining.",
+	command: &commandRule{when: func(c *command) bool {
+		return c.runs(named("xmrig xmr-stak minerd cpuminer cgminer bfgminer ethminer t-rex nbminer lolMiner phoenixminer kdevtmpfsi kinsing xmrigDaemon nanominer ccminer sugarmaker")) ||
+			c.says("stratum+tcp://", "stratum+ssl://", "stratum+tcps://", "--donate-level", "--coin=monero", "--algo=rx/0", "-a cryptonight", "--nicehash", "randomx")
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-2313", name: "Hidden program executed", severity: medium, tags: linuxAndContainer,
+	doc:       "A program was executed whose name, or the name of its directory, begins with a dot, where anybody can put it",
+	technique: technique{"Stealth", "Hide Artifacts: Hidden Files and Directories", "T1564.001", ""},
+	response:  "Keep a copy of the file, and look at who put it there.",
+	benign:    "Build systems with hidden directories in /tmp.",
+	command: &commandRule{within: packageManagers, when: func(c *command) bool {
+		return inOpenDirectory(c.path) && strings.Contains(c.path, "/.")
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-2316", name: "Program started without arguments", severity: high, tags: linuxAndContainer,
+	doc:       "A program was executed with an empty list of arguments, not even its name: how pkexec (CVE-2021-4034) and others are made to read what is not theirs",
+	technique: technique{"Privilege Escalation", "Exploitation for Privilege Escalation", "T1068", ""},
+	response:  "Look at the program and at who started it; see whether it runs as root.",
+	benign:    "None known. Kernels from 5.18 on add an empty name, and that is recognised, too.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "sched_process_exec" {
+			return nil, false
+		}
+		c := &s.command
+		count, known := whole(e, "argc")
+		empty := known && count == 0 || len(c.argv) == 1 && c.argv[0] == ""
+		if !empty {
+			return nil, false
+		}
+		return map[string]any{"program": c.path}, true
+	}),
+})
+
+var _ = declare(description{
+	id: "TRC-2317", name: "File changed through a pipe", severity: critical, tags: linuxAndContainer,
+	doc:       "A page of a file was put into a pipe in such a way that writing to the pipe changes the file (Dirty Pipe, CVE-2022-0847)",
+	technique: technique{"Privilege Escalation", "Exploitation for Privilege Escalation", "T1068", ""},
+	response:  "Compare the file (data: path) with its package. Update the kernel.",
+	benign:    "None known.",
+	events:    []string{"dirty_pipe_splice"},
+	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
+		return map[string]any{"path": strings.Clone(text(e, "in_file_path"))}, true
+	}),
+})
+
+var _ = declare(description{
+	id: "TRC-2318", name: "Another kernel is loaded to be started", severity: high, tags: linux,
+	doc:       "A program loaded a kernel that can be started at once, past the checks of the firmware",
+	technique: technique{"Persistence", "Pre-OS Boot: Bootkit", "T1542.003", ""},
+	response:  "Look at which kernel it is, before it is started.",
+	benign:    "kdump, which loads a kernel for the case of a crash, and fast reboots.",
+	events:    with("kexec_load", "kexec_file_load"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "kexec_load" && e.EventName != "kexec_file_load" || e.ReturnValue < 0 {
+			return nil, false
+		}
+		return map[string]any{"program": s.program(e)}, true
+	}),
+})
