@@ -1,0 +1,124 @@
+package signatures
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// encryption remembers the files that were made lately, to notice when the original beside one is removed.
+type encryption struct {
+	around *surroundings
+	made   *memory[string, made] // the path without its last ending → what was made of it
+	bursts *burst[uint64]
+}
+
+type made struct {
+	at     int
+	ending string
+}
+
+const (
+	filesRemembered = 1 << 12
+	// replacedAreMany is how many files are replaced before it is called encryption.
+	replacedAreMany    = 20
+	replacementsWithin = time.Minute
+)
+
+// harmlessEndings are those of programs that compress, sign or save.
+var harmlessEndings = named("gz xz bz2 zst lz4 lzma Z br zip 7z tmp new old bak orig lock part swp sig asc dpkg-new dpkg-tmp o d rej log")
+
+func newEncryption(s *surroundings) *encryption {
+	return &encryption{s, newMemory[string, made](filesRemembered), newBurst[uint64](replacedAreMany, replacementsWithin, actorsRemembered)}
+}
+
+func (n *encryption) forgotten() uint64 { return n.made.forgotten() + n.bursts.forgotten() }
+
+func (n *encryption) match(e *trace.Event) (map[string]any, bool) {
+	switch e.EventName {
+	case "security_file_open":
+		if flags := text(e, "flags"); strings.Contains(flags, "O_CREAT") && opensForWriting(flags) {
+			n.makes(e, text(e, "pathname"))
+		}
+	case "security_inode_unlink":
+		path := text(e, "pathname")
+		if m, known := n.made.get(path); known {
+			n.made.drop(path)
+			return n.replaced(e, path, m.ending)
+		}
+	case "security_inode_rename":
+		from, to := text(e, "old_path"), text(e, "new_path")
+		if original, ending, ok := cutEnding(to); ok && original == from {
+			return n.replaced(e, from, ending)
+		}
+		if m, known := n.made.get(to); known && to+"."+m.ending == from {
+			n.made.drop(to) // put in its place, as a safe way to save
+		}
+	default:
+		n.around.see(e)
+	}
+	return nil, false
+}
+
+func (n *encryption) makes(e *trace.Event, path string) {
+	if original, ending, ok := cutEnding(path); ok {
+		n.made.set(strings.Clone(original), made{e.Timestamp, strings.Clone(ending)})
+	}
+}
+
+// cutEnding cuts the last ending of a path that has another one before it, or none, unless it is harmless.
+func cutEnding(path string) (original, ending string, ok bool) {
+	dot := strings.LastIndexByte(path, '.')
+	if dot <= strings.LastIndexByte(path, '/')+1 {
+		return "", "", false
+	}
+	original, ending = path[:dot], path[dot+1:]
+	return original, ending, ending != "" && !harmlessEndings[ending]
+}
+
+// replaced counts for the process and for its parent, which may have started a program for each file.
+func (n *encryption) replaced(e *trace.Event, path, ending string) (map[string]any, bool) {
+	byItself := n.bursts.add(entity(e), path, e.Timestamp)
+	byFamily := n.bursts.add(parentEntity(e), path, e.Timestamp)
+	if !byItself && !byFamily {
+		return nil, false
+	}
+	data := n.around.about(e, strings.Clone(path))
+	data["ending"] = strings.Clone(ending)
+	return data, true
+}
+
+// destruction counts the files that a process removes from where users and services have their data.
+type destruction struct {
+	around *surroundings
+	bursts *burst[uint64]
+}
+
+const (
+	removedAreMany = 300
+	removedWithin  = 30 * time.Second
+)
+
+func newDestruction(s *surroundings) *destruction {
+	return &destruction{s, newBurst[uint64](removedAreMany, removedWithin, actorsRemembered)}
+}
+
+func (d *destruction) forgotten() uint64 { return d.bursts.forgotten() }
+
+// rebuilt are directories whose content programs make again.
+var rebuilt = []string{"/.", "/node_modules/", "/target/", "/build/", "/dist/", "/__pycache__/", "/vendor/", "/site-packages/", "/pkg/mod/", "/cache/", "/tmp/", "/obj/"}
+
+var dataDirectories = []string{"/home/", "/root/", "/srv/", "/var/www/", "/var/lib/mysql/", "/var/lib/postgresql/", "/data/", "/mnt/", "/media/", "/var/backups/"}
+
+func (d *destruction) match(e *trace.Event) (map[string]any, bool) {
+	if e.EventName != "security_inode_unlink" {
+		d.around.see(e)
+		return nil, false
+	}
+	path := text(e, "pathname")
+	if !startsWith(path, dataDirectories) || containsAny(path, rebuilt...) || !d.bursts.add(entity(e), path, e.Timestamp) {
+		return nil, false
+	}
+	return d.around.about(e, strings.Clone(path)), true
+}
