@@ -1,0 +1,144 @@
+package signatures
+
+import (
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// masters may stop them.
+var masters = initSystem.and(containerManagers, packageManagers, named("systemd-shutdown kubelet supervisord monit"))
+
+var _ = declare(description{
+	id: "TRC-3001", name: "Security agent stopped or taken over", severity: critical, tags: linuxAndContainer,
+	doc:       "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Start the agent again from a clean file, and look at what was done meanwhile.",
+	benign:    "Administrators who stop an agent by hand, such as with Ctrl-C in another terminal.",
+	events:    with("kill", "tgkill", "tkill", "ptrace", "process_vm_writev", "security_task_setrlimit"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		pid, signal := aimedAt(e)
+		if pid <= 0 || pid == e.HostProcessID {
+			return nil, false
+		}
+		agent, found := s.watchman(pid)
+		if !found || s.is(e, masters) || s.is(e, watchmen) {
+			return nil, false
+		}
+		data := map[string]any{"agent": agent, "pid": pid, "program": s.program(e)}
+		if signal != 0 {
+			data["signal"] = signal
+		}
+		return data, true
+	}),
+})
+
+// aimedAt returns the process that another one does something to that could stop it, 0 if it is nothing of the kind.
+// Numbers are those of the caller's pid namespace: who is in another one can not reach an agent of the machine.
+func aimedAt(e *trace.Event) (pid, signal int) {
+	switch e.EventName {
+	case "kill", "tkill":
+		pid, _ = whole(e, "pid")
+		if tid, ok := whole(e, "tid"); ok {
+			pid = tid
+		}
+		signal, _ = whole(e, "sig")
+	case "tgkill":
+		pid, _ = whole(e, "tgid")
+		signal, _ = whole(e, "sig")
+	case "ptrace":
+		if request := text(e, "request"); request == "PTRACE_ATTACH" || request == "PTRACE_SEIZE" {
+			pid, _ = whole(e, "pid")
+		}
+		return pid, 0
+	case "process_vm_writev":
+		pid, _ = whole(e, "pid")
+		return pid, 0
+	case "security_task_setrlimit":
+		pid, _ = whole(e, "target_host_pid")
+		return pid, 0
+	}
+	if !stops(signal) {
+		return 0, 0
+	}
+	return pid, signal
+}
+
+// stops reports whether a signal ends or holds a process: HUP, INT, QUIT, ABRT, KILL, SEGV, TERM, STOP, TSTP.
+func stops(signal int) bool {
+	switch signal {
+	case 2, 3, 6, 9, 11, 15, 19, 20:
+		return true
+	}
+	return false
+}
+
+// watchman returns the program of a process if it is one that watches.
+func (s *surroundings) watchman(pid int) (string, bool) {
+	id, known := s.watchmen.get(pid)
+	if !known {
+		return "", false
+	}
+	p, known := s.processes.get(id)
+	return p.program, known && p.pid == pid && watchmen.name(base(p.program))
+}
+
+var _ = declare(description{
+	id: "TRC-3002", name: "BPF program or map of others detached or changed", severity: high, tags: linuxAndContainer,
+	doc:       "A process detached a BPF program, or got hold of one, or of a map, by its number: this is how tracers are blinded",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Look at whether Tracee and others still see: tracee doctor, bpftool link.",
+	benign:    "Tools that show BPF programs, as far as they are not known here.",
+	events:    with("security_bpf"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "security_bpf" || s.is(e, bpfUsers) {
+			return nil, false
+		}
+		switch command := text(e, "cmd"); command {
+		case "BPF_LINK_DETACH", "BPF_PROG_DETACH", "BPF_LINK_UPDATE", "BPF_MAP_GET_FD_BY_ID", "BPF_PROG_GET_FD_BY_ID", "BPF_LINK_GET_FD_BY_ID":
+			return map[string]any{"command": strings.Clone(command), "program": s.program(e)}, true
+		}
+		return nil, false
+	}),
+})
+
+var _ = declare(description{
+	id: "TRC-3004", name: "Tracing by the kernel switched off", severity: high, tags: linuxAndContainer,
+	doc:       "A switch was written by which the kernel stops to call tracers",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Switch it on again, and look at what was done meanwhile.",
+	benign:    "Developers of the kernel.",
+	files: &fileRule{does: writes, except: named("systemd-sysctl"), paths: []string{
+		"**/proc/sys/kernel/ftrace_enabled", "**/sys/kernel/debug/kprobes/enabled", "**/tracing/tracing_on", "**/tracing/events/enable", "**/proc/sys/kernel/bpf_stats_enabled",
+		"**/proc/sys/net/core/bpf_jit_enable", "**/proc/sys/debug/kprobes-optimization",
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-3005", name: "Program of a security agent changed or removed", severity: high, tags: linuxAndContainer,
+	doc:       "The file of a program that watches the machine was written, renamed or removed",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Compare the file with what was installed, and start the agent from a clean one.",
+	benign:    "Upgrades that do not use a package manager.",
+	files: &fileRule{
+		does: writes | removes, within: packageManagers,
+		paths: []string{
+			"/usr/bin/tracee*", "/usr/local/bin/tracee*", "/opt/tracee/", "/usr/bin/falco*", "/usr/sbin/auditd", "/sbin/auditd", "/usr/bin/osqueryd", "/opt/osquery/", "/var/ossec/bin/",
+			"/usr/sbin/rsyslogd", "/usr/lib/systemd/systemd-journald", "/opt/CrowdStrike/", "/usr/share/elastic-agent/", "/sys/fs/bpf/",
+		},
+		except: containerManagers.and(initSystem, bpfUsers),
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-3006", name: "Events lost", severity: low, tags: linux,
+	doc:       "Tracee could not deliver all events: somebody may have made so many that others are not seen",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Look at who was busy at that moment; give Tracee more memory (--perf-buffer-size) if that is usual.",
+	benign:    "A machine at its limits.",
+	events:    []string{"lost_events"},
+	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
+		lost, _ := whole(e, "lost")
+		return map[string]any{"event": strings.Clone(text(e, "event")), "lost": lost, "reason": strings.Clone(text(e, "reason"))}, lost > 0
+	}),
+})
