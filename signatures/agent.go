@@ -14,7 +14,7 @@ var _ = declare(description{
 	doc:       "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
 	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
 	response:  "Start the agent again from a clean file, and look at what was done meanwhile.",
-	benign:    "Administrators who stop an agent by hand, such as with Ctrl-C in another terminal.",
+	benign:    "Administrators who stop an agent by hand. Whoever started it may.",
 	events:    with("kill", "tgkill", "tkill", "ptrace", "process_vm_writev", "security_task_setrlimit"),
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		pid, signal := aimedAt(e)
@@ -22,7 +22,7 @@ var _ = declare(description{
 			return nil, false
 		}
 		agent, found := s.watchman(pid)
-		if !found || s.is(e, masters) || s.is(e, watchmen) {
+		if !found || s.is(e, masters) || s.is(e, watchmen) || s.started(entity(e), pid) {
 			return nil, false
 		}
 		data := map[string]any{"agent": agent, "pid": pid, "program": s.program(e)}
@@ -69,6 +69,21 @@ func stops(signal int) bool {
 	switch signal {
 	case 2, 3, 6, 9, 11, 15, 19, 20:
 		return true
+	}
+	return false
+}
+
+// started reports whether a process is an ancestor of the one of a number: who started it may stop it.
+func (s *surroundings) started(process uint64, pid int) bool {
+	id, _ := s.watchmen.get(pid)
+	for range generations {
+		p, known := s.processes.get(id)
+		if !known || p.parent == id {
+			return false
+		}
+		if id = p.parent; id == process {
+			return true
+		}
 	}
 	return false
 }

@@ -159,6 +159,8 @@ const (
 	portsAreMany = 20
 	hostsAreMany = 30
 	scansWithin  = 30 * time.Second
+	// firstEphemeral is the first port of those that nobody chose: tests connect to many of them.
+	firstEphemeral = 32768
 )
 
 func newScans(s *surroundings) *scans {
@@ -177,6 +179,9 @@ func (s *scans) match(e *trace.Event) (map[string]any, bool) {
 	port := strconv.Itoa(number)
 	// Web browsers and crawlers visit many hosts, always by the same two ports.
 	web := number == 80 || number == 443
+	if number >= firstEphemeral {
+		return nil, false
+	}
 	manyPorts := s.ports.add(target{entity(e), host}, port, e.Timestamp)
 	manyHosts := !web && s.hosts.add(target{entity(e), port}, host, e.Timestamp)
 	switch {

@@ -14,12 +14,20 @@ type guarded struct {
 	paths  *patterns
 	except programs
 	around *surroundings
-	files  *memory[identity, string] // to the path that it was seen under
+	files  *memory[identity, guardedFile]
 	told   *memory[deed, int]
 }
 
 // identity is what a file is, whatever it is called.
 type identity struct{ device, inode uint64 }
+
+// guardedFile is what is remembered of a file: the path that it was seen under, and when it was changed last. Numbers of
+// inodes are not unique within an overlay; a file of the same number that is older is another one, for a new name makes a
+// file newer.
+type guardedFile struct {
+	path  string
+	ctime uint64
+}
 
 // filesGuarded bounds the files that are known by their identity.
 const filesGuarded = 1 << 10
@@ -27,7 +35,7 @@ const filesGuarded = 1 << 10
 func newGuarded(s *surroundings, paths []string, except programs) *guarded {
 	return &guarded{
 		paths: compile(paths), except: except, around: s,
-		files: newMemory[identity, string](filesGuarded), told: newMemory[deed, int](deedsRemembered),
+		files: newMemory[identity, guardedFile](filesGuarded), told: newMemory[deed, int](deedsRemembered),
 	}
 }
 
@@ -53,27 +61,26 @@ func (g *guarded) replaced(path string) {
 		return
 	}
 	for _, id := range g.files.lru.Keys() {
-		if known, _ := g.files.lru.Peek(id); known == path {
+		if known, _ := g.files.lru.Peek(id); known.path == path {
 			g.files.drop(id)
 		}
 	}
 }
 
 func (g *guarded) opened(e *trace.Event) (map[string]any, bool) {
-	path, id := text(e, "pathname"), identified(e)
-	known, found := "", false
-	if id != (identity{}) {
-		known, found = g.files.lru.Peek(id)
-	}
+	path := text(e, "pathname")
+	id, ctime := identified(e)
+	file, found := g.files.lru.Peek(id)
+	known := file.path
 	switch real := g.around.index.behind(path); {
 	case g.paths.match(path):
-		if !found && id != (identity{}) {
-			g.files.set(id, strings.Clone(path))
+		if id != (identity{}) && (!found || ctime > file.ctime) {
+			g.files.set(id, guardedFile{strings.Clone(path), ctime})
 		}
 		known = path
 	case g.paths.match(real):
 		known = real
-	case !found:
+	case !found || ctime < file.ctime:
 		return nil, false
 	}
 	if !opensForReading(text(e, "flags")) || g.allowed(e) {
@@ -100,13 +107,16 @@ func (g *guarded) allowed(e *trace.Event) bool {
 	return inside
 }
 
-func identified(e *trace.Event) identity {
+func identified(e *trace.Event) (id identity, ctime uint64) {
 	device, known := e.Lookup("dev")
 	inode, ok := e.Lookup("inode")
 	if !ok || !known || inode.Uint() == 0 {
-		return identity{}
+		return identity{}, 0
 	}
-	return identity{device.Uint(), inode.Uint()}
+	if changed, ok := e.Lookup("ctime"); ok {
+		ctime = changed.Uint()
+	}
+	return identity{device.Uint(), inode.Uint()}, ctime
 }
 
 // secondName looks at whoever makes a new name for one of the files.

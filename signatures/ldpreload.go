@@ -21,7 +21,7 @@ var _ = declare(description{
 	benign:     "Wrappers such as fakeroot, jemalloc or a JDK; programs that bring their libraries.",
 	tags:       linuxAndContainer,
 	events:     []string{"execve", "sched_process_exec", "security_file_open"},
-	newMatcher: func(*surroundings) matcher { return newPreloads() },
+	newMatcher: func(s *surroundings) matcher { return newPreloads(s) },
 })
 
 const (
@@ -31,20 +31,24 @@ const (
 	execTakes = 10 * time.Second
 )
 
+// containerdLibraries is what containerd tells all that it starts, whether there is anything or not.
+const containerdLibraries = "LD_LIBRARY_PATH=/opt/containerd/lib:"
+
 // preloads finds programs that are started with libraries of somebody's choice. The environment is in execve, which says
 // what was asked for, and in sched_process_exec, which says what was started (by execveat too). A stream may carry
 // either or both, and with both one start must give one finding: the one at execve, which comes first.
 type preloads struct {
+	around   *surroundings
 	reported simplelru.LRUCache[int, int] // host pid → time of the execve that was found
 	evicted  atomic.Uint64
 }
 
-func newPreloads() *preloads {
+func newPreloads(s *surroundings) *preloads {
 	reported, err := simplelru.NewLRU[int, int](execsRemembered, nil)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &preloads{reported: reported}
+	return &preloads{around: s, reported: reported}
 }
 
 func (p *preloads) forgotten() uint64 { return p.evicted.Load() }
@@ -66,7 +70,7 @@ func (p *preloads) asked(e *trace.Event) bool {
 		p.reported.Remove(e.HostProcessID)
 		return false
 	}
-	if !namesLibraries(e, "envp") {
+	if !p.namesLibraries(e, "envp") {
 		p.reported.Remove(e.HostProcessID)
 		return false
 	}
@@ -83,16 +87,19 @@ func (p *preloads) started(e *trace.Event) bool {
 			return false
 		}
 	}
-	return namesLibraries(e, "env")
+	return p.namesLibraries(e, "env")
 }
 
 // namesLibraries reports whether an environment tells the dynamic linker which libraries to load or where from.
-func namesLibraries(e *trace.Event, argument string) bool {
+func (p *preloads) namesLibraries(e *trace.Event, argument string) bool {
 	environment, ok := e.Lookup(argument)
 	if !ok || environment.Type().Kind != trace.Strings {
 		return false
 	}
 	for variable := range bytes.SplitSeq(environment.Raw(), []byte{0}) {
+		if string(variable) == containerdLibraries && p.around.is(e, containerManagers) {
+			continue
+		}
 		if bytes.HasPrefix(variable, []byte("LD_PRELOAD=")) || bytes.HasPrefix(variable, []byte("LD_LIBRARY_PATH=")) {
 			return true
 		}

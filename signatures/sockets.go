@@ -70,9 +70,12 @@ func (s *sockets) accept(process uint64, from peer) {
 	peers[from] = true
 }
 
+// superservers give connections to programs that expect that, or have them as standard input for a moment only.
+var superservers = named("sshd sshd-session sshd-auth inetd xinetd tcpd systemd socat-inetd rlogind telnetd in.telnetd")
+
 // placed notes that a connection is at a descriptor now.
 func (s *sockets) placed(e *trace.Event, fd int, to peer) {
-	if fd < 0 || fd > 2 {
+	if fd < 0 || fd > 2 || s.around.is(e, superservers) {
 		return
 	}
 	peers, _ := s.accepted.get(entity(e))

@@ -36,6 +36,14 @@ names_libraries(variable) {
 
 names_libraries(variable) {
 	startswith(variable, "LD_LIBRARY_PATH=")
+	not of_containerd(variable)
+}
+
+# What containerd tells all that it starts, whether there is anything or not.
+of_containerd(variable) {
+	variable == "LD_LIBRARY_PATH=/opt/containerd/lib:"
+	starters := {"containerd", "containerd-shim", "runc", "exe"}
+	starters[input.processName]
 }
 
 tracee_match {
