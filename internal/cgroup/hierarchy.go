@@ -104,6 +104,25 @@ type Group struct {
 	Outermost uint64 // id of the group of the outermost container that it is in; 0: none
 }
 
+// Groups calls visit for all groups but the root, each after the one that it is in. Their Outermost is not told.
+func (h Hierarchy) Groups(visit func(Group)) error {
+	err := filepath.WalkDir(h.Root, func(name string, entry fs.DirEntry, err error) error {
+		if name == h.Root {
+			return err
+		}
+		var st unix.Stat_t
+		if err != nil || !entry.IsDir() || unix.Stat(name, &st) != nil {
+			return nil // a file, or it went away
+		}
+		visit(Group{ID: st.Ino, Path: strings.TrimPrefix(name, h.Root), Created: st.Ctim.Nano()})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for control groups: %w", err)
+	}
+	return nil
+}
+
 // Containers calls visit for the groups of containers, and for those within them, after the one they are in. Groups that
 // go away meanwhile are left out.
 func (h Hierarchy) Containers(visit func(Group)) error {

@@ -79,3 +79,28 @@ func TestGroupsWithinContainersBelongToTheOutermost(t *testing.T) {
 		t.Error("a tree that is not there has no error")
 	}
 }
+
+func TestGroupsAreToldWithPathAndNumber(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"a", "a/b", "c.slice"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "a/cgroup.procs"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := (Hierarchy{Root: root}).Groups(func(g Group) {
+		var st unix.Stat_t
+		if err := unix.Stat(root+g.Path, &st); err != nil || st.Ino != g.ID {
+			t.Errorf("%s: id %d, want %d (%v)", g.Path, g.ID, st.Ino, err)
+		}
+		got = append(got, g.Path)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"/a", "/a/b", "/c.slice"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
