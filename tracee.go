@@ -33,6 +33,7 @@ type Config struct {
 	Events   []*events.Event // what is watched; lost_events is always in the stream
 	Required []*events.Event // those without which Run fails, see tracer.Config
 	Filter   *filter.Filter  // nil: everything passes
+	Needs    filter.Needs    // what must arrive though flags about arguments say no
 
 	NameContainers bool              // ask container runtimes for names
 	Runtimes       []runtimes.Socket // whom; nil: those that answer where they do by custom
@@ -146,6 +147,7 @@ func (r *run) tracerConfig() tracer.Config {
 		Events:        watched,
 		Required:      r.Required,
 		Filter:        r.Filter,
+		Needs:         r.Needs,
 		Containers:    true,
 		DetectSyscall: r.DetectSyscall,
 		ExecEnv:       r.ExecEnv,

@@ -26,8 +26,9 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../filter/filter.bpf.h"
 #include "lib/task.h"
 #include "lib/container.h"
-#include "lib/event.h"
+#include "lib/process.h"
 #include "lib/repeat.h"
+#include "lib/event.h"
 #include "lib/block.h"
 #include "lib/path.h"
 #include "lib/hook.h"
@@ -56,6 +57,7 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/integrity.bpf.h"
 #include "../events/netfilter.bpf.h"
 #include "../events/existing.bpf.h"
+#include "../events/scope.bpf.h"
 #include "../events/uring_operations.bpf.h"
 #include "../events/modification.bpf.h"
 

@@ -14,6 +14,7 @@ const (
 	FlagCritical   = 2
 	FlagOfThread   = 4 // about the thread itself, or the call that it makes
 	FlagUnfiltered = 8
+	FlagJudged     = 16 // its arguments have tests to pass
 
 	// Flags of a record.
 	RecordCompat           = 1 // made through the 32-bit ABI
@@ -90,6 +91,7 @@ func Border() []Constant {
 		{"EVENT_CRITICAL", FlagCritical},
 		{"EVENT_OF_THREAD", FlagOfThread},
 		{"EVENT_UNFILTERED", FlagUnfiltered},
+		{"EVENT_JUDGED", FlagJudged},
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
 		{"FLAG_CHUNK", RecordChunk},

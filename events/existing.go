@@ -19,6 +19,13 @@ var (
 		Doc: "Which program a process runs. With neither program nor maker the process ended. Of all processes, whatever the " +
 			"filters say; it fills the executable of other events and is never shown.",
 	})
+	ProcessScope = declare(Event{
+		ID: 990, Name: "process_scope", Internal: true,
+		Hooks: Ladder{{Rung: trace.Tracepoint, With: []string{"scope_free", "scope_exec", "scope_fork", "scope_existing"}}},
+		Args:  []trace.Field{{Name: "pathname", Type: Str, Doc: "the file that the process runs"}},
+		Doc: "What filters ask of a process, kept from its fork to its end. Nobody is told of it; losses of this name are processes " +
+			"that were not judged by tree, follow, executable or pid=new, for want of room.",
+	})
 	ExistingProcess = declare(Event{
 		ID: 896, Name: "existing_process",
 		Hooks: Ladder{{With: []string{"existing_process"}}},

@@ -32,13 +32,18 @@ func (f *Filter) parseArgument(x expression, event, argument string) error {
 	case !known:
 		return fmt.Errorf("invalid argument filter event name: %s%s", event, suggest.DidYouMean(event, eventNames()))
 	}
+	return f.addArgument(x, e, argument)
+}
+
+// addArgument adds to the rule for an argument of an event.
+func (f *Filter) addArgument(x expression, e *events.Event, argument string) error {
 	r := f.argument(e, argument)
 	switch i := e.Schema().Index(argument); {
 	case argument == returnValue:
 	case i >= 0:
 		r.t = e.Args[i].Type
 	case strings.HasPrefix(argument, returnValue):
-		return fmt.Errorf("invalid retval filter format %s%s (write %s.retval)", x.name, x.rest, event)
+		return fmt.Errorf("invalid retval filter format %s%s (write %s.retval)", x.name, x.rest, e.Name)
 	default:
 		return fmt.Errorf("invalid argument filter argument name: %s (%s)", argument, argumentsOf(e))
 	}

@@ -7,9 +7,9 @@ type Kind uint8
 
 // The kinds of scope fields.
 const (
-	Uint32   Kind = iota
-	Uint64        // none yet
-	String16      // at most 15 bytes and a NUL, as the kernel keeps names
+	Uint32 Kind = iota
+	Uint64
+	String16 // at most 15 bytes and a NUL, as the kernel keeps names
 )
 
 // Stage says when a field of struct event_header is filled.
@@ -26,6 +26,7 @@ type Field struct {
 	Name    string // as users write it
 	Short   string // shortest accepted abbreviation
 	Kind    Kind
+	Fresh   bool   // the word new is a value too: of processes that began, or began to run their program, since tracing did
 	Header  string // field of struct event_header
 	Stage   Stage
 	Doc     string
@@ -39,6 +40,12 @@ type Field struct {
 // fields is the table of scope fields. From a row come the flag and its help, the kernel's check and the reference.
 var fields = [...]Field{
 	{
+		Name: "cgroup", Short: "cgroup", Kind: Uint64, Header: "cgroup_id", Stage: Late,
+		Doc:     "control group: its id (cgroupId), or its path, with * too, if it is there when tracing begins",
+		Example: "cgroup=8417", Means: "events in that control group, not of those within it",
+		number: func(e *trace.Event) uint64 { return uint64(e.CgroupID) },
+	},
+	{
 		Name: "comm", Short: "comm", Kind: String16, Header: "comm", Stage: Early,
 		Doc:     "name of the thread, 15 bytes",
 		Example: "comm=cat,vim,ping", Means: "events of cat, vim and ping",
@@ -51,8 +58,8 @@ var fields = [...]Field{
 		number: func(e *trace.Event) uint64 { return uint64(uint32(e.MountNS)) },
 	},
 	{
-		Name: "pid", Short: "p", Kind: Uint32, Header: "host_pid", Stage: Early,
-		Doc:     "process id, as the host counts",
+		Name: "pid", Short: "p", Kind: Uint32, Fresh: true, Header: "host_pid", Stage: Early,
+		Doc:     "process id, as the host counts; new: of those that were made, or executed a program, since tracing began",
 		Example: "pid=510,1709", Means: "events of process 510 or 1709",
 		number: func(e *trace.Event) uint64 { return uint64(uint32(e.HostProcessID)) },
 	},
@@ -61,6 +68,18 @@ var fields = [...]Field{
 		Doc:     "pid namespace id",
 		Example: "pidns!=4026531836", Means: "events outside of that pid namespace",
 		number: func(e *trace.Event) uint64 { return uint64(uint32(e.PIDNS)) },
+	},
+	{
+		Name: "ppid", Short: "ppid", Kind: Uint32, Header: "host_ppid", Stage: Late,
+		Doc:     "process id of the parent, as the host counts",
+		Example: "ppid!=2", Means: "events of all but the kernel's threads",
+		number: func(e *trace.Event) uint64 { return uint64(uint32(e.HostParentProcessID)) },
+	},
+	{
+		Name: "tid", Short: "tid", Kind: Uint32, Header: "host_tid", Stage: Early,
+		Doc:     "thread id, as the host counts",
+		Example: "tid=1710", Means: "events of that thread",
+		number: func(e *trace.Event) uint64 { return uint64(uint32(e.HostThreadID)) },
 	},
 	{
 		Name: "uid", Short: "u", Kind: Uint32, Header: "uid", Stage: Early,

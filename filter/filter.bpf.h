@@ -26,13 +26,16 @@ struct {
 	__type(value, u8);
 } filter_strings SEC(".maps");
 
-static __always_inline bool filter_number(u32 field, u64 value)
+/* filter_number: fresh says that the process is new, which is as good as a value of its own. */
+static __always_inline bool filter_number(u32 field, u64 value, bool fresh)
 {
 	const volatile struct filter_rule *rule = &filter_rules[field];
 	u32 count;
 
 	if (!rule->active)
 		return true;
+	if (fresh && rule->fresh == FILTER_OUT)
+		return false;
 	count = rule->count;
 #pragma unroll
 	for (u32 i = 0; i < FILTER_INLINE_VALUES; i++) {
@@ -46,6 +49,8 @@ static __always_inline bool filter_number(u32 field, u64 value)
 		if (verdict)
 			return *verdict == FILTER_IN;
 	}
+	if (fresh && rule->fresh == FILTER_IN)
+		return true;
 	if (rule->ranged)
 		return value >= rule->min && value <= rule->max;
 	return rule->unlisted == FILTER_IN;
@@ -119,21 +124,21 @@ static __always_inline bool filter_text(u32 field, u32 text_field, const char *t
 	return rule->unlisted == FILTER_IN;
 }
 
-/* scope_passes_early needs the fields of the header that cost a helper call at most. */
-static __always_inline bool scope_passes_early(const struct event_header *h)
+/* scope_passes_early needs the fields of the header that cost a helper call at most; process is of process_flags(). */
+static __always_inline bool scope_passes_early(const struct event_header *h, u32 process)
 {
-	return FILTER_EARLY(h);
+	return FILTER_EARLY(h, process);
 }
 
 /* scope_passes_late needs the others. */
-static __always_inline bool scope_passes_late(const struct event_header *h)
+static __always_inline bool scope_passes_late(const struct event_header *h, u32 process)
 {
-	return FILTER_LATE(h);
+	return FILTER_LATE(h, process);
 }
 
-static __always_inline bool scope_passes(const struct event_header *h)
+static __always_inline bool scope_passes(const struct event_header *h, u32 process)
 {
-	return scope_passes_early(h) && scope_passes_late(h);
+	return scope_passes_early(h, process) && scope_passes_late(h, process);
 }
 
 /* scope_limited says whether a task can be out of scope at all. */

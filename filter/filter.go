@@ -1,9 +1,10 @@
 // Package filter decides what is traced: it is the meaning of --trace.
 //
 // Start from Parse, which turns the values of --trace into a Filter. Selection lists the events that are wanted. Scope
-// fields (pid, uid, comm … the table in fields.go) are decided in the kernel: Configure before loading, Install after.
-// Match decides, per event in user space, what is left: arguments, return values, and the rare scope filter that the
-// kernel side has no room for. Reference says in plain Go what the kernel must say; tests compare the two.
+// fields (pid, uid, comm … the table in fields.go), containers and processes are decided in the kernel: Configure before
+// loading, Install after. Judges are the tests of arguments and return values that it makes; Needs says what must arrive all
+// the same. Match decides, per event in user space, all that is about arguments, and the rare scope filter that the kernel
+// side has no room for. An oracle in the tests says what kernel and Match must agree on.
 //
 // How flags combine. Flags about different fields must all hold. For one scope field:
 //
@@ -27,7 +28,6 @@ package filter
 
 import (
 	"github.com/tracee-go/tracee/events"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 //go:generate go run ./gen ../bpf/gen/filters.h
@@ -38,22 +38,13 @@ type Filter struct {
 	Warnings []string
 
 	scope      [len(fields)]rule
+	process    processRule
 	container  containerRule
 	undecided  []int // scope fields that the kernel side has no room for
 	events     selection
 	interfaces []string // of packets; none: all
 	arguments  []*argumentRule
 	conditions map[int][]condition // by event id; all must hold
-}
-
-// Reference evaluates the scope fields in plain Go. It is the oracle for the kernel side.
-func (f *Filter) Reference(e *trace.Event) bool {
-	for i := range fields {
-		if !f.scope[i].admits(&fields[i], e) {
-			return false
-		}
-	}
-	return true
 }
 
 // Named returns the events that were asked for by their whole names, in the order of the catalogue.

@@ -15,6 +15,12 @@ var examples = []example{
 	{"pid>0 --trace pid<1000", "events of processes 1 to 999"},
 	{"uid>0 --trace uid!=1000", "events of users other than 0 and 1000"},
 	{"comm=kworker*", "events of threads whose name begins with kworker"},
+	{"pid=new", "events of processes that began, or executed a program, after tracing began"},
+	{"tree=476165", "events of process 476165 and of what descends from it"},
+	{"tree!=5023", "events of all others"},
+	{"tree=3213,5200 --trace tree!=3215", "events of those two trees, without the part below 3215"},
+	{"executable=/usr/sbin/*,*/bash", "events of processes that run a program of /usr/sbin, or a bash"},
+	{"comm=bash --trace follow", "events of bash and of what it starts from then on"},
 	{"container", "events of containers"},
 	{"!container", "events of the host"},
 	{"container=new", "events of containers that started after tracing did"},
@@ -43,11 +49,18 @@ Several flags about one field: a value named with != is out; one named with = is
 a value is in unless there are = flags. Flags about one argument or return value must all hold; an argument
 that was not captured does not match.
 
-Names may be shortened where a short form is listed.
+Names may be shortened where a short form is listed. docs/guide/filters.md says where each filter is decided.
 
 `
 
 const helpEvents = `
+Processes:
+  executable, exe
+                = !=  path of the file that the process runs, as the kernel knows it
+  tree          = !=  process ids, as the host counts: those processes and what descends from them; of several that are
+                listed, the nearest decides
+  follow, f     what passed the filters of tasks stays, with all that it starts from then on, whatever these say later
+
 Containers:
   container, c  events of containers that have started; !container, !c: all others, the set-up of containers included
   container=new, container!=new
@@ -85,15 +98,6 @@ func Help() string {
 	}
 	for _, e := range examples {
 		fmt.Fprintf(w, "  --trace %s\t%s\n", quote(e.flags), e.means)
-	}
-	w.Flush()
-	b.WriteString("\nNot available in this version:\n")
-	for _, u := range unavailable {
-		name := u.name
-		if u.value != "" {
-			name += "=" + u.value
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", name, u.doc)
 	}
 	w.Flush()
 	return b.String()

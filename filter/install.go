@@ -31,6 +31,9 @@ func (f *Filter) Configure(spec *ebpf.CollectionSpec) error {
 	if err := f.configureContainers(spec); err != nil {
 		return err
 	}
+	if err := f.configureProcesses(spec); err != nil {
+		return err
+	}
 	return f.configureInterfaces(spec)
 }
 
@@ -57,15 +60,18 @@ func (f *Filter) Install(loaded map[string]*ebpf.Map) error {
 	if err := f.installContainers(loaded); err != nil {
 		return err
 	}
+	if err := f.installProcesses(loaded); err != nil {
+		return err
+	}
 	return f.installInterfaces(loaded)
 }
 
-func put(loaded map[string]*ebpf.Map, name string, key any, verdict uint8) error {
+func put(loaded map[string]*ebpf.Map, name string, key, value any) error {
 	m := loaded[name]
 	if m == nil {
 		return fmt.Errorf("install filters: the collection has no map %s", name)
 	}
-	if err := m.Put(key, verdict); err != nil {
+	if err := m.Put(key, value); err != nil {
 		return fmt.Errorf("install filters: %s: %w", name, err)
 	}
 	return nil
@@ -89,7 +95,7 @@ func (f *Filter) compile() *kernelSide {
 		switch {
 		case len(r.texts) > 0 && r.letters() <= maxLetters:
 			k.compileTexts(i, r)
-		case len(r.numbers) > 0:
+		case fields[i].Kind != String16 && r.active():
 			k.compileNumbers(i, r)
 		}
 	}
@@ -129,7 +135,13 @@ func inOrOut(in bool) uint8 {
 // compileNumbers lists each value with its final verdict, so that the kernel side need not know why.
 func (k *kernelSide) compileNumbers(i int, r *rule) {
 	rule := &k.rules[i]
-	*rule = filterRule{Active: 1, Max: fields[i].max(), Unlisted: verdictIn}
+	*rule = filterRule{Active: 1, Max: fields[i].max(), Unlisted: inOrOut(!r.fresh)}
+	switch {
+	case r.old: // as for a number, != is stronger than =
+		rule.Fresh = verdictOut
+	case r.fresh:
+		rule.Fresh = verdictIn
+	}
 	listed := map[uint64]uint8{}
 	for _, t := range r.numbers {
 		switch t.operator {
@@ -175,7 +187,7 @@ func (r *filterRule) narrow(op operator, limit uint64) {
 func (k *kernelSide) compileTexts(i int, r *rule) {
 	rule := &k.rules[i]
 	*rule = filterRule{Active: 1, Unlisted: verdictIn}
-	patterns := &k.patterns[len(k.patterns)-1]
+	var automaton filterAutomaton
 	bit := 0
 	for j := range r.texts {
 		t := &r.texts[j]
@@ -188,9 +200,11 @@ func (k *kernelSide) compileTexts(i int, r *rule) {
 			k.texts[textKey(i, t.value.parts[0])] = inOrOut(r.admitsText(t.value.parts[0]))
 		case !t.value.anything():
 			rule.Patterns = 1
-			bit = patterns.add(&t.value, t.operator, bit)
+			bit = automaton.add(&t.value, t.operator, bit)
 		}
 	}
+	patterns := &k.patterns[len(k.patterns)-1]
+	*patterns = automaton.narrow()
 	r.settleUnlisted(rule, patterns)
 }
 

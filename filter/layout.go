@@ -29,7 +29,8 @@ type filterRule struct {
 	Patterns uint8               // there are patterns
 	Ranged   uint8               // there is a range
 	Unlisted uint8               // verdict on what is not listed, when there is no range
-	Pad      [6]uint8
+	Fresh    uint8               // verdict on new processes; 0: the word was not used
+	Pad      [5]uint8
 }
 
 // filterPatterns is an automaton that tries all patterns of a field at once. Each letter of each pattern has a bit: it
@@ -78,39 +79,92 @@ type filterContainerKey struct {
 // containerIDSize is the length of the id of a container.
 const containerIDSize = 64
 
+// filterAutomaton is filterPatterns for longer texts and patterns: bits may go on in further words.
+type filterAutomaton struct {
+	Letters  [automatonWords * 256]uint64 // by word and byte
+	First    [automatonWords]uint64
+	Floating [automatonWords]uint64
+	Sticky   [automatonWords]uint64
+	In       [automatonWords]uint64
+	Out      [automatonWords]uint64
+	Wide     uint32 // more words than the first are in use
+	Pad      uint32
+}
+
+// automatonWords is how many words of letters an automaton for arguments has room for.
+const automatonWords = 4
+
+// filterProcessRule is what is said of processes as a whole. The verifier knows it as constant.
+type filterProcessRule struct {
+	Active     uint8 // there is a rule
+	Fresh      uint8 // it matters which processes are new
+	Tree       uint8 // verdict on those that descend from no listed one; 0: there is no rule
+	Executable uint8 // verdict on those whose executable is not marked as another; 0: there is no rule
+	Follow     uint8 // descendants of what passed pass
+	Patterns   uint8 // automata of the executable's patterns
+	Unlisted   uint8 // verdict on an executable that no pattern matches
+	Pad        uint8
+}
+
+// filterTests are those that an event has to pass: some of the array of tests.
+type filterTests struct {
+	First uint32
+	Count uint32
+}
+
+// filterTest is what is asked of one argument of an event, or of its return value. Tests follow each other until one is the
+// last of an alternative; all of an alternative must hold.
+type filterTest struct {
+	Min, Max   uint64 // of the range, inclusive; numbers as they are compared, see Flip
+	Values     [inlineValues]uint64
+	Flip       uint64              // bits to change in a number, so that signed ones compare like others
+	Verdicts   [inlineValues]uint8 // on Values
+	Count      uint8               // of Values
+	Lookup     uint8               // there are values in the map
+	Ranged     uint8               // there is a range, for what is not listed
+	Unlisted   uint8               // verdict on what is not listed
+	Kind       uint8               // what is compared
+	Slot       uint8               // of the argument
+	Shift      uint8               // what a number has to be shifted up and down by, to be as wide as its type
+	Automata   uint8               // of a text
+	Last       uint8               // of its alternative
+	NativeOnly uint8               // through the 32-bit ABI the slot holds something else: then user space decides
+	Pad        uint16
+	Automaton  uint32 // the first
+	Field      uint32 // of the values in the map
+}
+
+// Kinds of tests.
+const (
+	testNumber = iota + 1
+	testSigned
+	testBool
+	testText
+	testAddress // a socket address, as a text
+	testReturn  // the return value, which is signed
+)
+
+// maxTests is how many tests an event can have.
+const maxTests = 32
+
 // Layout returns the structs and constants that the kernel side shares, for filter/gen.
 func Layout() (structs []any, constants map[string]int) {
-	structs = []any{filterRule{}, filterPatterns{}, filterNumberKey{}, filterTextKey{}, filterContainerRule{}, filterContainerKey{}}
+	structs = []any{filterRule{}, filterPatterns{}, filterNumberKey{}, filterTextKey{}, filterContainerRule{}, filterContainerKey{}, filterProcessRule{}, filterTests{}, filterTest{}, filterAutomaton{}}
 	constants = map[string]int{
 		"FILTER_IN":            verdictIn,
 		"FILTER_OUT":           verdictOut,
 		"FILTER_INLINE_VALUES": inlineValues,
 		"FILTER_TEXT_SIZE":     textSize,
+		"PROCESS_NEW":          16, // a bit behind those of lib/process.h
+		"FILTER_AUTOMATA":      maxAutomata,
+		"FILTER_TESTS":         maxTests,
+		"FILTER_WORDS":         automatonWords,
+		"FILTER_TEST_NUMBER":   testNumber,
+		"FILTER_TEST_SIGNED":   testSigned,
+		"FILTER_TEST_BOOL":     testBool,
+		"FILTER_TEST_TEXT":     testText,
+		"FILTER_TEST_ADDRESS":  testAddress,
+		"FILTER_TEST_RETURN":   testReturn,
 	}
 	return structs, constants
-}
-
-// add puts a pattern into the automaton, giving its letters bits from the given one up. It returns the next free bit.
-func (a *filterPatterns) add(p *pattern, op operator, bit int) int {
-	last := len(p.parts) - 1
-	first := uint64(1) << bit
-	a.First |= first
-	if p.parts[0] == "" {
-		a.Floating |= first
-	}
-	for i, part := range p.parts {
-		for _, c := range []byte(part) {
-			a.Letters[c] |= 1 << bit
-			bit++
-		}
-		if part != "" && i < last {
-			a.Sticky |= 1 << (bit - 1)
-		}
-	}
-	if op == equal {
-		a.In |= 1 << (bit - 1)
-	} else {
-		a.Out |= 1 << (bit - 1)
-	}
-	return bit
 }

@@ -14,8 +14,8 @@ type condition func(*trace.Event) bool
 // It looks at arguments as they were captured, whatever parse-arguments says. It does not allocate for numbers and
 // strings.
 func (f *Filter) Match(e *trace.Event) bool {
-	for _, i := range f.undecided {
-		if !f.scope[i].admits(&fields[i], e) {
+	for _, i := range f.undecided { // texts only
+		if !f.scope[i].admitsText(fields[i].text(e)) {
 			return false
 		}
 	}

@@ -13,17 +13,6 @@ import (
 
 const useHelp = "invalid filter option specified, use '--trace help' for more info"
 
-// unavailable lists filters that v0.8 has and this version does not have yet.
-var unavailable = []struct {
-	name, short string
-	value       string // only with this value
-	doc         string
-}{
-	{"follow", "f", "", "descendants of whatever matched"},
-	{"pid", "p", "new", "processes that started after tracing did"},
-	{"tree", "tree", "", "descendants of a process"},
-}
-
 // expression is one value of --trace, taken apart.
 type expression struct {
 	name     string // before the operator
@@ -41,6 +30,9 @@ func Parse(flags []string) (*Filter, error) {
 		}
 	}
 	f.undecided = f.withoutRoom()
+	if err := f.checkFollow(); err != nil {
+		return nil, err
+	}
 	f.conditions = map[int][]condition{}
 	for _, r := range f.arguments {
 		f.conditions[r.event.ID] = append(f.conditions[r.event.ID], r.condition())
@@ -77,14 +69,6 @@ func (f *Filter) parse(x expression) error {
 	if event, argument, dotted := strings.Cut(x.name, "."); dotted {
 		return f.parseArgument(x, event, argument)
 	}
-	for _, u := range unavailable {
-		if x.is(u.name, u.short) && (u.value == "" || slices.Equal(x.values, []string{u.value})) {
-			if u.value != "" {
-				return fmt.Errorf("filter %q is not available in this version", u.name+x.rest)
-			}
-			return fmt.Errorf("filter %q is not available in this version", u.name)
-		}
-	}
 	for i := range fields {
 		if x.is(fields[i].Name, fields[i].Short) {
 			return f.parseField(i, x)
@@ -99,6 +83,12 @@ func (f *Filter) parse(x expression) error {
 		return f.parseSet(x)
 	case x.is("net", "net"):
 		return f.parseInterfaces(x)
+	case x.is("executable", "exe"):
+		return f.parseExecutable(x)
+	case x.is("follow", "f"):
+		return f.parseFollow(x)
+	case x.is("tree", "tree"):
+		return f.parseTree(x)
 	default:
 		return errors.New(useHelp + x.hint())
 	}
@@ -147,17 +137,42 @@ func (f *Filter) parseField(i int, x expression) error {
 		return err
 	}
 	for _, value := range x.values {
-		n, err := parseUnsigned(value, 64)
-		if err == nil && n > fields[i].max() {
-			err = strconv.ErrRange
+		if err := f.parseNumber(i, x.operator, value); err != nil {
+			return err
 		}
-		if err != nil {
-			return badNumber(value, fields[i].Name+" is an unsigned number", err)
-		}
-		r := &f.scope[i]
-		r.numbers = append(r.numbers, term[uint64]{x.operator, n})
 	}
 	return nil
+}
+
+func (f *Filter) parseNumber(i int, op operator, value string) error {
+	r := &f.scope[i]
+	switch {
+	case fields[i].Fresh && value == freshWord:
+		return r.addFresh(op)
+	case fields[i].Name == cgroupField && strings.HasPrefix(value, "/"):
+		return r.addGroups(op, value)
+	}
+	n, err := parseUnsigned(value, 64)
+	if err == nil && n > fields[i].max() {
+		err = strconv.ErrRange
+	}
+	if err != nil {
+		return badNumber(value, fields[i].takes(), err)
+	}
+	r.numbers = append(r.numbers, term[uint64]{op, n})
+	return nil
+}
+
+// takes says what values of a field of numbers are.
+func (f *Field) takes() string {
+	switch {
+	case f.Fresh:
+		return f.Name + " is an unsigned number, or " + freshWord
+	case f.Name == cgroupField:
+		return f.Name + " is an unsigned number, or a path that begins with /"
+	default:
+		return f.Name + " is an unsigned number"
+	}
 }
 
 // nameLength is the longest text that a String16 field holds.
@@ -219,7 +234,7 @@ func badNumber(value, expected string, err error) error {
 
 // names are what a flag can begin with.
 func names() []string {
-	names := []string{"container", "event", "net", "set"}
+	names := []string{"container", "event", "executable", "follow", "net", "set", "tree"}
 	for i := range fields {
 		names = append(names, fields[i].Name)
 	}

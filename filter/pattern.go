@@ -29,6 +29,21 @@ func (p *pattern) length() int {
 	return n
 }
 
+// cut is the pattern of all texts that begin as the given number of letters says.
+func (p *pattern) cut(letters int) pattern {
+	var c pattern
+	for _, part := range p.parts {
+		part = part[:min(len(part), letters)]
+		letters -= len(part)
+		c.parts = append(c.parts, part)
+		if letters == 0 {
+			break
+		}
+	}
+	c.parts = append(c.parts, "")
+	return c
+}
+
 // match does not allocate. Taking the first place of each part in turn is enough, because a later place of one part
 // never leaves more room for the next.
 func (p *pattern) match(s string) bool {

@@ -1,7 +1,5 @@
 package filter
 
-import "github.com/tracee-go/tracee/types/trace"
-
 // operator compares a value with the one that a flag gives.
 type operator string
 
@@ -98,17 +96,15 @@ func (p texts) judge(s string, v *verdict) {
 type rule struct {
 	numbers numbers[uint64]
 	texts   texts
+
+	fresh, old bool // =new, !=new; see Field.Fresh
 }
 
-func (r *rule) admits(field *Field, e *trace.Event) bool {
-	if field.Kind == String16 {
-		return r.admitsText(field.text(e))
-	}
-	return r.admitsNumber(field.number(e))
-}
+func (r *rule) active() bool { return len(r.numbers) > 0 || len(r.texts) > 0 || r.fresh || r.old }
 
+// admitsNumber says whether a number is in, if its process is not new.
 func (r *rule) admitsNumber(x uint64) bool {
-	var v verdict
+	v := verdict{listed: r.fresh}
 	r.numbers.judge(x, &v)
 	return v.scope()
 }

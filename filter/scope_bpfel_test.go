@@ -13,15 +13,53 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type scopeEvent struct {
+	_      structs.HostLayout
+	Header scopeEventHeader
+	Body   [37376]uint8
+}
+
 type scopeEventHeader struct {
-	_         structs.HostLayout
-	Timestamp uint64
-	HostPid   uint32
-	Uid       uint32
-	MntNs     uint32
-	PidNs     uint32
-	Comm      [16]int8
-	Uts       [16]int8
+	_                structs.HostLayout
+	Timestamp        uint64
+	StartTime        uint64
+	ProcessStartTime uint64
+	ParentStartTime  uint64
+	CgroupId         uint64
+	Sequence         uint64
+	Retval           int64
+	Present          uint64
+	Truncated        uint64
+	Pid              uint32
+	Tid              uint32
+	Ppid             uint32
+	HostPid          uint32
+	HostTid          uint32
+	HostPpid         uint32
+	Uid              uint32
+	MntNs            uint32
+	PidNs            uint32
+	Event            uint16
+	Cpu              uint16
+	Rung             uint8
+	Flags            uint8
+	Lane             uint8
+	Ring             uint8
+	Size             uint32
+	Comm             [16]int8
+	Uts              [16]int8
+}
+
+type scopeFilterAutomaton struct {
+	_        structs.HostLayout
+	Letters  [1024]uint64
+	First    [4]uint64
+	Floating [4]uint64
+	Sticky   [4]uint64
+	In       [4]uint64
+	Out      [4]uint64
+	Wide     uint32
+	Pad      uint32
 }
 
 type scopeFilterNumberKey struct {
@@ -41,6 +79,18 @@ type scopeFilterPatterns struct {
 	Out      uint64
 }
 
+type scopeFilterProcessRule struct {
+	_          structs.HostLayout
+	Active     uint8
+	Fresh      uint8
+	Tree       uint8
+	Executable uint8
+	Follow     uint8
+	Patterns   uint8
+	Unlisted   uint8
+	Pad        uint8
+}
+
 type scopeFilterRule struct {
 	_        structs.HostLayout
 	Min      uint64
@@ -53,7 +103,36 @@ type scopeFilterRule struct {
 	Patterns uint8
 	Ranged   uint8
 	Unlisted uint8
-	Pad      [6]uint8
+	Fresh    uint8
+	Pad      [5]uint8
+}
+
+type scopeFilterTest struct {
+	_          structs.HostLayout
+	Min        uint64
+	Max        uint64
+	Values     [4]uint64
+	Flip       uint64
+	Verdicts   [4]uint8
+	Count      uint8
+	Lookup     uint8
+	Ranged     uint8
+	Unlisted   uint8
+	Kind       uint8
+	Slot       uint8
+	Shift      uint8
+	Automata   uint8
+	Last       uint8
+	NativeOnly uint8
+	Pad        uint16
+	Automaton  uint32
+	Field      uint32
+}
+
+type scopeFilterTests struct {
+	_     structs.HostLayout
+	First uint32
+	Count uint32
 }
 
 type scopeFilterTextKey struct {
@@ -63,16 +142,34 @@ type scopeFilterTextKey struct {
 	Pad   uint32
 }
 
+type scopeProcess struct {
+	_          structs.HostLayout
+	Tree       uint8
+	Executable uint8
+	Executed   uint8
+	Followed   uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	scopeMapFilterStrings  = "filter_strings"
-	scopeMapFilterValues   = "filter_values"
-	scopeMapInput          = "input"
-	scopeProgScope         = "scope"
-	scopeVarFilterPatterns = "filter_patterns"
-	scopeVarFilterRules    = "filter_rules"
+	scopeMapFilterAutomata  = "filter_automata"
+	scopeMapFilterJudged    = "filter_judged"
+	scopeMapFilterStrings   = "filter_strings"
+	scopeMapFilterTests     = "filter_tests"
+	scopeMapFilterValues    = "filter_values"
+	scopeMapInput           = "input"
+	scopeMapProcessRoots    = "process_roots"
+	scopeMapProcesses       = "processes"
+	scopeProgArguments      = "arguments"
+	scopeProgScope          = "scope"
+	scopeVarFilterArguments = "filter_arguments"
+	scopeVarFilterPatterns  = "filter_patterns"
+	scopeVarFilterRules     = "filter_rules"
+	scopeVarProcessRule     = "process_rule"
+	scopeVarProcessUnknown  = "process_unknown"
+	scopeVarTracingSince    = "tracing_since"
 )
 
 // loadScope returns the embedded CollectionSpec for scope.
@@ -117,24 +214,34 @@ type scopeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type scopeProgramSpecs struct {
-	Scope *ebpf.ProgramSpec `ebpf:"scope"`
+	Arguments *ebpf.ProgramSpec `ebpf:"arguments"`
+	Scope     *ebpf.ProgramSpec `ebpf:"scope"`
 }
 
 // scopeMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type scopeMapSpecs struct {
-	FilterStrings *ebpf.MapSpec `ebpf:"filter_strings"`
-	FilterValues  *ebpf.MapSpec `ebpf:"filter_values"`
-	Input         *ebpf.MapSpec `ebpf:"input"`
+	FilterAutomata *ebpf.MapSpec `ebpf:"filter_automata"`
+	FilterJudged   *ebpf.MapSpec `ebpf:"filter_judged"`
+	FilterStrings  *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterTests    *ebpf.MapSpec `ebpf:"filter_tests"`
+	FilterValues   *ebpf.MapSpec `ebpf:"filter_values"`
+	Input          *ebpf.MapSpec `ebpf:"input"`
+	ProcessRoots   *ebpf.MapSpec `ebpf:"process_roots"`
+	Processes      *ebpf.MapSpec `ebpf:"processes"`
 }
 
 // scopeVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type scopeVariableSpecs struct {
-	FilterPatterns *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules    *ebpf.VariableSpec `ebpf:"filter_rules"`
+	FilterArguments *ebpf.VariableSpec `ebpf:"filter_arguments"`
+	FilterPatterns  *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules     *ebpf.VariableSpec `ebpf:"filter_rules"`
+	ProcessRule     *ebpf.VariableSpec `ebpf:"process_rule"`
+	ProcessUnknown  *ebpf.VariableSpec `ebpf:"process_unknown"`
+	TracingSince    *ebpf.VariableSpec `ebpf:"tracing_since"`
 }
 
 // scopeObjects contains all objects after they have been loaded into the kernel.
@@ -157,16 +264,26 @@ func (o *scopeObjects) Close() error {
 //
 // It can be passed to loadScopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type scopeMaps struct {
-	FilterStrings *ebpf.Map `ebpf:"filter_strings"`
-	FilterValues  *ebpf.Map `ebpf:"filter_values"`
-	Input         *ebpf.Map `ebpf:"input"`
+	FilterAutomata *ebpf.Map `ebpf:"filter_automata"`
+	FilterJudged   *ebpf.Map `ebpf:"filter_judged"`
+	FilterStrings  *ebpf.Map `ebpf:"filter_strings"`
+	FilterTests    *ebpf.Map `ebpf:"filter_tests"`
+	FilterValues   *ebpf.Map `ebpf:"filter_values"`
+	Input          *ebpf.Map `ebpf:"input"`
+	ProcessRoots   *ebpf.Map `ebpf:"process_roots"`
+	Processes      *ebpf.Map `ebpf:"processes"`
 }
 
 func (m *scopeMaps) Close() error {
 	return _ScopeClose(
+		m.FilterAutomata,
+		m.FilterJudged,
 		m.FilterStrings,
+		m.FilterTests,
 		m.FilterValues,
 		m.Input,
+		m.ProcessRoots,
+		m.Processes,
 	)
 }
 
@@ -174,19 +291,25 @@ func (m *scopeMaps) Close() error {
 //
 // It can be passed to loadScopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type scopeVariables struct {
-	FilterPatterns *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules    *ebpf.Variable `ebpf:"filter_rules"`
+	FilterArguments *ebpf.Variable `ebpf:"filter_arguments"`
+	FilterPatterns  *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules     *ebpf.Variable `ebpf:"filter_rules"`
+	ProcessRule     *ebpf.Variable `ebpf:"process_rule"`
+	ProcessUnknown  *ebpf.Variable `ebpf:"process_unknown"`
+	TracingSince    *ebpf.Variable `ebpf:"tracing_since"`
 }
 
 // scopePrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadScopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type scopePrograms struct {
-	Scope *ebpf.Program `ebpf:"scope"`
+	Arguments *ebpf.Program `ebpf:"arguments"`
+	Scope     *ebpf.Program `ebpf:"scope"`
 }
 
 func (p *scopePrograms) Close() error {
 	return _ScopeClose(
+		p.Arguments,
 		p.Scope,
 	)
 }

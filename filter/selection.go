@@ -75,12 +75,27 @@ func (f *Filter) parseEvent(x expression) error {
 	return nil
 }
 
+// eventsInSets returns the events of a set, or of all whose name matches a value with *.
+func eventsInSets(value string) []*events.Event {
+	p := newPattern(value)
+	if p.exact() {
+		return events.InSet(events.Set(value))
+	}
+	var found []*events.Event
+	for _, set := range events.Sets() {
+		if set != events.AllEvents && p.match(string(set)) {
+			found = append(found, events.InSet(set)...)
+		}
+	}
+	return found
+}
+
 func (f *Filter) parseSet(x expression) error {
 	if err := x.check(equal, notEqual); err != nil {
 		return err
 	}
 	for _, value := range x.values {
-		found := events.InSet(events.Set(value))
+		found := eventsInSets(value)
 		switch {
 		case len(found) == 0 && x.operator == notEqual:
 			return fmt.Errorf("invalid set to exclude: %s%s", value, suggest.DidYouMean(value, setNames()))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -35,6 +36,7 @@ type loader struct {
 	variables  map[string]*ebpf.Variable
 	ahead      map[string]loaded
 	containers containers
+	judges     *filter.Judges
 	callbacks  bool // the kernel calls functions of programs
 	uring      uringLayout
 }
@@ -53,7 +55,10 @@ func newLoader(config Config) (*loader, error) {
 	}
 	l := &loader{spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
 	l.options.Programs.KernelTypes, l.options.Cache = types, cache
-	if err := setConstants(spec, config); err != nil {
+	if l.judges, err = config.Filter.Judges(config.Needs); err != nil {
+		return nil, err
+	}
+	if err := setConstants(spec, config, l.judges); err != nil {
 		return nil, err
 	}
 	if err := l.findContainers(config); err != nil {
@@ -211,7 +216,7 @@ func explain(err error) error {
 }
 
 // setConstants fills what the verifier treats as constants, so that it removes what nobody asked for.
-func setConstants(spec *ebpf.CollectionSpec, config Config) error {
+func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judges) error {
 	all := events.All()
 	flags := make([]uint8, nextPowerOfTwo(len(all)))
 	ids := make([]uint16, len(flags))
@@ -225,6 +230,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 		}
 		if e.Unfiltered {
 			flags[e.Index] |= events.FlagUnfiltered
+		}
+		if judges.Judged(e) {
+			flags[e.Index] |= events.FlagJudged
 		}
 	}
 	for _, e := range config.Events {
@@ -242,6 +250,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 		"event_flags":    flags,
 		"event_ids":      ids,
 		"own_pid":        uint32(os.Getpid()),
+		"tracing_since":  uint64(clock(unix.CLOCK_BOOTTIME)),
 		"detect_syscall": config.DetectSyscall,
 		"exec_env":       config.ExecEnv,
 	}
@@ -254,7 +263,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config) error {
 			return fmt.Errorf("set constant %s: %w", name, err)
 		}
 	}
-	return config.Filter.Configure(spec)
+	return errors.Join(config.Filter.Configure(spec), judges.Configure(spec))
 }
 
 // recordSize is what most records have at most; a power of two.

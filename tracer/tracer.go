@@ -32,6 +32,8 @@ type Config struct {
 	// with a warning.
 	Required []*events.Event
 	Filter   *filter.Filter // nil: no filter
+	// Needs are events that must arrive whatever flags say about their arguments. Sources of derived ones are added.
+	Needs filter.Needs
 
 	// Without lists rungs that are not to be tried: of a kernel on which one misbehaves, and to compare rungs.
 	Without []trace.Rung
@@ -105,9 +107,10 @@ func New(config Config) (*Tracer, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
-	config.Events = withContainers(config)
+	config.Events = withProcesses(config.Filter, withContainers(config))
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
 	t.watchModules()
+	t.config.Needs = t.needs()
 	if err := t.start(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -127,7 +130,7 @@ func (t *Tracer) start() error {
 func (t *Tracer) startWith(loader *loader) error {
 	defer loader.close()
 	t.maps, t.variables = loader.maps, loader.variables
-	err := t.config.Filter.Install(t.maps)
+	err := errors.Join(t.config.Filter.Install(t.maps), loader.judges.Install(t.maps))
 	if err != nil {
 		return err
 	}
@@ -142,6 +145,9 @@ func (t *Tracer) startWith(loader *loader) error {
 	t.closers = append(t.closers, t.scanner)
 	defer t.scanner.opened()
 	if err := t.trackContainers(loader); err != nil {
+		return err
+	}
+	if err := t.trackProcesses(loader); err != nil {
 		return err
 	}
 	return t.attach(loader)

@@ -10,8 +10,6 @@
 #pragma once
 
 #define MAX_CPUS 1024
-#define BODY_MASK 0x7fff    /* bytes of slots and tail; a power of two less one */
-#define VALUE_MAX 4096      /* one string or path, terminating NUL included */
 #define PATH_MASK (VALUE_MAX - 1)
 
 #define RINGS 2
@@ -94,7 +92,7 @@ struct {
 	__uint(max_entries, 1 << 23);
 } bulk SEC(".maps");
 
-const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, EVENT_CRITICAL, EVENT_UNFILTERED */
+const volatile u8 event_flags[EVENTS_MASK + 1]; /* EVENT_SELECTED, … */
 const volatile u32 own_pid;                     /* the tracer, never traced */
 const volatile u64 wake_critical = 1 << 17;     /* bytes waiting at which the reader is woken; else it polls */
 const volatile u64 wake_bulk = 1 << 20;
@@ -154,6 +152,8 @@ static __always_inline void event_drop(struct event *e)
 	__sync_fetch_and_add(&e->users, -1);
 }
 
+#include "../../filter/argument.bpf.h"
+
 /* header_comm fills the name: the one that the state keeps if there is a state, else the task's present one. */
 static __always_inline void header_comm(struct event_header *h, struct task_state *state, struct task_struct *named)
 {
@@ -163,6 +163,44 @@ static __always_inline void header_comm(struct event_header *h, struct task_stat
 		text16_copy(h->comm, named->comm);
 	else
 		bpf_probe_read_kernel(h->comm, sizeof(h->comm), named->comm);
+}
+
+/*
+ * header_fill fills what the header says about a task, as far as it takes to see that the filters reject it; false:
+ * they do. The event is attributed to the name of named, or to the one that a state keeps.
+ */
+static __always_inline bool header_fill(struct event_header *h, struct task_struct *task, struct task_state *state,
+					struct task_struct *named, bool admitted)
+{
+	struct container_group *container;
+	struct cred *cred;
+	u32 process;
+
+	h->host_tid = TASK(task, pid);
+	if (process_rule.active)
+		h->process_start_time = process_start_time(task);
+	process = process_flags(h);
+	if (process_followed(process))
+		admitted = true;
+	if (!admitted && !process_passes(process))
+		return false;
+	cred = TASK(task, cred);
+	h->uid = TASK(cred, uid.val);
+	header_comm(h, state, named);
+	if (!admitted && !scope_passes_early(h, process))
+		return false;
+	h->cgroup_id = task_cgroup_id(task);
+	container = group_container(h->cgroup_id);
+	if (container && container->state)
+		h->flags |= FLAG_CONTAINER_STARTED;
+	if (!admitted && !container_passes(container))
+		return false;
+	header_namespaces(h, task);
+	if (!admitted && !scope_passes_late(h, process))
+		return false;
+	if (!admitted && !process_follow(h, process))
+		event_count(EVENT_process_scope, lost_no_buffer);
+	return true;
 }
 
 /*
@@ -177,8 +215,6 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 	u32 pid = TASK(task, tgid), flags = event_flags[index & EVENTS_MASK];
 	bool unfiltered = flags & EVENT_UNFILTERED, by_itself = rung == RUNG_NONE || flags & EVENT_OF_THREAD;
 	struct task_struct *named = task;
-	struct container_group *container;
-	struct cred *cred;
 	struct event *e;
 	u8 lane;
 
@@ -194,38 +230,27 @@ static __always_inline u32 event_open_of(struct task_struct *task, struct task_s
 	e->header.lane = lane;
 	e->number = e->header.cpu * LANES + lane;
 	e->header.host_pid = pid;
-	e->header.host_tid = TASK(task, pid);
-	cred = TASK(task, cred);
-	e->header.uid = TASK(cred, uid.val);
+	e->header.flags = 0;
 	if (!by_itself && task_is_io_worker(task))
 		named = TASK(task, group_leader);
-	header_comm(&e->header, state, named);
-	if (!unfiltered && !scope_passes_early(&e->header))
-		goto reject;
-	e->header.cgroup_id = task_cgroup_id(task);
-	container = group_container(e->header.cgroup_id);
-	e->header.flags = container && container->state ? FLAG_CONTAINER_STARTED : 0;
-	if (!unfiltered && !container_passes(container))
-		goto reject;
-	header_namespaces(&e->header, task);
-	if (!unfiltered && !scope_passes_late(&e->header))
-		goto reject;
+	if (!header_fill(&e->header, task, state, named, unfiltered)) {
+		event_drop(e);
+		return NO_BUFFER;
+	}
 
 	if (rung & BY_IO_URING || (!by_itself && task_by_io_uring(task)))
 		e->header.flags |= FLAG_IO_URING;
 	e->header.timestamp = bpf_ktime_get_boot_ns();
 	e->header.start_time = TASK(task, start_boottime);
-	e->header.process_start_time = e->header.host_tid == pid ? e->header.start_time : process_start_time(task);
+	if (!process_rule.active)
+		e->header.process_start_time =
+			e->header.host_tid == pid ? e->header.start_time : process_start_time(task);
 	e->header.present = 0;
 	e->header.truncated = 0;
 	e->header.event = index;
 	e->header.rung = rung & ~BY_IO_URING;
 	e->header.size = args * sizeof(u64);
 	return e->number;
-
-reject:
-	event_drop(e);
-	return NO_BUFFER;
 }
 
 /*
@@ -273,12 +298,16 @@ __noinline int event_send(u32 number, s64 retval)
 	if (!e)
 		return 0;
 	index = e->header.event;
+	e->header.retval = retval;
+	if (filter_arguments && event_flags[index & EVENTS_MASK] & EVENT_JUDGED && !arguments_pass(number)) {
+		event_drop(e); /* before it has a number, so that it is not missed */
+		return 0;
+	}
 	ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
 	bytes = e->header.size;
 	if (bytes > BODY_MASK + 1 + VALUE_MAX) /* verifier: the put functions keep it below */
 		bytes = BODY_MASK + 1 + VALUE_MAX;
 	bytes += sizeof(e->header);
-	e->header.retval = retval;
 	e->header.ring = ring;
 	e->header.sequence = e->sequence[ring]++;
 	if (ring == RING_CRITICAL)

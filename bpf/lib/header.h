@@ -26,3 +26,19 @@ struct event_header {
 	char comm[16];
 	char uts[16];
 };
+
+#define BODY_MASK 0x7fff    /* bytes of slots and tail; a power of two less one */
+#define VALUE_MAX 4096      /* one string or path, terminating NUL included */
+
+/* entity_id is trace.EntityID: who a thread or process is, for those that an event names. */
+static __always_inline u64 entity_id(u32 pid, u64 start)
+{
+	u64 z = start + pid * 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	z ^= z >> 31;
+	if (!pid)
+		return 0;
+	return z ? z : 1;
+}

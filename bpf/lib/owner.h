@@ -215,6 +215,14 @@ static __always_inline void socket_note(struct socket *socket, struct task_struc
 	bpf_map_update_elem(&socket_notes, &key, &identity, flags);
 }
 
+static __always_inline bool owner_passes(const struct event_header *h, const struct container_group *container)
+{
+	u32 process = process_flags(h);
+
+	return process_followed(process) ||
+	       (process_passes(process) && container_passes(container) && scope_passes(h, process));
+}
+
 /*
  * owner_event is event_start for a record about the owner of a socket. When the owner is not known, the record says
  * nothing about a task; it passes only if nothing was asked of tasks.
@@ -225,7 +233,7 @@ static __noinline struct event *owner_event(struct socket_owner *owner, u32 inde
 	struct event *e;
 	u8 lane;
 
-	if (!(owner && owner->known) && (scope_limited() || container_rule.active))
+	if (!(owner && owner->known) && (scope_limited() || container_rule.active || process_rule.active))
 		return NULL;
 	e = event_buffer(&lane);
 	if (!e) {
@@ -237,7 +245,7 @@ static __noinline struct event *owner_event(struct socket_owner *owner, u32 inde
 		e->header = owner->task;
 		bpf_spin_unlock(&owner->lock);
 		container = group_container(e->header.cgroup_id);
-		if (e->header.host_pid == own_pid || !container_passes(container) || !scope_passes(&e->header)) {
+		if (e->header.host_pid == own_pid || !owner_passes(&e->header, container)) {
 			event_drop(e);
 			return NULL;
 		}

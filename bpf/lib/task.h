@@ -93,19 +93,6 @@ static __always_inline u64 process_start_time(struct task_struct *task)
 	return TASK(leader, start_boottime);
 }
 
-/* entity_id is trace.EntityID: who a thread or process is, for those that an event names. */
-static __always_inline u64 entity_id(u32 pid, u64 start)
-{
-	u64 z = start + pid * 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	z ^= z >> 31;
-	if (!pid)
-		return 0;
-	return z ? z : 1;
-}
-
 /* header_namespaces fills what needs the task's namespaces. Tasks outside of any pid namespace skip most of it. */
 static __always_inline void header_namespaces(struct event_header *h, struct task_struct *task)
 {

@@ -54,14 +54,18 @@ func writeFields(w io.Writer) {
 				fmt.Sprintf("filter_text(%s, %d, (h)->%s)", name, texts, f.Header))
 			texts++
 		} else {
+			word := "false"
+			if f.Fresh {
+				word = "(process) & PROCESS_NEW"
+			}
 			numberChecks[f.Stage] = append(numberChecks[f.Stage],
-				fmt.Sprintf("filter_number(%s, (h)->%s)", name, f.Header))
+				fmt.Sprintf("filter_number(%s, (h)->%s, %s)", name, f.Header, word))
 		}
 	}
 	fmt.Fprintf(w, "#define FILTER_FIELDS %d\n#define FILTER_TEXTS %d\n\n", len(filter.Fields()), texts)
 	for stage, name := range [2]string{filter.Early: "EARLY", filter.Late: "LATE"} {
 		checks := append(numberChecks[stage], textChecks[stage]...)
-		fmt.Fprintf(w, "#define FILTER_%s(h) \\\n\t(%s)\n", name, strings.Join(checks, " && \\\n\t "))
+		fmt.Fprintf(w, "#define FILTER_%s(h, process) \\\n\t(%s)\n", name, strings.Join(checks, " && \\\n\t "))
 	}
 }
 
