@@ -73,7 +73,7 @@ var actions = sync.OnceValue(func() map[string]func(*actor) {
 	all := map[string]func(*actor){}
 	for _, table := range []map[string]func(*actor){
 		triggerActions(), syscallActions(), floodActions(), throngActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
-		uringActions(), containerActions(), truthActions(), integrityActions(), packetActions(), existingActions(),
+		uringActions(), containerActions(), truthActions(), integrityActions(), packetActions(), existingActions(), judgedActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 const (
@@ -105,4 +106,44 @@ func TestNoProgramOutgrowsItsBudget(t *testing.T) {
 	if len(over) > 0 {
 		t.Errorf("programs over their budget (make budget, if that is meant):\n%s", strings.Join(over, "\n"))
 	}
+}
+
+// TestFiltersCostNoProgram loads all programs with filters of every kind, whose checks the verifier deletes otherwise.
+func TestFiltersCostNoProgram(t *testing.T) {
+	flags := []string{
+		"comm!=nobody,no*", "uid!=1,2,3,4,5", "pid!=new", "mntns>0", "executable!=/nowhere,*/no*", "tree!=" + itoa(os.Getpid()), "follow", "!container",
+	}
+	for _, e := range events.All() {
+		for _, a := range e.Args {
+			if !e.Internal && (a.Type.Kind == trace.String || a.Type.Kind == trace.Sockaddr) {
+				flags = append(flags, e.Name+"."+a.Name+"!=*no*,/nowhere")
+			}
+		}
+	}
+	everything, err := filter.Parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filtered, err := filter.Parse(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := tracer.Config{Events: events.All(), Filter: everything, DetectSyscall: true, ExecEnv: true}
+	without, err := tracer.VerifierCosts(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Filter = filtered
+	with, err := tracer.VerifierCosts(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after int
+	for program, cost := range without {
+		if with[program] == 0 {
+			t.Errorf("program %s is not loaded with filters", program)
+		}
+		before, after = before+cost, after+with[program]
+	}
+	t.Logf("%d programs, %d instructions; with filters, %d", len(without), before, after)
 }
