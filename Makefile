@@ -2,6 +2,7 @@
 # make build      the three commands and the rules, into dist/
 # make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-strip-16
 # make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
+# make fuzz       random filters, for a bounded time: the kernel side against the oracle, and parsers that must not panic; root
 # make test-kernels   the tests in test/, on this kernel and on real ones in QEMU, two guests at once; see KERNELS
 # make kernels-table  the same, and write its results into docs/kernels.md
 # make budget     writes down what the verifier may spend on each program: on this kernel and on those of BUDGETS
@@ -18,7 +19,7 @@ KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: all build generate test race test-kernels kernels-table budget bench bench-counted lint clean
+.PHONY: all build generate test race fuzz test-kernels kernels-table budget bench bench-counted lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -64,6 +65,12 @@ race:
 	else \
 		echo "skipped the race detector: it needs gcc"; \
 	fi
+
+FUZZTIME ?= 20s
+
+fuzz:
+	go test ./filter -run Agree -rapid.checks 2000
+	for target in FuzzParse FuzzConditions; do go test ./filter -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); done
 
 test-kernels:
 	go run ./test/kernels -host -kernels $(KERNELS)
