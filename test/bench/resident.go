@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -156,6 +157,7 @@ func monitor() error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // as tracee.Run does
 	fmt.Println(usage(unix.RUSAGE_SELF).Nanoseconds())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_, err = t.end()
