@@ -73,9 +73,10 @@ func newLoader(config Config) (*loader, error) {
 	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
 	_ = rlimit.RemoveMemlock()
 	withoutTaskStorage(spec)
-	mapsOnly := spec.Copy()
-	mapsOnly.Programs = nil
-	collection, err := ebpf.NewCollectionWithOptions(mapsOnly, l.options)
+	mapsOnly := &ebpf.CollectionSpec{
+		Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder,
+	}
+	collection, err := ebpf.NewCollectionWithOptions(mapsOnly.Copy(), l.options)
 	if err != nil {
 		return nil, fmt.Errorf("create BPF maps: %w", explain(err))
 	}
