@@ -1,7 +1,7 @@
 // Command pack compresses the objects that bpf2go made in the current directory and lets the Go files beside them embed
-// the compressed form: a ninth of the size, in the repository each time they change and in the binaries. It is run by
-// go generate, after bpf2go. An object that unpacks to the same bytes is left as it is, so the result does not depend on
-// the version of the compressor.
+// the compressed form, without most lines of source: less in the repository each time they change, in the binaries, and to
+// do at each start. It is run by go generate, after bpf2go. An object that unpacks to the same bytes is left as it is, so
+// the result does not depend on the version of the compressor.
 package main
 
 import (
@@ -33,6 +33,9 @@ func main() {
 func pack(object string) error {
 	plain, err := os.ReadFile(object)
 	if err != nil {
+		return err
+	}
+	if err := dropLines(plain); err != nil {
 		return err
 	}
 	if err := write(object+packed.Suffix, plain); err != nil {

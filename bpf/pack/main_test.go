@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/tracee-go/tracee/bpf/packed"
 )
 
@@ -29,7 +32,51 @@ func LoadX() (*ebpf.CollectionSpec, error) {
 var _XBytes []byte
 `
 
+// embedded is a real object, which has been packed.
+func embedded(t *testing.T) string {
+	t.Helper()
+	compressed, err := os.ReadFile("../tracee_x86_bpfel.o.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := packed.Read(compressed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(object)
+}
+
+// The kernel demands the line of each function's first instruction of programs that have lines.
+func TestPackedObjectsHaveTheFirstLinesOfFunctionsOnly(t *testing.T) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(strings.NewReader(embedded(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(spec.Programs) == 0 {
+		t.Error("no programs")
+	}
+	for name, program := range spec.Programs {
+		for _, instruction := range program.Instructions {
+			begins := btf.FuncMetadata(&instruction) != nil
+			if source := instruction.Source(); (source != nil) != begins {
+				t.Fatalf("%s: %v: source %v; begins a function: %t", name, instruction, source, begins)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoObjectIsNotPacked(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("x_bpfel.o", []byte("object"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := pack("x_bpfel.o"); err == nil {
+		t.Error("no error")
+	}
+}
+
 func TestPackReplacesObjectAndEmbedding(t *testing.T) {
+	object := embedded(t)
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
 		t.Helper()
@@ -45,7 +92,6 @@ func TestPackReplacesObjectAndEmbedding(t *testing.T) {
 		}
 		return string(text)
 	}
-	object := strings.Repeat("object ", 1000)
 	write("x_bpfel.o", object)
 	write("x_bpfel.go", generated)
 	if err := pack("x_bpfel.o"); err != nil {
