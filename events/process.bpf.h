@@ -42,6 +42,34 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 }
 
 /*
+ * exit and exit_group do not return: who ends in one of them called it. The registers still say so, and with which
+ * status, unless it was a signal that ended the task before the call began. To see the call as it is made would take
+ * sys_enter, which costs every syscall of every process.
+ */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(exit_called, struct task_struct *task)
+{
+	struct call call;
+	struct event *e;
+
+	if (task->exit_code & EXIT_SIGNAL || task->flags & PF_KTHREAD)
+		return 0;
+	call_current(&call);
+	if (call.id == ID_exit_group)
+		e = event_begin(EVENT_exit_group, RUNG_NONE);
+	else if (call.id == ID_exit)
+		e = event_begin(EVENT_exit, RUNG_NONE);
+	else
+		return 0;
+	if (!e)
+		return 0;
+	if (call.compat)
+		e->header.flags |= FLAG_COMPAT;
+	put_u64(e, 0, call.args[0]);
+	return event_submit(e, 0);
+}
+
+/*
  * exec_remember_call notes which syscall the exec is, while the registers still say so. A program that the kernel
  * starts by itself made none.
  */
@@ -249,21 +277,38 @@ static __always_inline bool cred_differs(const struct slim_cred *a, const struct
 	return false;
 }
 
-static __always_inline void cred_event(struct task_state *state)
+static __noinline int cred_event(const struct slim_cred *old, const struct slim_cred *new, u8 rung)
 {
-	struct slim_cred now;
 	struct event *e;
 
-	slim_cred_read(&now, task_current());
-	if (!cred_differs(&state->cred, &now))
-		return;
-	e = event_begin(EVENT_commit_creds, RUNG_TRACEPOINT);
+	if (!cred_differs(old, new))
+		return 0;
+	e = event_begin(EVENT_commit_creds, rung);
 	if (!e)
-		return;
-	put_bytes(e, commit_creds_old_cred, &state->cred, sizeof(state->cred));
-	put_bytes(e, commit_creds_new_cred, &now, sizeof(now));
+		return 0;
+	e->header.uid = new->uid; /* on every rung, the context is that after the change */
+	put_bytes(e, commit_creds_old_cred, old, sizeof(*old));
+	put_bytes(e, commit_creds_new_cred, new, sizeof(*new));
 	put_syscall(e, commit_creds_syscall);
-	event_submit(e, 0);
+	return event_submit(e, 0);
+}
+
+/* cred_changed compares the credentials of the task with those that it had before. */
+static __always_inline void cred_changed(struct task_state *state)
+{
+	struct slim_cred now;
+
+	slim_cred_read(&now, task_current());
+	cred_event(&state->cred, &now, RUNG_TRACEPOINT);
+}
+
+HOOK1(commit_creds, struct cred *, cred)
+{
+	struct slim_cred old, new;
+
+	slim_cred_read(&old, task_current());
+	slim_cred_copy(&new, false, cred);
+	return cred_event(&old, &new, rung);
 }
 
 /* put_namespace stores a namespace if it changed: only those are arguments of the event. */
@@ -300,7 +345,7 @@ EXIT_TAIL(commit_creds)
 	struct task_state *state = task_state_lookup();
 
 	if (state && state->valid & STATE_IDENTITY)
-		cred_event(state);
+		cred_changed(state);
 }
 
 EXIT_TAIL(switch_task_ns)
@@ -317,6 +362,6 @@ int BPF_PROG(commit_creds_exec, struct task_struct *task, int old_pid, struct li
 	struct task_state *state = task_state_lookup();
 
 	if (state && state->valid & STATE_IDENTITY)
-		cred_event(state);
+		cred_changed(state);
 	return 0;
 }

@@ -7,6 +7,9 @@ var syscallHooks = map[string]Ladder{
 	// Their registers and the memory of their caller are gone when they return with success.
 	"execve":   {{With: []string{"exec_remember", "execve_success"}}},
 	"execveat": {{With: []string{"exec_remember", "execve_success"}}},
+	// They do not return.
+	"exit":       {{With: []string{"exit_called"}}},
+	"exit_group": {{With: []string{"exit_called"}}},
 }
 
 // identityCalls are the syscalls that can change the credentials of their caller; execve does too, and has its own hook.
@@ -106,13 +109,13 @@ var (
 var (
 	CommitCreds = declare(Event{
 		ID: 715, Name: "commit_creds", Critical: true,
-		Hooks: Ladder{{
+		Hooks: function("commit_creds", Hook{
 			Rung:    trace.Tracepoint,
 			Program: "commit_creds",
 			Exit:    identityCalls,
 			Enter:   []Tail{{Program: "identity_enter", Syscalls: identityCalls}},
 			With:    []string{"exec_remember", "commit_creds_exec"},
-		}},
+		}),
 		Args: []trace.Field{
 			{Name: "old_cred", Type: CredT},
 			{Name: "new_cred", Type: CredT},

@@ -48,7 +48,8 @@ func TestOnlyWhatTheSelectionNeedsIsAttached(t *testing.T) {
 		{"sched_process_exec", []string{"sched_process_e"}},
 		{"sched_process_fork", []string{"sched_process_f"}},
 		{"openat", []string{"sys_exit"}},
-		{"exit_group", []string{"sys_enter"}},
+		{"exit_group", []string{"exit_called"}},
+		{"rt_sigreturn", []string{"sys_enter"}},
 	}
 	for _, test := range tests {
 		t.Run(test.event, func(t *testing.T) {

@@ -101,12 +101,16 @@ func (t *Tracer) dispatch(l *loader, name string, needs func(*Attachment) bool) 
 }
 
 func needsEnter(a *Attachment) bool {
-	return a.Event == events.SysEnter || slices.Contains(neverReturns, a.Event.Name) || len(a.hook.Enter) > 0
+	return a.Event == events.SysEnter || slices.Contains(restoring, a.Event.Name) || len(a.hook.Enter) > 0
 }
 
 func needsExit(a *Attachment) bool {
-	return a.Event == events.SysExit || a.hook.Exit != nil ||
-		a.Event.Syscall && !slices.Contains(neverReturns, a.Event.Name)
+	return a.Event == events.SysExit || a.hook.Exit != nil || returns(a.Event)
+}
+
+// returns says that a syscall is reported when it returns.
+func returns(e *events.Event) bool {
+	return e.Syscall && !slices.Contains(restoring, e.Name) && !slices.Contains(ending, e.Name)
 }
 
 // ladder is that of the event without the rungs that are not to be tried.
@@ -188,7 +192,7 @@ func (t *Tracer) giveUp(a *Attachment) error {
 func (t *Tracer) likely() []string {
 	names := map[string]bool{}
 	for _, e := range t.config.Events {
-		if e.Syscall {
+		if returns(e) {
 			names["sys_exit"] = true
 		}
 		ladder := t.ladder(e)

@@ -89,8 +89,8 @@ func TestRefusedProgramCostsOneRung(t *testing.T) {
 		{"last rung", "security_bprm_check", []string{"security_bprm_check_fentry", "security_bprm_check_exec"}, trace.NoRung},
 		{"only rung", "cgroup_mkdir", []string{"cgroup_mkdir"}, trace.NoRung},
 		{"tail at exit", "security_file_open", []string{"security_file_open_fentry", "security_file_open_exit"}, trace.NoRung},
-		{"tail at entry", "commit_creds", []string{"identity_enter"}, trace.NoRung},
-		{"companion", "commit_creds", []string{"commit_creds_exec"}, trace.NoRung},
+		{"tail at entry", "commit_creds", []string{"commit_creds_fentry", "identity_enter"}, trace.NoRung},
+		{"companion", "commit_creds", []string{"commit_creds_fentry", "commit_creds_exec"}, trace.NoRung},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,9 +12,12 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// neverReturns are reported when they begin. After the last two, the kernel has the registers of what a signal interrupted,
-// and has forgotten the number of the call.
-var neverReturns = []string{"exit", "exit_group", "rt_sigreturn", "sigreturn"}
+// restoring are reported when they begin. After them, the kernel has the registers of what a signal interrupted, and has
+// forgotten the number of the call.
+var restoring = []string{"rt_sigreturn", "sigreturn"}
+
+// ending are reported by their hook, when the task ends.
+var ending = []string{"exit", "exit_group"}
 
 // twoReturns are not reported where they return zero: in the child of a fork, which made no call, and after an exec
 // that succeeded, whose event is made from the new image.
@@ -175,9 +178,12 @@ func (t *syscallTable) activate(spec *bpf.TraceeSyscallSpec) {
 
 // selectEvent makes a syscall's own event flow.
 func (t *syscallTable) selectEvent(e *events.Event) {
+	if slices.Contains(ending, e.Name) {
+		return
+	}
 	t.each(e, func(_ int, spec *bpf.TraceeSyscallSpec) {
 		t.activate(spec)
-		if slices.Contains(neverReturns, e.Name) {
+		if slices.Contains(restoring, e.Name) {
 			spec.Flags |= events.SpecEnterEvent
 			t.enter = true
 			return

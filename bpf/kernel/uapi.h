@@ -86,6 +86,7 @@
 #define AT_BASE 7
 
 #define PF_IO_WORKER 0x00000010
+#define EXIT_SIGNAL 0x7f /* of an exit code: the signal that ended the task */
 #define PF_KTHREAD 0x00200000
 
 #define EPERM 1

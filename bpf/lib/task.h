@@ -137,27 +137,35 @@ struct slim_cred {
 	u64 cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 };
 
-/* slim_cred_read copies the credentials of a task. What a capability set is made of differs between kernels. */
-static __always_inline void slim_cred_read(struct slim_cred *to, struct task_struct *task)
+/*
+ * slim_cred_copy copies credentials whose type the verifier knows, or does not. What a capability set is made of differs
+ * between kernels.
+ */
+static __always_inline void slim_cred_copy(struct slim_cred *to, bool known, struct cred *cred)
 {
-	struct cred *cred = TASK(task, cred);
-	struct user_namespace *user_ns = TASK(cred, user_ns);
+	struct user_namespace *user_ns = READ_AS(known, cred, user_ns);
 
-	to->uid = TASK(cred, uid.val);
-	to->gid = TASK(cred, gid.val);
-	to->suid = TASK(cred, suid.val);
-	to->sgid = TASK(cred, sgid.val);
-	to->euid = TASK(cred, euid.val);
-	to->egid = TASK(cred, egid.val);
-	to->fsuid = TASK(cred, fsuid.val);
-	to->fsgid = TASK(cred, fsgid.val);
-	to->user_namespace = TASK(user_ns, ns.inum);
-	to->securebits = TASK(cred, securebits);
+	to->uid = READ_AS(known, cred, uid.val);
+	to->gid = READ_AS(known, cred, gid.val);
+	to->suid = READ_AS(known, cred, suid.val);
+	to->sgid = READ_AS(known, cred, sgid.val);
+	to->euid = READ_AS(known, cred, euid.val);
+	to->egid = READ_AS(known, cred, egid.val);
+	to->fsuid = READ_AS(known, cred, fsuid.val);
+	to->fsgid = READ_AS(known, cred, fsgid.val);
+	to->user_namespace = READ_AS(known, user_ns, ns.inum);
+	to->securebits = READ_AS(known, cred, securebits);
 	bpf_core_read(&to->cap_inheritable, 8, &cred->cap_inheritable);
 	bpf_core_read(&to->cap_permitted, 8, &cred->cap_permitted);
 	bpf_core_read(&to->cap_effective, 8, &cred->cap_effective);
 	bpf_core_read(&to->cap_bounding, 8, &cred->cap_bset);
 	bpf_core_read(&to->cap_ambient, 8, &cred->cap_ambient);
+}
+
+/* slim_cred_read copies the credentials of a task. */
+static __always_inline void slim_cred_read(struct slim_cred *to, struct task_struct *task)
+{
+	slim_cred_copy(to, typed_tasks(), TASK(task, cred));
 }
 
 struct task_namespaces {
