@@ -32,7 +32,7 @@ type operationCost struct {
 
 // countedSelections are those of the table of peers in docs/performance.md.
 var countedSelections = []selection{
-	untraced, floor, selecting("execve", "execve"), openings, defaultDetections,
+	untraced, floor, selecting("execve", "execve"), openings, processEvents, defaultDetections,
 }
 
 // countedTimes is how often each loop is run. The counts repeat, so few are enough.
