@@ -42,6 +42,9 @@ type Config struct {
 	ExecEnv        bool // keep the environment of executions
 	RelativeTime   bool // timestamps count from the start
 	ParseArguments bool // show flags and the like by their names
+	FilePaths      bool // show descriptors with the paths of their files, if ParseArguments
+	ExecHash       bool // tell the hashes of executed files
+	Stacks         bool // tell where the traced program was
 	Executables    bool // tell which program the process of an event runs
 
 	SortEvents bool               // in the order of their timestamps, tracer.SortWindow later
@@ -76,6 +79,12 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	for _, e := range c.Events {
 		r.wanted[e.ID] = true
 	}
+	if c.ExecHash && r.wanted[events.SchedProcessExec.ID] {
+		r.hasher = process.NewHasher(c.Log)
+	}
+	if c.Stacks {
+		r.stacks = process.NewStacks()
+	}
 	if err := tracer.Check(); err != nil { // before anything is printed
 		return r.summary, err
 	}
@@ -100,6 +109,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	story := stream.Chain(t.Events(ctx),
 		process.New(c.Log).Stage,
 		container.New(r.containerConfig()).Stage,
+		stream.Each(r.inspect),
 		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
@@ -126,6 +136,8 @@ type run struct {
 	wanted  map[int]bool // ids of Config.Events
 	summary Summary
 	err     error // what broke the output
+	hasher  *process.Hasher
+	stacks  *process.Stacks
 
 	tracer *tracer.Tracer
 	steps  int       // events since the clock was looked at
@@ -151,14 +163,36 @@ func (r *run) tracerConfig() tracer.Config {
 		Containers:    true,
 		DetectSyscall: r.DetectSyscall,
 		ExecEnv:       r.ExecEnv,
+		FilePaths:     r.FilePaths,
+		Stacks:        r.Stacks,
 		RelativeTime:  r.RelativeTime,
 		Sort:          r.SortEvents,
 		Cache:         r.Cache,
+		Executed:      r.executed(),
 		CriticalBytes: r.CriticalBytes,
 		BulkBytes:     r.BulkBytes,
 		Idle:          r.idle,
 		Log:           r.Log,
 	}
+}
+
+// executed is who is to be told early of executions, nil: nobody.
+func (r *run) executed() func(*trace.Event) {
+	if r.hasher == nil {
+		return nil
+	}
+	return r.hasher.Begin
+}
+
+// inspect looks at what the process of the event has, as long as it has it.
+func (r *run) inspect(e *trace.Event) error {
+	if r.hasher != nil {
+		r.hasher.Add(e)
+	}
+	if r.stacks != nil {
+		r.stacks.Locate(e)
+	}
+	return nil
 }
 
 // keep decides what the kernel could not, and leaves out what was only there to derive others from. Losses pass.

@@ -168,6 +168,9 @@ type outputOptions struct {
 	execEnv          bool
 	relativeTime     bool
 	parseArguments   bool
+	filePaths        bool
+	stacks           bool
+	execHash         bool
 	sortEvents       bool
 	cacheEvents      bool
 }
@@ -181,12 +184,12 @@ var outputSwitches = []struct {
 	{"exec-env", "show the environment of executions", func(o *outputOptions) { o.execEnv = true }},
 	{"relative-time", "timestamps count from the start instead of wall time", func(o *outputOptions) { o.relativeTime = true }},
 	{"parse-arguments", "show flags and the like by their names", func(o *outputOptions) { o.parseArguments = true }},
+	{"parse-arguments-fds", "parse-arguments, and show descriptors with the paths of their files", func(o *outputOptions) { o.parseArguments, o.filePaths = true, true }},
+	{"exec-hash", "tell the SHA-256 of executed files (argument sha256 of sched_process_exec)", func(o *outputOptions) { o.execHash = true }},
+	{"stack-addresses", "tell the addresses of the functions that led to an event", func(o *outputOptions) { o.stacks = true }},
 	{"sort-events", "in the order of their timestamps, which takes 100 ms and more", func(o *outputOptions) { o.sortEvents = true }},
 	{"cache-events", "the same as --cache cache-type=mem", func(o *outputOptions) { o.cacheEvents = true }},
 }
-
-// switchesNotYet are options of v0.8 that this version does not have.
-var switchesNotYet = []string{"stack-addresses", "exec-hash", "parse-arguments-fds"}
 
 func parseOutput(values []string) (outputOptions, error) {
 	o := outputOptions{format: "table"}
@@ -225,9 +228,6 @@ func (o *outputOptions) addSwitch(name string) error {
 			s.set(o)
 			return nil
 		}
-	}
-	if slices.Contains(switchesNotYet, name) {
-		return fmt.Errorf("output option %s is not available in this version", name)
 	}
 	return fmt.Errorf("invalid output option: %s, use '--output help' for more info", name)
 }

@@ -15,11 +15,13 @@ const (
 	FlagOfThread   = 4 // about the thread itself, or the call that it makes
 	FlagUnfiltered = 8
 	FlagJudged     = 16 // its arguments have tests to pass
+	FlagUrgent     = 32 // the reader is woken for each
 
 	// Flags of a record.
 	RecordCompat           = 1 // made through the 32-bit ABI
 	RecordContainerStarted = 2
 	RecordIOUring          = 4   // submitted through an io_uring
+	RecordStack            = 8   // behind the body are the addresses of the stack
 	RecordChunk            = 128 // more bytes of an argument of the event that comes after it
 
 	// What a container is, as the kernel side keeps it.
@@ -60,19 +62,27 @@ const (
 	KindNone     = 6 // left out
 
 	KindStrArray32 = 7 // of pointers of 32 bits whatever the ABI: x32
+	KindFD         = 8 // a descriptor, with the path of its file
+	KindFDClosed   = 9 // the same, but the call closes it
+
+	// The slot of a descriptor has its number below, and above that where its path lies in the body, and how long it is.
+	FDOffsetShift = 32
+	FDLengthShift = 48
+	FDNameless    = 0x8000 // in the length: what lies there is the inode's number and type
 
 	// Which argument holds the length of a socket address.
 	SockaddrNone      = 0xff
 	SockaddrByPointer = 0x80 // the length is an int in the caller's memory, valid when the call succeeded
 
 	// Flags of a syscall.
-	SpecActive        = 1  // somebody needs it
-	SpecEvent         = 2  // its own event is selected
-	SpecEnterEvent    = 4  // ... and sent at entry, because the call does not return
-	SpecNotZero       = 8  // no event for a return value of zero: the child's side of fork; an execve that succeeded
-	SpecArgumentBlock = 16 // its only argument is the address of an array of 32-bit words: the arguments
-	SpecMultiplexer   = 32 // its first argument says which call it stands for: socketcall
-	SpecMultiplexed   = 64 // such a call, whose arguments are an array of 32-bit words at the second
+	SpecActive        = 1   // somebody needs it
+	SpecEvent         = 2   // its own event is selected
+	SpecEnterEvent    = 4   // ... and sent at entry, because the call does not return
+	SpecNotZero       = 8   // no event for a return value of zero: the child's side of fork; an execve that succeeded
+	SpecArgumentBlock = 16  // its only argument is the address of an array of 32-bit words: the arguments
+	SpecMultiplexer   = 32  // its first argument says which call it stands for: socketcall
+	SpecCloses        = 128 // the file of its first argument is to be looked up at entry
+	SpecMultiplexed   = 64  // such a call, whose arguments are an array of 32-bit words at the second
 )
 
 // Constant is a number with its name in C.
@@ -83,7 +93,7 @@ type Constant struct {
 
 // Border lists the constants for the generated header.
 func Border() []Constant {
-	return []Constant{
+	return append([]Constant{
 		{"LANES", Lanes},
 		{"RING_CRITICAL", RingCritical},
 		{"RING_BULK", RingBulk},
@@ -92,8 +102,10 @@ func Border() []Constant {
 		{"EVENT_OF_THREAD", FlagOfThread},
 		{"EVENT_UNFILTERED", FlagUnfiltered},
 		{"EVENT_JUDGED", FlagJudged},
+		{"EVENT_URGENT", FlagUrgent},
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
+		{"FLAG_STACK", RecordStack},
 		{"FLAG_CHUNK", RecordChunk},
 		{"FLAG_IO_URING", RecordIOUring},
 		{"CONTAINER_EXISTED", ContainerExisted},
@@ -119,6 +131,20 @@ func Border() []Constant {
 		{"URING_BY_REQUEST", UringByRequest},
 		{"URING_BY_STRUCT", UringByStruct},
 		{"URING_BY_USER_DATA", UringByUserData},
+		{"SPEC_ACTIVE", SpecActive},
+		{"SPEC_EVENT", SpecEvent},
+		{"SPEC_ENTER_EVENT", SpecEnterEvent},
+		{"SPEC_NOT_ZERO", SpecNotZero},
+		{"SPEC_ARGUMENT_BLOCK", SpecArgumentBlock},
+		{"SPEC_MULTIPLEXER", SpecMultiplexer},
+		{"SPEC_CLOSES", SpecCloses},
+		{"SPEC_MULTIPLEXED", SpecMultiplexed},
+	}, kinds()...)
+}
+
+// kinds are the constants about how arguments are kept.
+func kinds() []Constant {
+	return []Constant{
 		{"KIND_SLOT", KindSlot},
 		{"KIND_LONG", KindLong},
 		{"KIND_STR", KindStr},
@@ -128,14 +154,12 @@ func Border() []Constant {
 		{"KIND_INT_PAIR", KindIntPair},
 		{"KIND_NONE", KindNone},
 		{"POINTED_MAX", MaxPointed},
+		{"KIND_FD", KindFD},
+		{"KIND_FD_CLOSED", KindFDClosed},
+		{"FD_OFFSET_SHIFT", FDOffsetShift},
+		{"FD_LENGTH_SHIFT", FDLengthShift},
+		{"FD_NAMELESS", FDNameless},
 		{"SOCKADDR_NONE", SockaddrNone},
 		{"SOCKADDR_BY_POINTER", SockaddrByPointer},
-		{"SPEC_ACTIVE", SpecActive},
-		{"SPEC_EVENT", SpecEvent},
-		{"SPEC_ENTER_EVENT", SpecEnterEvent},
-		{"SPEC_NOT_ZERO", SpecNotZero},
-		{"SPEC_ARGUMENT_BLOCK", SpecArgumentBlock},
-		{"SPEC_MULTIPLEXER", SpecMultiplexer},
-		{"SPEC_MULTIPLEXED", SpecMultiplexed},
 	}
 }

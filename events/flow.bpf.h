@@ -30,7 +30,7 @@ static __always_inline void connection_event(struct socket_owner *owner, struct 
 	net_flow_base_begun(e, begun);
 	net_flow_base_outgoing(e, owner->flow == FLOW_OUTGOING);
 	put_connection(e, socket_address(sk));
-	event_submit(e, 0);
+	event_submit_bare(e, 0);
 }
 
 static __always_inline void connection_begun(struct bpf_sock_ops *ctx, u32 flow)

@@ -259,7 +259,7 @@ static __always_inline int packet_seen(struct __sk_buff *skb, bool outgoing)
 	net_packet_base_length(e, skb->len);
 	put_interface(e, skb);
 	put_packet(e, skb, length);
-	event_submit(e, 0);
+	event_submit_bare(e, 0);
 	return 1;
 }
 

@@ -79,6 +79,7 @@ var (
 			{Name: "interpreter_ctime", Type: ULong},
 			{Name: "argc", Type: Int, Doc: "how many strings argv has in truth"},
 			{Name: "envc", Type: Int, Doc: "how many strings the environment has, whether or not it is kept"},
+			{Name: "sha256", Type: Str, Doc: "of the file; only with option:exec-hash, and if it could be read"},
 		},
 		Doc: "A program was executed, with success. Everything in it comes from the kernel's own objects.",
 	})

@@ -32,6 +32,7 @@ struct syscall_spec multiplexed_specs[MULTIPLEXED] SEC(".data.syscalls");
 const volatile u16 event_ids[EVENTS_MASK + 1]; /* catalogue index -> id */
 const volatile bool detect_syscall;            /* fill the arguments called "syscall" */
 const volatile bool exec_env;                  /* keep the environment of an exec */
+const volatile bool fd_paths;                  /* tell the files of descriptors */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -170,6 +171,111 @@ static __always_inline u64 sockaddr_length(struct event *e, const struct syscall
 	return length < 0 ? 0 : length;
 }
 
+/* What is put in the place of the path of a file that has none: a pipe, a socket. */
+struct nameless {
+	u64 inode;
+	u64 mode;
+};
+
+/* slot_of_fd makes the slot of a descriptor point to the bytes at the end of the body. */
+static __always_inline void slot_of_fd(struct event *e, u32 index, u32 fd, u32 length, u32 flags)
+{
+	put_u64(e, index, fd | (u64)(e->header.size & 0xffff) << FD_OFFSET_SHIFT |
+				  (u64)((length | flags) & 0xffff) << FD_LENGTH_SHIFT);
+	e->header.size += length;
+}
+
+/*
+ * put_fd stores a descriptor with the path of its file, as the kernel's file object has it at this moment: another
+ * thread may have put another file there since the call looked.
+ */
+ONCE int put_fd(struct event *e, u32 index, u32 fd)
+{
+	struct nameless nameless = {};
+	struct inode *inode;
+	struct file *file;
+	u32 begin, length = 0;
+	u64 truncated;
+
+	if (!e || index >= 6)
+		return 0;
+	put_u64(e, index, fd);
+	file = task_file(fd);
+	if (!file || e->header.size > BODY_MASK)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	nameless.inode = BPF_CORE_READ(inode, i_ino);
+	nameless.mode = BPF_CORE_READ(inode, i_mode);
+	begin = e->header.size;
+	truncated = e->header.truncated;
+	if ((nameless.mode & S_IFMT) != S_IFSOCK) { /* some kernels name sockets after their protocol */
+		put_file_path(e, index, file);
+		length = e->header.size - begin;
+		e->header.size = begin;
+	}
+	if (length) {
+		slot_of_fd(e, index, fd, length & (VALUE_MAX - 1), 0);
+		return 0;
+	}
+	e->header.truncated = truncated;
+	bpf_probe_read_kernel(&e->body[begin & BODY_MASK], sizeof(nameless), &nameless);
+	slot_of_fd(e, index, fd, sizeof(nameless), FD_NAMELESS);
+	return 0;
+}
+
+/* A descriptor that is about to be closed: the body that put_fd made of it. */
+#define CLOSING_MAX 1024
+struct closing {
+	u64 slot;
+	u8 text[CLOSING_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* set before loading, if they are wanted */
+	__type(key, u32);
+	__type(value, struct closing);
+} closing SEC(".maps");
+
+/* fd_remember takes down, before a call that closes a descriptor, which file it is. */
+static __noinline int fd_remember(const struct syscall_spec *spec, u32 fd)
+{
+	struct event *e = event_start(spec->event, 1, RUNG_NONE);
+	u32 task = bpf_get_current_pid_tgid();
+
+	if (!e)
+		return 0;
+	put_fd(e, 0, fd);
+	bpf_map_update_elem(&closing, &task, e->body, BPF_ANY);
+	event_drop(e);
+	return 0;
+}
+
+/* put_fd_closed is put_fd for after the close. */
+ONCE int put_fd_closed(struct event *e, u32 index, u32 fd)
+{
+	u32 task = bpf_get_current_pid_tgid();
+	struct closing *noted = bpf_map_lookup_elem(&closing, &task);
+	u32 length;
+	u64 above;
+
+	if (!e || index >= 6)
+		return 0;
+	put_u64(e, index, fd);
+	if (!noted || (u32)noted->slot != fd || e->header.size > BODY_MASK)
+		return 0;
+	above = noted->slot >> FD_LENGTH_SHIFT;
+	length = above & ~FD_NAMELESS;
+	if (length >= CLOSING_MAX) {
+		length = CLOSING_MAX - 1;
+		mark_truncated(e, index);
+	}
+	if (length && !bpf_probe_read_kernel(&e->body[e->header.size & BODY_MASK], length, noted->text))
+		slot_of_fd(e, index, fd, length, above & FD_NAMELESS);
+	bpf_map_delete_elem(&closing, &task);
+	return 0;
+}
+
 ONCE int put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i, bool compat, long ret)
 {
 	u64 value, pair = 0;
@@ -192,6 +298,10 @@ ONCE int put_syscall_arg(struct event *e, const struct syscall_spec *spec, u32 i
 		return 0;
 	case KIND_NONE:
 		return 0;
+	case KIND_FD:
+		return fd_paths ? put_fd(e, i, value) : 0;
+	case KIND_FD_CLOSED:
+		return fd_paths ? put_fd_closed(e, i, value) : 0;
 	case KIND_LONG:
 		put_u64(e, i, compat ? (u64)(s64)(s32)value : value);
 		return 0;
@@ -372,6 +482,12 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 	}
 	if (spec->flags & SPEC_ENTER_EVENT)
 		syscall_event(regs, spec, 0);
+	if (fd_paths && spec->flags & SPEC_CLOSES) {
+		u64 args[6];
+
+		syscall_args(regs, compat, args);
+		fd_remember(spec, args[0]);
+	}
 	enter_tails_from(ctx, spec, 0);
 	return 0;
 }

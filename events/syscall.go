@@ -25,11 +25,18 @@ type syscallRow struct {
 	args    args
 }
 
+// descriptors are the types of arguments called fd, which parse-arguments-fds shows with the path of their file, as v0.8.3
+// does. Other descriptors stay numbers: rules compare them.
+var descriptors = map[*trace.Type]*trace.Type{Int: FD, UInt: UFD}
+
 // declareSyscall turns a row into an event of the catalogue.
 func declareSyscall(row *syscallRow) {
 	fields := make([]trace.Field, len(row.args))
 	for i, a := range row.args {
 		fields[i] = trace.Field{Name: a.name, Type: a.t}
+		if typ := descriptors[a.t]; typ != nil && a.name == "fd" {
+			fields[i].Type = typ
+		}
 	}
 	for _, w := range pointedStructs[row.name].words {
 		fields = append(fields, trace.Field{Name: w.name, Type: w.t})

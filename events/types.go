@@ -17,6 +17,8 @@ var (
 
 	ClockIDT         = &trace.Type{Name: "clockid_t", Kind: trace.Int32}
 	ConstClockIDT    = &trace.Type{Name: "const clockid_t", Kind: trace.Int32}
+	FD               = &trace.Type{Name: "int", Kind: trace.Int32, Descriptor: true}
+	UFD              = &trace.Type{Name: "unsigned int", Kind: trace.Uint32, Descriptor: true}
 	DevT             = &trace.Type{Name: "dev_t", Kind: trace.Uint32}
 	GidT             = &trace.Type{Name: "gid_t", Kind: trace.Int32}
 	KeySerialT       = &trace.Type{Name: "key_serial_t", Kind: trace.Int32}

@@ -24,7 +24,10 @@ var disguises = map[string]func() error{
 		}
 		return nil
 	},
-	"zsh": func() error { return unix.Exec("/bin/true", []string{"/bin/true"}, os.Environ()) },
+	"zsh":      func() error { return unix.Exec("/bin/true", []string{"/bin/true"}, os.Environ()) },
+	"opener":   openAndWait,
+	"flooder":  openOften,
+	"recorded": actForRecord,
 }
 
 func init() {
@@ -182,6 +185,9 @@ func TestCommands(t *testing.T) {
 	t.Run("pipeline", func(t *testing.T) { testPipeline(t, dir) })
 	t.Run("table", func(t *testing.T) { testTable(t, dir) })
 	t.Run("json", func(t *testing.T) { testJSON(t, dir) })
+	t.Run("options", func(t *testing.T) { testOptions(t, dir) })
+	t.Run("formats", func(t *testing.T) { testFormats(t, dir) })
+	t.Run("cache", func(t *testing.T) { testCache(t, dir) })
 	t.Run("tracee", func(t *testing.T) { testTracee(t, dir) })
 }
 

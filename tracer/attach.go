@@ -17,6 +17,9 @@ var errNoRung = errors.New("no rung left to try")
 // attach climbs the ladder of every selected event, and then starts the flow of syscalls that they need.
 func (t *Tracer) attach(l *loader) error {
 	table := newSyscallTable(t.config.ExecEnv)
+	if t.config.FilePaths {
+		table.tellFiles()
+	}
 	t.attachments = make([]Attachment, len(t.config.Events))
 	l.loadAhead(t.likely())
 	for i, e := range t.config.Events {

@@ -3,6 +3,7 @@ package tracer
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
@@ -65,12 +66,13 @@ func (c *chunks) join(record []byte) []byte {
 	if pending.event != h.Event || pending.timestamp != h.Timestamp {
 		return record
 	}
+	stack := slices.Clone(record[headerSize+int(h.Size):]) // it stays the last
 	record = record[:headerSize+int(h.Size)]
 	for index, rest := range pending.arguments {
 		record = lengthen(record, index, rest)
 	}
 	headerOf(record).Size = uint32(len(record) - headerSize)
-	return record
+	return append(record, stack...)
 }
 
 // lengthen adds bytes to an argument, which lies in the tail and is moved to its end for that.

@@ -21,6 +21,8 @@ type decoder struct {
 	layouts   []layout
 	offset    int64 // what makes the kernel's clock the wanted one, ns
 	names     map[[16]byte]string
+	filePaths bool // descriptors come with the paths of their files
+	stack     []uint64
 }
 
 // namesMax bounds the cache of names; a program that renames itself for ever makes it start anew.
@@ -80,6 +82,11 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 	}
 	identify(e, h)
 	event := d.catalogue[h.Event]
+	if h.Flags&events.RecordStack != 0 {
+		d.stack = appendStack(d.stack[:0], body[h.Size:])
+		e.StackAddresses = d.stack
+	}
+	e.FilePaths = d.filePaths && event.Syscall
 	body = body[:h.Size]
 	present, truncated := h.Present, h.Truncated
 	if registers := d.layouts[h.Event].of(e.Compat); registers != nil {
@@ -90,6 +97,18 @@ func (d *decoder) event(e *trace.Event, h *bpf.TraceeEventHeader, body []byte) b
 	}
 	e.SetRecord(event.Schema(), present, truncated, body)
 	return true
+}
+
+// appendStack appends the addresses that follow the body of a record. A zero ends them.
+func appendStack(stack []uint64, raw []byte) []uint64 {
+	for ; len(raw) >= 8; raw = raw[8:] {
+		address := binary.LittleEndian.Uint64(raw)
+		if address == 0 {
+			break
+		}
+		stack = append(stack, address)
+	}
+	return stack
 }
 
 // identify tells the event whom it is about.

@@ -3,6 +3,7 @@ package tracer
 import (
 	"context"
 
+	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -72,4 +73,21 @@ func (r *reader) acceptCached(record []byte, yield func(*trace.Event) bool) bool
 	}
 	r.buffer = append(r.buffer[:0], record...)
 	return r.deliver(yield)
+}
+
+// earlyExecutions shows executions among the records.
+func earlyExecutions(show func(*trace.Event)) func(record []byte) {
+	decode := newDecoder(false) // one of its own, for another goroutine
+	var e trace.Event
+	var own []byte
+	return func(record []byte) {
+		h := headerOf(record)
+		if int(h.Event) != events.SchedProcessExec.Index || h.Flags&events.RecordChunk != 0 {
+			return
+		}
+		own = append(own[:0], record...)
+		if decode.event(&e, headerOf(own), own[headerSize:]) {
+			show(&e)
+		}
+	}
 }

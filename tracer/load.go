@@ -239,6 +239,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 	for _, e := range config.Events {
 		flags[e.Index] |= events.FlagSelected
 	}
+	if config.Executed != nil {
+		flags[events.SchedProcessExec.Index] |= events.FlagUrgent
+	}
 	start, textEnd, end, err := kernelBounds(config.Events)
 	if err != nil {
 		return err
@@ -254,6 +257,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 		"tracing_since":  uint64(clock(unix.CLOCK_BOOTTIME)),
 		"detect_syscall": config.DetectSyscall,
 		"exec_env":       config.ExecEnv,
+		"fd_paths":       config.FilePaths,
+
+		"stack_addresses": config.Stacks,
 	}
 	for _, name := range slices.Sorted(maps.Keys(constants)) {
 		variable := spec.Variables[name]
@@ -279,6 +285,9 @@ const (
 // socketsAtOnce bounds the sockets whose owner is known but could not be kept with them yet.
 const socketsAtOnce = 16384
 
+// closingAtOnce bounds the threads that are in a call which closes a descriptor.
+const closingAtOnce = 1024
+
 // needsOwners says whether an event is about sockets and who they belong to.
 func needsOwners(e *events.Event) bool {
 	return slices.ContainsFunc(e.Hooks, func(h events.Hook) bool { return h.Rung == trace.Cgroup })
@@ -292,6 +301,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, config Config) error {
 	spec.Maps["buffers"].MaxEntries = uint32(cpus * events.Lanes)
 	if slices.ContainsFunc(config.Events, needsOwners) {
 		spec.Maps["socket_notes"].MaxEntries = socketsAtOnce
+	}
+	if config.FilePaths {
+		spec.Maps["closing"].MaxEntries = closingAtOnce
 	}
 	spec.Maps["critical"].MaxEntries = ringSize(config.CriticalBytes, defaultCritical)
 	spec.Maps["bulk"].MaxEntries = ringSize(config.BulkBytes, defaultBulk)

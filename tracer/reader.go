@@ -50,6 +50,10 @@ type reader struct {
 
 func newReader(t *Tracer) (*reader, error) {
 	r := &reader{decode: newDecoder(t.config.RelativeTime), record: t.config.Record}
+	r.decode.filePaths = t.config.FilePaths
+	if t.config.Executed != nil {
+		r.early = earlyExecutions(t.config.Executed)
+	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, fmt.Errorf("count CPUs: %w", err)

@@ -54,6 +54,27 @@ func newSyscallTable(execEnv bool) *syscallTable {
 	return t
 }
 
+// tellFiles makes the kernel side tell the files of descriptors. That of a call which closes is looked up when it begins.
+func (t *syscallTable) tellFiles() {
+	for _, e := range events.All() {
+		if !e.Syscall {
+			continue
+		}
+		index := slices.IndexFunc(e.Args, func(f trace.Field) bool { return f.Type.Descriptor })
+		if index < 0 {
+			continue
+		}
+		t.each(e, func(abi int, spec *bpf.TraceeSyscallSpec) {
+			register := e.Registers(abis()[abi])[index].Low
+			spec.Kinds[register] = events.KindFD
+			if e.Name == "close" {
+				spec.Kinds[register] = events.KindFDClosed
+				spec.Flags |= events.SpecCloses
+			}
+		})
+	}
+}
+
 // leaveOut makes the kernel side skip an argument of a syscall.
 func (t *syscallTable) leaveOut(syscall, argument string) {
 	e, ok := events.Lookup(syscall)
@@ -190,6 +211,7 @@ func (t *syscallTable) selectEvent(e *events.Event) {
 		}
 		spec.Flags |= events.SpecEvent
 		t.exit = true
+		t.enter = t.enter || spec.Flags&events.SpecCloses != 0
 	})
 }
 

@@ -44,6 +44,8 @@ type Config struct {
 
 	DetectSyscall bool // fill the arguments called "syscall"
 	ExecEnv       bool // keep the environment of executions
+	FilePaths     bool // tell the files of arguments called "fd", see trace.Event.FilePaths
+	Stacks        bool // tell where the traced program was
 	RelativeTime  bool // timestamps count from the start instead of the epoch
 
 	// CriticalBytes and BulkBytes are the sizes of the rings, rounded up to a power of two; 0 means the default.
@@ -55,6 +57,9 @@ type Config struct {
 	// Record, if set, is given every record as the kernel wrote it, before it is decoded; the bytes are valid during
 	// the call. See Decoder.
 	Record func(record []byte)
+	// Executed, if set, is shown every sched_process_exec when it comes from the rings, before it is sorted or queued; the
+	// reader is woken for each. It may run on another goroutine than Events, and the event is valid during the call.
+	Executed func(*trace.Event)
 	// Idle is called when everything that was there has been delivered, before Events waits for more.
 	Idle func()
 	// Log receives warnings; nil discards them.

@@ -5,6 +5,8 @@
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 
+#define BPF_F_USER_STACK (1ULL << 8)
+
 #define BPF_LOCAL_STORAGE_GET_F_CREATE 1
 
 #define BPF_RB_NO_WAKEUP 1

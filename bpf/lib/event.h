@@ -12,6 +12,9 @@
 #define MAX_CPUS 1024
 #define PATH_MASK (VALUE_MAX - 1)
 
+#define STACK_MAX 20 /* addresses, as in v0.8 */
+#define STACK_BYTES_MASK 0xff /* STACK_MAX * sizeof(u64) fits */
+
 #define RINGS 2
 #define NO_BUFFER ((u32)-1)
 
@@ -56,6 +59,7 @@ struct event {
 	struct str_array_walk strings;
 	u32 path_at;     /* where the path begins in path[] */
 	u32 path_whole;  /* the path reaches the root */
+	u32 stack_bytes; /* of the addresses behind the body, with FLAG_STACK */
 	char path[2 * VALUE_MAX]; /* a path is built here from the end of its first half; and see bpf/lib/block.h */
 	struct event_header header;
 	u8 body[BODY_MASK + 1 + VALUE_MAX + 512]; /* slack: the largest single write behind a masked offset */
@@ -97,6 +101,7 @@ const volatile u32 own_pid;                     /* the tracer, never traced */
 const volatile u64 wake_critical = 1 << 17;     /* bytes waiting at which the reader is woken; else it polls */
 const volatile u64 wake_bulk = 1 << 20;
 const volatile u64 wake_every = 1; /* records; a power of two */
+const volatile bool stack_addresses;            /* of the traced program, with every event */
 
 static __always_inline struct event_counters *event_counters(u32 index)
 {
@@ -277,11 +282,14 @@ static __always_inline struct event *event_start_renamed(u32 index, u32 args, u8
 #define event_begin(index, rung) \
 	(event_selected(index) ? event_start(index, index##_ARGS, rung) : NULL)
 
-/* ring_send looks at every wake_every-th record whether so much is waiting that the reader must be woken. */
-#define ring_send(ring, e, bytes, threshold)                                                        \
+/*
+ * ring_send looks at every wake_every-th record whether so much is waiting that the reader must be woken; for one that
+ * is urgent it must.
+ */
+#define ring_send(ring, e, bytes, threshold, urgent)                                                \
 	({                                                                                          \
-		bool __wake = !(e->header.sequence & (wake_every - 1)) &&                           \
-			      bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= threshold;             \
+		bool __wake = urgent || (!(e->header.sequence & (wake_every - 1)) &&                \
+			      bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= threshold);            \
 		bpf_ringbuf_output(&ring, &e->header, bytes,                                        \
 				   __wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);                \
 	})
@@ -292,39 +300,69 @@ __noinline int event_send(u32 number, s64 retval)
 	struct event *e = event_at(number);
 	u32 index;
 	u64 bytes;
-	u8 ring;
+	u8 ring, flags;
 	long err;
 
 	if (!e)
 		return 0;
 	index = e->header.event;
 	e->header.retval = retval;
-	if (filter_arguments && event_flags[index & EVENTS_MASK] & EVENT_JUDGED && !arguments_pass(number)) {
+	flags = event_flags[index & EVENTS_MASK];
+	if (filter_arguments && flags & EVENT_JUDGED && !arguments_pass(number)) {
 		event_drop(e); /* before it has a number, so that it is not missed */
 		return 0;
 	}
-	ring = event_flags[index & EVENTS_MASK] & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
+	ring = flags & EVENT_CRITICAL ? RING_CRITICAL : RING_BULK;
 	bytes = e->header.size;
 	if (bytes > BODY_MASK + 1 + VALUE_MAX) /* verifier: the put functions keep it below */
 		bytes = BODY_MASK + 1 + VALUE_MAX;
 	bytes += sizeof(e->header);
+	if (stack_addresses && e->header.flags & FLAG_STACK)
+		bytes += e->stack_bytes & STACK_BYTES_MASK; /* verifier: the mask */
 	e->header.ring = ring;
 	e->header.sequence = e->sequence[ring]++;
 	if (ring == RING_CRITICAL)
-		err = ring_send(critical, e, bytes, wake_critical);
+		err = ring_send(critical, e, bytes, wake_critical, flags & EVENT_URGENT);
 	else
-		err = ring_send(bulk, e, bytes, wake_bulk);
+		err = ring_send(bulk, e, bytes, wake_bulk, flags & EVENT_URGENT);
 	if (err)
 		event_count(index, lost_ring_full);
 	event_drop(e);
 	return 0;
 }
 
-/* event_submit ends an event; its buffer belongs to others then. */
-static __always_inline int event_submit(struct event *e, s64 retval)
+/*
+ * event_stack puts the addresses of the functions that the traced program is in behind the body, innermost first: its
+ * instruction pointer, and what is found by frame pointers. Only of the current task, and so not of those that an
+ * iterator shows, nor of requests that another one answers. Needs typed tasks: kernel >= 5.11.
+ */
+static __always_inline void event_stack(struct event *e)
+{
+	u32 at = e->header.size;
+	long n;
+
+	if (!typed_tasks() || at > BODY_MASK + VALUE_MAX || e->header.host_tid != (u32)bpf_get_current_pid_tgid())
+		return;
+	n = bpf_get_task_stack(bpf_get_current_task_btf(), &e->body[at], STACK_MAX * sizeof(u64), BPF_F_USER_STACK);
+	if (n <= 0)
+		return;
+	e->stack_bytes = n;
+	e->header.flags |= FLAG_STACK;
+}
+
+/* event_submit_bare is event_submit for programs that may not ask for the stack of a task. */
+static __always_inline int event_submit_bare(struct event *e, s64 retval)
 {
 	event_send(e->number, retval);
 	return 0;
+}
+
+/* event_submit ends an event; its buffer belongs to others then. */
+static __always_inline int event_submit(struct event *e, s64 retval)
+{
+	if (stack_addresses)
+		event_stack(e);
+	return event_submit_bare(e, retval);
 }
 
 /* Values in the slot. The index is a constant of the generated setters, so the offset is one too. */

@@ -31,10 +31,10 @@ type Mapping struct {
 // errReplaced is another file under the same name.
 var errReplaced = errors.New("another file has taken its place")
 
-// open finds the file, wherever it can still be reached: by its path where the task is, through the mapping itself, by
+// Open finds the file, wherever it can still be reached: by its path where the task is, through the mapping itself, by
 // its path where another task of the same mount namespace is, or by its path where we are. What is opened is the file
-// that was mapped, or nothing. exact says that it has not changed since.
-func (m *Mapping) open(others []int) (file *os.File, exact bool, err error) {
+// that was mapped, or nothing; it is a regular one. others are tasks of the same mount namespace, see Tasks. exact says that it has not changed since.
+func (m *Mapping) Open(others []int) (file *os.File, exact bool, err error) {
 	proc := "/proc/" + strconv.Itoa(m.Task)
 	if file, err = m.openIn(proc); err == nil {
 		return file, true, nil

@@ -13,11 +13,9 @@ const Patience = 250 * time.Millisecond
 
 // What a store keeps.
 const (
-	maxLibraries  = 4096
-	maxBytes      = 32 << 20
-	maxWaiting    = 4 // file systems that do not answer
-	maxNamespaces = 1024
-	tasksEach     = 4 // of a mount namespace
+	maxLibraries = 4096
+	maxBytes     = 32 << 20
+	maxWaiting   = 4 // file systems that do not answer
 )
 
 var (
@@ -31,7 +29,7 @@ type Store struct {
 	recent  *list.List // of *entry, the latest first
 	bytes   int
 
-	tasks   map[int][]int // latest tasks by mount namespace
+	tasks   Tasks
 	waiting chan struct{} // a place for each read that is under way
 
 	// limits, smaller in tests
@@ -48,7 +46,7 @@ type entry struct {
 // NewStore makes an empty store.
 func NewStore() *Store {
 	return &Store{
-		entries: map[Key]*list.Element{}, recent: list.New(), tasks: map[int][]int{},
+		entries: map[Key]*list.Element{}, recent: list.New(), tasks: Tasks{},
 		waiting:      make(chan struct{}, maxWaiting),
 		maxLibraries: maxLibraries, maxBytes: maxBytes, patience: Patience,
 	}
@@ -58,7 +56,7 @@ func NewStore() *Store {
 // more, is malformed, or takes too long.
 func (s *Store) Lookup(m Mapping) (*Library, error) {
 	others := s.tasks[m.MountNamespace]
-	defer s.remember(m.MountNamespace, m.Task)
+	defer s.tasks.Remember(m.MountNamespace, m.Task)
 	if known, ok := s.entries[m.Key]; ok {
 		s.recent.MoveToFront(known)
 		return known.Value.(*entry).library, known.Value.(*entry).err
@@ -101,7 +99,7 @@ type outcome struct {
 
 // read opens and reads the file.
 func (m *Mapping) read(others []int) outcome {
-	file, exact, err := m.open(others)
+	file, exact, err := m.Open(others)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -131,16 +129,4 @@ func (e *entry) size() int {
 		return entrySize
 	}
 	return e.library.bytes
-}
-
-// remember notes a task of a mount namespace, through which files can be reached when others are gone.
-func (s *Store) remember(namespace, task int) {
-	known, seen := s.tasks[namespace]
-	if !seen && len(s.tasks) >= maxNamespaces {
-		clear(s.tasks)
-	}
-	if slices.Contains(known, task) {
-		return
-	}
-	s.tasks[namespace] = append(slices.Clone(known[max(0, len(known)-tasksEach+1):]), task)
 }

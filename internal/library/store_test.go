@@ -89,7 +89,7 @@ func TestALibraryIsFoundThroughAnotherTaskOfItsNamespace(t *testing.T) {
 		t.Errorf("tasks of the namespace: %v", known)
 	}
 	m.Task = gone
-	file, exact, err := m.open(s.tasks[m.MountNamespace])
+	file, exact, err := m.Open(s.tasks[m.MountNamespace])
 	if err != nil || !exact {
 		t.Fatalf("exact %v, %v", exact, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -21,7 +23,7 @@ const recordedEvents = 4096
 // encodeSlice is the time of a turn of one way to encode.
 const encodeSlice = 50 * time.Millisecond
 
-// measureEncoding shows what a core can turn from the ring's bytes into JSON. The records are real ones, of openat.
+// measureEncoding shows what a core can turn from the ring's bytes into JSON and other formats. The records are real ones, of openat.
 func measureEncoding(_ context.Context, o options, r *report) error {
 	records, err := recordOpenat()
 	if err != nil {
@@ -89,9 +91,12 @@ type encodingWay struct {
 
 // Places in the list of encodingWays.
 const (
-	wayWhole = 0
-	wayOurs  = 2
-	wayTheir = 3
+	wayWhole  = 0
+	wayOurs   = 2
+	wayTheir  = 3
+	wayTable  = 5
+	wayGob    = 6
+	waySorted = 7
 )
 
 // encodingWays returns the ways, and the size of an event's JSON.
@@ -147,7 +152,52 @@ func encodingWays(records [][]byte, null *os.File) (ways []encodingWay, size int
 			}
 		}},
 	}
-	return ways, size / len(records), nil
+	more, err := furtherWays(records, null)
+	return append(ways, more...), size / len(records), err
+}
+
+// furtherWays are other formats, and JSON in order of time.
+func furtherWays(records [][]byte, null *os.File) (ways []encodingWay, err error) {
+	for _, format := range []string{"table", "gob"} {
+		way, err := printingWay(format, records, null)
+		if err != nil {
+			return nil, err
+		}
+		ways = append(ways, way)
+	}
+	return append(ways, sortingWay(records, jsonTo(null))), nil
+}
+
+// printingWay turns the ring's bytes into another format, as the command does.
+func printingWay(format string, records [][]byte, null *os.File) (encodingWay, error) {
+	printer, err := output.New(format, output.Config{Out: null})
+	if err != nil {
+		return encodingWay{}, err
+	}
+	d := tracer.NewDecoder()
+	var e trace.Event
+	return encodingWay{"decode + " + format, func() {
+		for _, record := range records {
+			d.Decode(&e, record)
+			e.ParseArguments = format == "table"
+			_ = printer.Print(&e)
+		}
+	}}, nil
+}
+
+// sortingWay is JSON in order of time, of a million events a second that come up to 5 µs late, so that as many are held
+// back as are on a machine with so much to do.
+func sortingWay(records [][]byte, write func(*trace.Event)) encodingWay {
+	const apart, late = 1000, 5000 // ns
+	d := tracer.NewDecoder()
+	now := uint64(late)
+	return encodingWay{"sort + decode + AppendJSON", func() {
+		for i, record := range records {
+			now += apart
+			binary.LittleEndian.PutUint64(record, now-uint64(i*7919%late)) // the time is the first field
+			d.Sort(record, write)
+		}
+	}}
 }
 
 // blocks collects what is written, like jsonTo.
@@ -187,7 +237,7 @@ func (w encodingWay) turn(n int) (ns, allocations float64) {
 }
 
 func showEncoding(r *report, ways []encodingWay, took [][]float64, allocations []float64, size int) {
-	r.begin(fmt.Sprintf("ring bytes to JSON on /dev/null, openat, %d bytes of JSON", size),
+	r.begin(fmt.Sprintf("ring bytes to /dev/null, openat, %d bytes of JSON", size),
 		"way", "ns per event", "events/s per core", "allocations", "times AppendJSON", "aim")
 	ratio := func(i int) float64 {
 		var ratios []float64
@@ -199,6 +249,9 @@ func showEncoding(r *report, ways []encodingWay, took [][]float64, allocations [
 	aims := make([]string, len(ways))
 	aims[wayWhole] = r.aim(median(took[wayWhole]), 1000, "%.0f ns") + ", " + r.aim(allocations[wayWhole], 1, "%.0f allocation")
 	aims[wayTheir] = r.aimAtLeast(ratio(wayTheir), 5, "%.0fx")
+	aims[wayTable] = r.aim(median(took[wayTable]), 1000, "%.0f ns")
+	aims[wayGob] = r.aim(median(took[wayGob]), 1e9/700e3, "%.0f ns")
+	aims[waySorted] = r.aim(ratio(waySorted)/ratio(wayWhole), 1.2, "%.2fx of unsorted")
 	for i, w := range ways {
 		ns := median(took[i])
 		r.row(w.name, fmt.Sprintf("%.0f", ns), fmt.Sprintf("%.2f M", 1e3/ns), fmt.Sprintf("%.2f", allocations[i]),

@@ -96,6 +96,8 @@ func (a Arg) symbol() (text string, ok bool) {
 func (a Arg) Symbol() (text string, ok bool) {
 	t := a.Type()
 	switch {
+	case t.Descriptor && a.hasFile():
+		return string(a.appendDescriptor(nil)), true
 	case t.TextIn != nil:
 		text = t.TextIn(uint64(a.Int()), a.event)
 	case t.Text != nil:

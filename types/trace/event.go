@@ -8,7 +8,10 @@
 // Clone. Events are not safe for concurrent use. The package reads nothing from the system and knows no event by name.
 package trace
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Rung names the kind of hook that an event came from; see "Hook ladders" in ARCHITECTURE.md.
 type Rung uint8
@@ -64,7 +67,7 @@ type Event struct {
 	EventID             int
 	EventName           string
 	ReturnValue         int
-	StackAddresses      []uint64
+	StackAddresses      []uint64 // innermost first
 	ContextFlags        ContextFlags
 
 	// Which thread, process and parent process the event is about, whatever happens to their numbers: see EntityID.
@@ -73,6 +76,9 @@ type Event struct {
 
 	// Executable is the path of the file that the process runs. JSON shows it as "executable" when it is known.
 	Executable string
+	// StackSymbols says, for each of StackAddresses, where it lies: file+0xoffset, or nothing. JSON shows it as "stackSymbols"
+	// when something is known.
+	StackSymbols []string
 	// Rung is the kind of hook that saw the event. JSON shows it as "rung" when it is set.
 	Rung Rung
 	// Compat says that the syscall came through the 32-bit ABI. JSON shows it as "compat" when it is set.
@@ -86,6 +92,10 @@ type Event struct {
 	Errno string
 	// ParseArguments makes Args, Lookup's Value and the encoders show arguments as option:parse-arguments does.
 	ParseArguments bool
+
+	// FilePaths says that the slots of descriptors hold more than numbers: see Type.Descriptor. With ParseArguments, they are
+	// shown as "5=/path".
+	FilePaths bool
 
 	schema    *Schema
 	body      []byte // slots, then the tail; offsets count from its start
@@ -136,10 +146,23 @@ func (e *Event) Record() (present, truncated uint64, body []byte) {
 	return e.present, e.truncated, e.body
 }
 
+// SetText gives the event a string argument that its record does not have. The bytes of the record are copied.
+func (e *Event) SetText(index int, text string) {
+	if index < 0 || (index+1)*slotSize > len(e.body) {
+		return
+	}
+	body := make([]byte, len(e.body), len(e.body)+len(text))
+	copy(body, e.body)
+	binary.LittleEndian.PutUint64(body[index*slotSize:], uint64(len(body))|uint64(len(text))<<32)
+	e.body = append(body, text...)
+	e.present |= 1 << index
+}
+
 // Clone returns a copy that stays valid when the producer goes on.
 func (e *Event) Clone() *Event {
 	c := *e
 	c.body = slices.Clone(e.body)
 	c.StackAddresses = slices.Clone(e.StackAddresses)
+	c.StackSymbols = slices.Clone(e.StackSymbols)
 	return &c
 }

@@ -48,6 +48,7 @@ type plainEvent struct {
 	Compat              bool            `json:"compat,omitempty"`
 	Via                 string          `json:"via,omitempty"`
 	Errno               string          `json:"errno,omitempty"`
+	StackSymbols        []string        `json:"stackSymbols,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
 	Bytes               json.RawMessage `json:"bytes,omitempty"`
 }
@@ -72,7 +73,7 @@ func plain(e *Event) plainEvent {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno,
+		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols,
 	}
 	if e.Executable != "" {
 		p.Executable = &plainFile{e.Executable}
@@ -385,6 +386,9 @@ func drawEvent(t *rapid.T) *Event {
 	}
 	if rapid.Bool().Draw(t, "has stack") {
 		e.StackAddresses = rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "stack")
+	}
+	if rapid.Bool().Draw(t, "has symbols") {
+		e.StackSymbols = rapid.SliceOfN(rapid.SampledFrom([]string{"", "/usr/lib/libc.so.6+0x1f", "[anon]+0x0", "/tmp/<é>+0x1"}), 1, 3).Draw(t, "symbols")
 	}
 	drawArgs(t, e)
 	return e

@@ -47,6 +47,7 @@ type gobEvent struct {
 	Compat              bool
 	Via                 string
 	Errno               string
+	StackSymbols        []string
 	Truncated           []string
 	Bytes               map[string][]byte // see jsonlost.go
 }
@@ -164,7 +165,7 @@ func (w *GobWriter) writeDocuments(e *Event) error {
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 		Executable: gobFile{e.Executable},
-		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, Truncated: w.event.Truncated[:0],
+		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, Truncated: w.event.Truncated[:0],
 	}
 	for a := range e.All() {
 		if value := gobValue(a); value != nil {

@@ -145,6 +145,7 @@ var (
 	gobExecutable     = gobFieldNumber["Executable"]
 	gobRung           = gobFieldNumber["Rung"]
 	gobCompat         = gobFieldNumber["Compat"]
+	gobStackSymbols   = gobFieldNumber["StackSymbols"]
 	gobTruncated      = gobFieldNumber["Truncated"]
 	gobLost           = gobFieldNumber["Bytes"]
 )
@@ -202,6 +203,14 @@ func (e *Event) appendGobField(f *gobFields, field int, scratch []byte) []byte {
 		if e.Compat {
 			f.uint(field, 1)
 		}
+	case gobStackSymbols:
+		if len(e.StackSymbols) > 0 {
+			f.at(field)
+			f.b = appendGobUint(f.b, uint64(len(e.StackSymbols)))
+			for _, symbol := range e.StackSymbols {
+				f.b = appendGobString(f.b, symbol)
+			}
+		}
 	case gobTruncated:
 		e.appendGobTruncated(f)
 	case gobLost:
@@ -248,9 +257,12 @@ func (e *Event) appendGobArgs(f *gobFields, scratch []byte) []byte {
 	for rest := e.present; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)
 		a := Arg{event: e, index: i}
-		if e.ParseArguments && prefixes[i].parsed != "" {
+		if text, ok := a.symbol(); ok {
 			f.b = append(f.b, prefixes[i].parsed...)
-			scratch = a.AppendText(scratch[:0])
+			f.b = appendGobText(f.b, viewBytes(text))
+		} else if a.hexadecimal() {
+			f.b = append(f.b, prefixes[i].hexadecimal...)
+			scratch = a.appendHexadecimal(scratch[:0])
 			f.b = appendGobText(f.b, scratch)
 		} else {
 			f.b = append(f.b, prefixes[i].plain...)
@@ -262,7 +274,7 @@ func (e *Event) appendGobArgs(f *gobFields, scratch []byte) []byte {
 }
 
 // gobPrefix is what comes before the value of an argument: the length of name and type, and the type of the value.
-type gobPrefix struct{ plain, parsed string }
+type gobPrefix struct{ plain, parsed, hexadecimal string }
 
 // gobPrefixes returns the texts of the schema. Two events may make them at the same time; either result will do.
 func (s *Schema) gobPrefixes() []gobPrefix {
@@ -273,9 +285,8 @@ func (s *Schema) gobPrefixes() []gobPrefix {
 	for i, f := range s.Fields {
 		goType, id := gobTypeOf(f.Type.Kind)
 		prefixes[i].plain = gobArgumentPrefix(f.Name, f.Type.Name, goType, id)
-		if f.Type.Text != nil || f.Type.Kind == Pointer {
-			prefixes[i].parsed = gobArgumentPrefix(f.Name, f.Type.parsedName(), "string", gobIDString)
-		}
+		prefixes[i].parsed = gobArgumentPrefix(f.Name, f.Type.parsedName(), "string", gobIDString)
+		prefixes[i].hexadecimal = gobArgumentPrefix(f.Name, f.Type.Name, "string", gobIDString)
 	}
 	s.gob.Store(&prefixes)
 	return prefixes

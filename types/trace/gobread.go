@@ -197,6 +197,7 @@ var gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
 	"Executable":     (*GobReader).readExecutable,
 	"Rung":           func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
 	"Compat":         func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
+	"StackSymbols":   (*GobReader).readStackSymbols,
 	"Truncated":      (*GobReader).readTruncated,
 	"Bytes":          (*GobReader).readLost,
 }
@@ -227,6 +228,12 @@ func (r *GobReader) readExecutable(e *Event, t *gobType) {
 		} else {
 			r.wire.skip(t)
 		}
+	})
+}
+
+func (r *GobReader) readStackSymbols(e *Event, t *gobType) {
+	r.wire.list(t, maxStack, func(element *gobType) {
+		e.StackSymbols = append(e.StackSymbols, r.names.get(r.wire.textOf(element)))
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "errno", "truncated", the names of the
-// arguments that are not whole, and "bytes", see jsonlost.go. It does not allocate when b has room and all texts are UTF-8.
+// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "errno", "stackSymbols", "truncated", the
+// names of the arguments that are not whole, and "bytes", see jsonlost.go. It does not allocate when b has room and all texts are UTF-8.
 func (e *Event) AppendJSON(b []byte) []byte {
 	start := len(b)
 	b = e.appendIDs(b)
@@ -127,6 +127,7 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	if e.Errno != "" {
 		b = appendJSONString(append(b, `,"errno":`...), e.Errno)
 	}
+	b = appendStackSymbols(b, e.StackSymbols)
 	separator := `,"truncated":[`
 	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {
 		b = append(b, separator...)
@@ -136,6 +137,18 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	if separator == "," {
 		b = append(b, ']')
 	}
+	return b
+}
+
+func appendStackSymbols(b []byte, symbols []string) []byte {
+	if len(symbols) == 0 {
+		return b
+	}
+	b = append(b, `,"stackSymbols":[`...)
+	for _, symbol := range symbols {
+		b = append(appendJSONString(b, symbol), ',')
+	}
+	b[len(b)-1] = ']'
 	return b
 }
 

@@ -49,6 +49,12 @@ func (e *Event) lostArgs(yield func(a Arg, raw []byte)) {
 			} else if !utf8.Valid(path) {
 				yield(a, raw[:2+len(path)])
 			}
+		default:
+			if e.FilePaths && e.ParseArguments && a.hasFile() {
+				if text := a.appendDescriptor(nil); !utf8.Valid(text) {
+					yield(a, text)
+				}
+			}
 		}
 	}
 }

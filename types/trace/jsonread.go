@@ -145,6 +145,7 @@ var jsonSpecial = map[string]func(r *JSONReader, e *Event) error{
 	"executable":     (*JSONReader).readExecutable,
 	"rung":           (*JSONReader).readRung,
 	"compat":         func(r *JSONReader, e *Event) error { return r.readBool(&e.Compat) },
+	"stackSymbols":   (*JSONReader).readStackSymbols,
 	"truncated":      (*JSONReader).readTruncated,
 	"bytes":          (*JSONReader).readLost,
 }
@@ -318,6 +319,22 @@ func (r *JSONReader) readStack(e *Event) error {
 	})
 	e.StackAddresses = r.stack
 	return err
+}
+
+func (r *JSONReader) readStackSymbols(e *Event) error {
+	if r.scan.peek() == 'n' {
+		_, err := r.scan.value()
+		return err
+	}
+	e.StackSymbols = nil
+	return r.scan.elements(func() error {
+		text, err := r.readText()
+		e.StackSymbols = append(e.StackSymbols, r.names.get(text))
+		if len(e.StackSymbols) > maxStack {
+			return errTooLong
+		}
+		return err
+	})
 }
 
 func (r *JSONReader) readContextFlags(e *Event) error {

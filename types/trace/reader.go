@@ -97,6 +97,7 @@ var eventFields = [...]eventField{
 	{json: "compat", gob: "Compat"},
 	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},
 	{json: "errno", gob: "Errno", text: func(e *Event) *string { return &e.Errno }},
+	{json: "stackSymbols", gob: "StackSymbols"},
 	{json: "truncated", gob: "Truncated"},
 	{json: "bytes", gob: "Bytes"},
 }

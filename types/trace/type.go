@@ -45,13 +45,18 @@ type Type struct {
 	// Partial says that only some values have a form in text. One for which Text or TextIn answers "" stays a number.
 	Partial bool
 
+	// Descriptor says that values are file descriptors. In events with FilePaths, the slot then also says where the path
+	// of the file lies in the record: from bit 32 on its offset, from bit 48 on its length, whose highest bit says that what
+	// lies there is the number of an inode and its mode, because the file has no path.
+	Descriptor bool
+
 	// KeepName says that the type keeps its name when Text is applied; otherwise it becomes "string", as in v0.8.
 	KeepName bool
 }
 
 // parsedName is the name of the type under parse-arguments.
 func (t *Type) parsedName() string {
-	if t.Text != nil && !t.KeepName {
+	if (t.Text != nil || t.Descriptor) && !t.KeepName {
 		return "string"
 	}
 	return t.Name
