@@ -11,7 +11,6 @@ import (
 type Decoder struct {
 	decoder
 	sorter *sorter
-	buffer []byte
 	sorted trace.Event
 }
 
@@ -53,10 +52,9 @@ func (d *Decoder) release(until int, yield func(*trace.Event)) {
 		if !ok {
 			return
 		}
-		d.buffer = append(d.buffer[:0], h.record()...)
-		d.sorter.done(&h)
-		if d.Decode(&d.sorted, d.buffer) {
+		if d.Decode(&d.sorted, d.sorter.record(&h)) {
 			yield(&d.sorted)
 		}
+		d.sorter.done(&h)
 	}
 }

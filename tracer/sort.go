@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"math"
 	"time"
 
 	"github.com/tracee-go/tracee/types/trace"
@@ -28,8 +29,12 @@ type sorter struct {
 	bytes   int
 	newest  int // timestamp
 
-	current *sortBlock
-	free    []*sortBlock
+	blocks  []sortBlock
+	current uint32   // block that is being filled
+	free    []uint32 // others that are empty
+
+	events map[uint32]*trace.Event // that come from no ring, by number
+	number uint32
 
 	early uint64 // events that went before their time, for want of room
 }
@@ -37,10 +42,9 @@ type sorter struct {
 // held is a record, or an event that comes from no ring.
 type held struct {
 	timestamp int
-	event     *trace.Event
-	block     *sortBlock
-	start     int
-	length    int
+	block     uint32 // or eventBlock
+	start     uint32 // or the number of the event
+	length    uint32
 }
 
 type sortBlock struct {
@@ -50,49 +54,93 @@ type sortBlock struct {
 
 const (
 	sortBlockSize = 256 << 10
-	spareBlocks   = 8
+	spareBlocks   = 8 // whose memory is kept
+	eventBlock    = math.MaxUint32
 )
 
-func newSorter() *sorter { return &sorter{entries: make([]held, 1024)} }
+func newSorter() *sorter {
+	return &sorter{entries: make([]held, 1024), blocks: make([]sortBlock, 1), events: map[uint32]*trace.Event{}}
+}
 
-func (h *held) record() []byte { return h.block.bytes[h.start:][:h.length] }
+// record are the bytes of a record, until done. To append to them copies them.
+func (s *sorter) record(h *held) []byte {
+	end := h.start + h.length
+	return s.blocks[h.block].bytes[h.start:end:end]
+}
 
 // add takes a copy of a record.
 func (s *sorter) add(timestamp int, record []byte) {
-	if s.current == nil || len(s.current.bytes)+len(record) > cap(s.current.bytes) {
+	if b := &s.blocks[s.current]; len(b.bytes)+len(record) > cap(b.bytes) {
 		s.current = s.emptyBlock(len(record))
 	}
-	b := s.current
+	b := &s.blocks[s.current]
 	start := len(b.bytes)
 	b.bytes = append(b.bytes, record...)
 	b.live++
 	s.bytes += len(record)
-	s.insert(held{timestamp: timestamp, block: b, start: start, length: len(record)})
+	s.insert(held{timestamp: timestamp, block: s.current, start: uint32(start), length: uint32(len(record))})
 }
 
 // addEvent takes a copy of an event.
-func (s *sorter) addEvent(e *trace.Event) { s.insert(held{timestamp: e.Timestamp, event: e.Clone()}) }
-
-func (s *sorter) emptyBlock(size int) *sortBlock {
-	if n := len(s.free); n > 0 && size <= sortBlockSize {
-		b := s.free[n-1]
-		s.free = s.free[:n-1]
-		return b
-	}
-	return &sortBlock{bytes: make([]byte, 0, max(size, sortBlockSize))}
+func (s *sorter) addEvent(e *trace.Event) {
+	s.number++
+	s.events[s.number] = e.Clone()
+	s.insert(held{timestamp: e.Timestamp, block: eventBlock, start: s.number})
 }
 
-func (s *sorter) at(i int) *held { return &s.entries[(s.first+i)&(len(s.entries)-1)] }
+// takeEvent returns the event that an entry stands for, nil if it is a record.
+func (s *sorter) takeEvent(h *held) *trace.Event {
+	if h.block != eventBlock {
+		return nil
+	}
+	e := s.events[h.start]
+	delete(s.events, h.start)
+	return e
+}
+
+// emptyBlock finds a block to fill. The one that was filled before is free as soon as nothing in it is held.
+func (s *sorter) emptyBlock(size int) uint32 {
+	if s.blocks[s.current].live == 0 {
+		s.release(s.current)
+	}
+	var number uint32
+	if n := len(s.free); n > 0 {
+		number = s.free[n-1]
+		s.free = s.free[:n-1]
+	} else {
+		number = uint32(len(s.blocks))
+		s.blocks = append(s.blocks, sortBlock{})
+	}
+	if b := &s.blocks[number]; cap(b.bytes) < size {
+		b.bytes = make([]byte, 0, max(size, sortBlockSize))
+	}
+	return number
+}
+
+func (s *sorter) release(number uint32) {
+	b := &s.blocks[number]
+	if b.bytes = b.bytes[:0]; cap(b.bytes) != sortBlockSize || len(s.free) >= spareBlocks {
+		b.bytes = nil
+		s.free = append([]uint32{number}, s.free...) // those with memory are taken first
+		return
+	}
+	s.free = append(s.free, number)
+}
 
 func (s *sorter) insert(h held) {
 	if s.count == len(s.entries) {
 		s.grow()
 	}
-	i := s.count
-	for ; i > 0 && s.at(i-1).timestamp > h.timestamp; i-- {
-		*s.at(i) = *s.at(i - 1)
+	mask := len(s.entries) - 1
+	at := s.first + s.count
+	for ; at > s.first; at-- {
+		before := &s.entries[(at-1)&mask]
+		if before.timestamp <= h.timestamp {
+			break
+		}
+		s.entries[at&mask] = *before
 	}
-	*s.at(i) = h
+	s.entries[at&mask] = h
 	s.count++
 	s.newest = max(s.newest, h.timestamp)
 }
@@ -106,36 +154,27 @@ func (s *sorter) grow() {
 
 // next returns the oldest if it is from until or before, or if too much is held.
 func (s *sorter) next(until int) (h held, ok bool) {
-	if s.count == 0 {
+	oldest := &s.entries[s.first&(len(s.entries)-1)]
+	if s.count == 0 || oldest.timestamp > until && s.count < maxHeld && s.bytes < maxHeldBytes {
 		return held{}, false
 	}
-	oldest := s.at(0)
 	if oldest.timestamp > until {
-		if s.count < maxHeld && s.bytes < maxHeldBytes {
-			return held{}, false
-		}
 		s.early++
 	}
-	h = *oldest
-	*oldest = held{}
 	s.first = (s.first + 1) & (len(s.entries) - 1)
 	s.count--
-	s.bytes -= h.length
-	return h, true
+	s.bytes -= int(oldest.length)
+	return *oldest, true
 }
 
 // done gives back the memory of a record.
 func (s *sorter) done(h *held) {
-	b := h.block
-	if b == nil {
+	if h.block == eventBlock {
 		return
 	}
-	if b.live--; b.live > 0 || b == s.current {
-		return
-	}
-	if cap(b.bytes) == sortBlockSize && len(s.free) < spareBlocks {
-		b.bytes = b.bytes[:0]
-		s.free = append(s.free, b)
+	b := &s.blocks[h.block]
+	if b.live--; b.live == 0 && h.block != s.current {
+		s.release(h.block)
 	}
 }
 
@@ -160,15 +199,16 @@ func (r *reader) release(until int, yield func(*trace.Event) bool) bool {
 		if !ok {
 			return true
 		}
-		if h.event != nil {
-			if !yield(h.event) {
+		if e := r.sorter.takeEvent(&h); e != nil {
+			if !yield(e) {
 				return false
 			}
 			continue
 		}
-		r.buffer = append(r.buffer[:0], h.record()...)
+		r.buffer = r.sorter.record(&h)
+		goOn := r.deliver(yield)
 		r.sorter.done(&h)
-		if !r.deliver(yield) {
+		if !goOn {
 			return false
 		}
 	}
