@@ -60,5 +60,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/scope.bpf.h"
 #include "../events/uring_operations.bpf.h"
 #include "../events/modification.bpf.h"
+#include "../events/capture.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -270,7 +270,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 			return fmt.Errorf("set constant %s: %w", name, err)
 		}
 	}
-	return errors.Join(config.Filter.Configure(spec), judges.Configure(spec))
+	return errors.Join(config.Capture.configure(spec), config.Filter.Configure(spec), judges.Configure(spec))
 }
 
 // recordSize is what most records have at most; a power of two.

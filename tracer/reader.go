@@ -141,7 +141,7 @@ func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 		if !t.begin(made) || !t.before(made) || !t.scanner.start(made) {
 			return
 		}
-		r.due = func() bool { return t.scanner.due(made) }
+		r.due = func() bool { return t.scanner.due(made) && t.config.Capture.tick(t, made) }
 		t.readErr = r.run(ctx, t.config.Idle, t.scanner.watch(yield))
 	}
 }

@@ -42,6 +42,8 @@ type Config struct {
 	// events.ContainerGroups; a filter on containers does so too.
 	Containers bool
 
+	Capture *Capture // nil: nothing is captured
+
 	DetectSyscall bool // fill the arguments called "syscall"
 	ExecEnv       bool // keep the environment of executions
 	FilePaths     bool // tell the files of arguments called "fd", see trace.Event.FilePaths
@@ -137,6 +139,9 @@ func (t *Tracer) startWith(loader *loader) error {
 	t.maps, t.variables = loader.maps, loader.variables
 	err := errors.Join(t.config.Filter.Install(t.maps), loader.judges.Install(t.maps))
 	if err != nil {
+		return err
+	}
+	if err := t.config.Capture.install(t.maps); err != nil {
 		return err
 	}
 	if t.reader, err = newReader(t); err != nil {

@@ -61,6 +61,7 @@
 
 #define PROT_WRITE 0x2
 #define PROT_EXEC 0x4
+#define MAP_SHARED 0x01 /* MAP_SHARED_VALIDATE has this bit too */
 #define MAP_ANONYMOUS 0x20
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
