@@ -1,0 +1,239 @@
+package capture
+
+import (
+	"errors"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// Config says what to capture.
+type Config struct {
+	Options
+	// Copied, if set, tells the kernel side that it need not send what is written to a file, because the file is copied as
+	// a whole; or that this is over.
+	Copied func(device uint32, inode uint64, generation uint32, copied bool) error
+	Log    *slog.Logger // nil: nothing is logged
+}
+
+// Capturer captures artifacts. Close it to finish them.
+type Capturer struct {
+	config Config
+	keeper *keeper
+	byID   map[int]func(*trace.Event)
+
+	holding sync.Map // fileKey: the keeper has a descriptor of the file
+
+	mu      sync.Mutex
+	done    []*trace.Event // artifacts to tell of
+	pending atomic.Bool
+	untold  atomic.Uint64 // of which there were too many
+}
+
+// doneMax bounds the artifacts that wait to be told of.
+const doneMax = 4096
+
+// New opens the directory and begins to capture what a Stage will see.
+func New(config Config) (*Capturer, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := openStore(config.Options)
+	if err != nil {
+		return nil, err
+	}
+	c := &Capturer{config: config}
+	if c.keeper, err = newKeeper(c, s); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	c.byID = map[int]func(*trace.Event){
+		events.CaptureFileWrite.ID: c.transferred,
+		events.CaptureFileRead.ID:  c.transferred,
+		events.CaptureExec.ID:      c.executed,
+		events.CaptureModule.ID:    c.loaded,
+		events.CaptureMem.ID:       c.loaded,
+		events.CaptureBPF.ID:       c.loaded,
+		events.CapturePcap.ID:      c.sent,
+		events.CaptureTick.ID:      func(*trace.Event) {},
+	}
+	return c, nil
+}
+
+// Events are what the kernel side has to tell for the options.
+func (o *Options) Events() []*events.Event {
+	var wanted []*events.Event
+	for _, each := range []struct {
+		wanted bool
+		event  *events.Event
+	}{
+		{o.Write != nil, events.CaptureFileWrite},
+		{o.Read != nil, events.CaptureFileRead},
+		{o.Exec, events.CaptureExec},
+		{o.Module, events.CaptureModule},
+		{o.Memory, events.CaptureMem},
+		{o.BPF, events.CaptureBPF},
+		{len(o.Net) > 0, events.CapturePcap},
+	} {
+		if each.wanted {
+			wanted = append(wanted, each.event)
+		}
+	}
+	return wanted
+}
+
+// SetCopied sets Config.Copied, before the stream begins.
+func (c *Capturer) SetCopied(copied func(device uint32, inode uint64, generation uint32, copied bool) error) {
+	c.config.Copied = copied
+}
+
+// Dir is the directory that artifacts are put into.
+func (c *Capturer) Dir() string { return c.keeper.store.path }
+
+// MarkReady leaves the file by which v0.8 says that it watches.
+func (c *Capturer) MarkReady(pid string) {
+	c.keeper.do(func(k *keeper) { k.warn("tracee.pid", k.store.replace("tracee.pid", []byte(pid+"\n"))) })
+}
+
+// Pending says whether there are artifacts to tell of; the stream needs another event for that.
+func (c *Capturer) Pending() bool { return c.pending.Load() }
+
+// Stage takes the internal events out of the stream, and puts in an event for each artifact when it is there. When the
+// stream ends, all artifacts are finished, and told of.
+func (c *Capturer) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
+	return func(yield func(*trace.Event) bool) {
+		for e := range source {
+			take := c.byID[e.EventID]
+			if take != nil {
+				take(e)
+			} else {
+				c.losses(e)
+				if !yield(e) {
+					return
+				}
+			}
+			if c.pending.Load() && !c.tell(yield) {
+				return
+			}
+		}
+		c.keeper.finish()
+		c.tell(yield)
+	}
+}
+
+// losses records what the kernel side could not send.
+func (c *Capturer) losses(e *trace.Event) {
+	if e.EventID != events.LostEvents.ID {
+		return
+	}
+	name, ok := e.Lookup("event")
+	if !ok {
+		return
+	}
+	lost, err := events.Lookup(string(name.Raw()))
+	if !err || c.byID[lost.ID] == nil {
+		return
+	}
+	count, _ := e.Lookup("lost")
+	reason, _ := e.Lookup("reason")
+	n, kind, why := count.Uint(), lost.Name, string(reason.Raw())
+	c.keeper.do(func(k *keeper) { k.lost(kind, n, "the kernel side sent them in vain: "+why) })
+}
+
+// captured leaves word of an artifact for the stream.
+func (c *Capturer) captured(context *trace.Event, r Record) {
+	var b trace.Builder
+	b.Reset(events.ArtifactCaptured.Schema())
+	b.Text(0, r.Kind)
+	b.Text(1, r.Artifact)
+	if r.Pathname != "" {
+		b.Text(2, r.Pathname)
+	}
+	if r.Inode != 0 {
+		b.Slot(3, uint64(r.Device))
+		b.Slot(4, r.Inode)
+	}
+	b.Slot(5, uint64(r.Size))
+	b.Text(6, r.SHA256)
+	complete := uint64(0)
+	if r.Complete {
+		complete = 1
+	}
+	b.Slot(7, complete)
+	if r.Reason != "" {
+		b.Text(8, r.Reason)
+	}
+	e := *context
+	b.Finish(&e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.done) >= doneMax {
+		c.untold.Add(1)
+		return
+	}
+	c.done = append(c.done, &e)
+	c.pending.Store(true)
+}
+
+func (c *Capturer) tell(yield func(*trace.Event) bool) bool {
+	c.mu.Lock()
+	done := c.done
+	c.done = nil
+	c.pending.Store(false)
+	c.mu.Unlock()
+	for _, e := range done {
+		if !yield(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// Close finishes all artifacts, and returns what became of them.
+func (c *Capturer) Close() (Stats, error) {
+	c.keeper.finish()
+	err := c.keeper.close()
+	if n := c.untold.Load(); n > 0 {
+		c.config.Log.Warn("artifacts are in the manifest, but not in the stream", "count", n)
+	}
+	return c.keeper.store.stats, err
+}
+
+// transferred takes hold of a file that is written, so that it can be copied when it is closed.
+func (c *Capturer) transferred(e *trace.Event) {
+	n := newNotice(e)
+	write := n.event == events.CaptureFileWrite.ID
+	if _, held := c.holding.Load(n.key); write && n.regular() && !held {
+		n.own, n.holdErr = hold(n.key, waysTo(n)...)
+		if n.own != nil {
+			c.holding.Store(n.key, true)
+		}
+	}
+	c.keeper.take(n, (*keeper).transfer)
+}
+
+// executed takes hold of the image that runs. It may be gone already, if the process was short: then of the file, if that
+// is still where it was.
+func (c *Capturer) executed(e *trace.Event) {
+	n := newNotice(e)
+	if !c.keeper.executions.first(n) {
+		c.keeper.take(n, (*keeper).execAgain)
+		return
+	}
+	n.own, n.holdErr = hold(n.key, append([]string{procPath(n.pid, "exe")}, waysTo(n)...)...)
+	c.keeper.take(n, (*keeper).exec)
+}
+
+// loaded takes hold of the file of a module; of memory it takes what came.
+func (c *Capturer) loaded(e *trace.Event) {
+	n := newNotice(e)
+	if n.fd >= 0 && n.event == events.CaptureModule.ID {
+		n.own, n.holdErr = hold(n.key, waysTo(n)...)
+		c.keeper.take(n, (*keeper).moduleFile)
+		return
+	}
+	c.keeper.take(n, (*keeper).piece)
+}

@@ -1,0 +1,197 @@
+package capture
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// LinkHeader is the length of the header that packets get, of Ethernet.
+const LinkHeader = 14
+
+const (
+	snaplenMax  = 65535
+	capturesMax = 512             // files that are open
+	pcapQuiet   = 5 * time.Minute // after which a file of a process that is gone is closed
+	pcapNote    = "tracee tc capture"
+)
+
+// packets writes packets to files, as v0.8 does: pcapng, with a link header of Ethernet. What the kernel side sees has no
+// such header; the addresses in it are zero.
+type packets struct {
+	files   *lru.Cache[string, *pcapFile]
+	closing []*pcapFile // pushed out
+	frame   []byte
+}
+
+type pcapFile struct {
+	context    trace.Event
+	artifact   *artifact
+	writer     *pcapgo.NgWriter
+	interfaces map[string]int
+	last       time.Time
+	pid        int // of the process whose packets these are, if they are of one
+	dirty      bool
+}
+
+func newPackets() *packets {
+	p := &packets{}
+	p.files, _ = lru.NewWithEvict(capturesMax, func(_ string, f *pcapFile) { p.closing = append(p.closing, f) })
+	return p
+}
+
+// packet is what the kernel side says of one.
+type packet struct {
+	context trace.Event
+	time    time.Time
+	length  int // in truth
+	device  string
+	data    []byte // with the link header
+}
+
+// sent takes a packet.
+func (c *Capturer) sent(e *trace.Event) {
+	data, ok := e.At(events.CapturePcap.Schema().Index("data"))
+	if !ok {
+		return
+	}
+	p := &packet{context: contextOf(e), time: time.Unix(0, int64(e.Timestamp))}
+	if length, ok := e.At(events.CapturePcap.Schema().Index("length")); ok {
+		p.length = int(length.Uint()) + LinkHeader
+	}
+	if device, ok := e.At(events.CapturePcap.Schema().Index("iface")); ok {
+		p.device = string(device.Raw())
+	}
+	p.data = append(append(make([]byte, 0, LinkHeader+len(data.Raw())), make([]byte, LinkHeader)...), data.Raw()...)
+	kind := layers.EthernetTypeIPv4
+	if len(data.Raw()) > 0 && data.Raw()[0]>>4 == 6 {
+		kind = layers.EthernetTypeIPv6
+	}
+	p.data[12], p.data[13] = byte(kind>>8), byte(kind)
+	c.keeper.do(func(k *keeper) { k.packet(p) })
+}
+
+// packet writes a packet to the files that it belongs to.
+func (k *keeper) packet(p *packet) {
+	split := k.capturer.config.Split
+	context := &p.context
+	comm := safeName(context.ProcessName)
+	for _, each := range []struct {
+		wanted          Split
+		container, name string
+		pid             int
+	}{
+		{PerHost, "", "capture.pcap", 0},
+		{PerContainer, context.ContainerID, "capture.pcap", 0},
+		{PerProcess, context.ContainerID, fmt.Sprintf("%s_%d_%d.pcap", comm, context.HostProcessID, context.ThreadStartTime), context.HostProcessID},
+		{PerCommand, context.ContainerID, comm + ".pcap", 0},
+	} {
+		if split&each.wanted == 0 {
+			continue
+		}
+		if f := k.packets.open(k, context, each.container, each.name); f != nil {
+			f.pid = each.pid
+			k.warn(each.name, f.write(p))
+		}
+	}
+}
+
+func (p *packets) open(k *keeper, context *trace.Event, container, name string) *pcapFile {
+	key := container + "/" + name
+	if f, ok := p.files.Get(key); ok {
+		return f
+	}
+	r := Record{Kind: "net", ContainerID: container}
+	if name != "capture.pcap" {
+		r = recordOf(context, "net")
+	}
+	r.Source = "packets"
+	a, err := k.store.createLive(r, name)
+	if err != nil {
+		k.warn(name, err)
+		return nil
+	}
+	f := &pcapFile{context: *context, artifact: a, interfaces: map[string]int{}}
+	p.files.Add(key, f)
+	p.closePushed(k)
+	return f
+}
+
+// Write is for the writer of pcapng; what a quota cuts is recorded with the artifact.
+func (f *pcapFile) Write(b []byte) (int, error) {
+	if f.artifact.reason == "" { // a block that is cut makes the rest unreadable
+		f.artifact.append(b)
+	}
+	return len(b), nil
+}
+
+func (f *pcapFile) write(p *packet) (err error) {
+	id, known := f.interfaces[p.device]
+	if !known {
+		if id, err = f.add(p.device); err != nil {
+			return err
+		}
+		f.interfaces[p.device] = id
+	}
+	f.last, f.dirty = time.Now(), true
+	return f.writer.WritePacket(gopacket.CaptureInfo{
+		Timestamp: p.time, CaptureLength: len(p.data), Length: max(p.length, len(p.data)), InterfaceIndex: id,
+	}, p.data)
+}
+
+// add tells of an interface, by a block of its own.
+func (f *pcapFile) add(name string) (id int, err error) {
+	device := pcapgo.NgInterface{
+		Name: name, Comment: pcapNote, Description: "addresses of the link are not seen: zero", Filter: "", OS: "linux",
+		LinkType: layers.LinkTypeEthernet, SnapLength: snaplenMax, TimestampResolution: 9,
+	}
+	if f.writer != nil {
+		return f.writer.AddInterface(device)
+	}
+	f.writer, err = pcapgo.NewNgWriterInterface(f, device, pcapgo.NgWriterOptions{
+		SectionInfo: pcapgo.NgSectionInfo{Application: "tracee", Comment: pcapNote, OS: "linux"},
+	})
+	return 0, err
+}
+
+// due brings what was written to the disk, and closes files to which nothing more will come.
+func (p *packets) due(k *keeper, ending bool) {
+	for _, key := range p.files.Keys() {
+		f, _ := p.files.Peek(key)
+		if f.dirty {
+			f.dirty = false
+			k.warn(key, f.writer.Flush())
+		}
+		if ending || f.over() {
+			p.files.Remove(key) // which calls back
+		}
+	}
+	p.closePushed(k)
+}
+
+// over says that the process is gone whose packets these are.
+func (f *pcapFile) over() bool {
+	if f.pid == 0 || time.Since(f.last) < time.Second {
+		return false
+	}
+	return !processLives(f.pid) || time.Since(f.last) > pcapQuiet
+}
+
+func (p *packets) closePushed(k *keeper) {
+	for _, f := range p.closing {
+		if f.writer != nil {
+			k.warn(f.artifact.record.Artifact, f.writer.Flush())
+		}
+		r, err := f.artifact.finish("")
+		k.warn("net", err)
+		k.told(&f.context, r)
+	}
+	p.closing = nil
+}
