@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/derive"
@@ -50,6 +52,8 @@ type Config struct {
 	SortEvents bool               // in the order of their timestamps, tracer.SortWindow later
 	Cache      tracer.CacheConfig // a queue in front of all stages; zero: none
 
+	Capture capture.Options // what artifacts are kept
+
 	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
 
 	Engine  *rules.Engine  // detects; nil: nothing is detected
@@ -66,6 +70,8 @@ type Summary struct {
 	tracer.Stats
 	Seen   uint64 // events that passed all filters
 	Errors uint64 // events that could not be printed
+
+	Capture capture.Stats // what became of artifacts
 }
 
 // Run watches until the context ends or the output breaks. The summary is valid whatever the error.
@@ -88,17 +94,21 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	if err := tracer.Check(); err != nil { // before anything is printed
 		return r.summary, err
 	}
-	if err := r.preamble(); err != nil {
+	if err := r.startCapture(); err != nil {
 		return r.summary, err
+	}
+	if err := r.preamble(); err != nil {
+		return r.summary, errors.Join(err, r.endCapture())
 	}
 	t, err := tracer.New(r.tracerConfig())
 	if err != nil {
-		return r.summary, err
+		return r.summary, errors.Join(err, r.endCapture())
 	}
 	r.tracer = t
+	r.captureReady(t)
 	if c.Ready != nil {
 		if err := c.Ready(t); err != nil {
-			return r.summary, errors.Join(err, t.Close())
+			return r.summary, errors.Join(err, r.endCapture(), t.Close())
 		}
 	}
 	// To load took several times the memory that is needed from here on. Meanwhile the reader reads.
@@ -110,6 +120,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		process.New(c.Log).Stage,
 		container.New(r.containerConfig()).Stage,
 		stream.Each(r.inspect),
+		r.captured,
 		derive.New(c.Events, c.Filter, c.Log).Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
@@ -126,7 +137,8 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	r.summary.Stats = t.Stats()
 	r.tell()
-	return r.summary, errors.Join(t.Err(), r.err, r.epilogue(), t.Close())
+	err = r.endCapture()
+	return r.summary, errors.Join(t.Err(), r.err, err, r.epilogue(), t.Close())
 }
 
 // run is one call of Run.
@@ -142,6 +154,8 @@ type run struct {
 	tracer *tracer.Tracer
 	steps  int       // events since the clock was looked at
 	told   time.Time // when Progress got the counters
+
+	capturer *capture.Capturer // nil: nothing is captured
 }
 
 func (r *run) containerConfig() container.Config {
@@ -155,8 +169,10 @@ func (r *run) tracerConfig() tracer.Config {
 	if r.Executables { // first, so that a program is known before anything is said of its process
 		watched = append([]*events.Event{events.ProcessImage}, watched...)
 	}
+	watched = slices.Concat(watched, r.Capture.Events())
 	return tracer.Config{
 		Events:        watched,
+		Capture:       r.captureConfig(),
 		Required:      r.Required,
 		Filter:        r.Filter,
 		Needs:         r.Needs,

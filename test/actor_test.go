@@ -74,6 +74,7 @@ var actions = sync.OnceValue(func() map[string]func(*actor) {
 	for _, table := range []map[string]func(*actor){
 		triggerActions(), syscallActions(), floodActions(), throngActions(), filterActions(), repeatedActions(), entityActions(), longActions(),
 		uringActions(), containerActions(), truthActions(), integrityActions(), packetActions(), existingActions(), judgedActions(),
+		captureActions(),
 	} {
 		maps.Copy(all, table)
 	}

@@ -58,8 +58,8 @@ func spawn(t testing.TB, action string) *child {
 	return c
 }
 
-// release lets the child act.
-func (c *child) release(count int, rungs map[string]trace.Rung) {
+// release lets the child act, in an empty directory.
+func (c *child) release(count int, rungs map[string]trace.Rung) (dir string) {
 	c.t.Helper()
 	todo := instructions{Dir: c.t.TempDir(), Rungs: rungs, Count: count, CalledBack: calledBack()}
 	if err := os.Chmod(todo.Dir, 0o777); err != nil {
@@ -69,6 +69,7 @@ func (c *child) release(count int, rungs map[string]trace.Rung) {
 		c.t.Fatal(err)
 	}
 	c.begin.Close()
+	return todo.Dir
 }
 
 // finish waits for the child to end and returns what it says.

@@ -1,0 +1,80 @@
+package tracee
+
+import (
+	"iter"
+	"os"
+	"strconv"
+
+	"github.com/tracee-go/tracee/capture"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/tracer"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// startCapture opens the directory of artifacts, if any are wanted.
+func (r *run) startCapture() (err error) {
+	if !r.Capture.Enabled() {
+		return nil
+	}
+	r.wanted[events.ArtifactCaptured.ID] = true
+	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Log: r.Log})
+	return err
+}
+
+// captureConfig is what the kernel side has to know.
+func (r *run) captureConfig() *tracer.Capture {
+	if r.capturer == nil {
+		return nil
+	}
+	c := &tracer.Capture{Pending: r.capturer.Pending, Write: captureFilter(r.Capture.Write), Read: captureFilter(r.Capture.Read)}
+	for _, name := range r.Capture.Net {
+		if name == "any" {
+			c.Interfaces = nil
+			break
+		}
+		c.Interfaces = append(c.Interfaces, name)
+	}
+	if r.Capture.Snaplen > 0 {
+		c.Snaplen = r.Capture.Snaplen - capture.LinkHeader
+	}
+	return c
+}
+
+func captureFilter(f *capture.Files) tracer.CaptureFilter {
+	if f == nil {
+		return tracer.CaptureFilter{}
+	}
+	types := f.Types
+	if types&capture.ELF != 0 { // contents are looked at later
+		types = types&^capture.ELF | capture.Regular
+	}
+	return tracer.CaptureFilter{Prefixes: f.Prefixes, Types: uint8(types), Descriptors: f.Descriptors}
+}
+
+// captured is the stage that takes artifacts.
+func (r *run) captured(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
+	if r.capturer == nil {
+		return source
+	}
+	return r.capturer.Stage(source)
+}
+
+// captureReady is called when everything is attached.
+func (r *run) captureReady(t *tracer.Tracer) {
+	if r.capturer == nil {
+		return
+	}
+	r.capturer.SetCopied(func(device uint32, inode uint64, generation uint32, copied bool) error {
+		return t.SetCopied(tracer.CapturedFile{Inode: inode, Device: device, Generation: generation}, copied)
+	})
+	r.capturer.MarkReady(strconv.Itoa(os.Getpid()))
+}
+
+// endCapture finishes what is left, and notes what became of artifacts.
+func (r *run) endCapture() (err error) {
+	if r.capturer != nil {
+		r.summary.Capture, err = r.capturer.Close()
+		r.capturer = nil
+	}
+	return err
+}
