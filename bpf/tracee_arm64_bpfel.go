@@ -88,6 +88,9 @@ type TraceeUringSpec struct {
 const (
 	TraceeMapBuffers                               = "buffers"
 	TraceeMapBulk                                  = "bulk"
+	TraceeMapCaptureCopied                         = "capture_copied"
+	TraceeMapCaptureInterfaces                     = "capture_interfaces"
+	TraceeMapClosing                               = "closing"
 	TraceeMapContainerDresses                      = "container_dresses"
 	TraceeMapContainerGroups                       = "container_groups"
 	TraceeMapContainerIds                          = "container_ids"
@@ -95,11 +98,16 @@ const (
 	TraceeMapCritical                              = "critical"
 	TraceeMapEnterTails                            = "enter_tails"
 	TraceeMapExitTails                             = "exit_tails"
+	TraceeMapFilterAutomata                        = "filter_automata"
+	TraceeMapFilterJudged                          = "filter_judged"
 	TraceeMapFilterStrings                         = "filter_strings"
+	TraceeMapFilterTests                           = "filter_tests"
 	TraceeMapFilterValues                          = "filter_values"
 	TraceeMapInterfaces                            = "interfaces"
 	TraceeMapModifications                         = "modifications"
 	TraceeMapModulesInInit                         = "modules_in_init"
+	TraceeMapProcessRoots                          = "process_roots"
+	TraceeMapProcesses                             = "processes"
 	TraceeMapSocketNotes                           = "socket_notes"
 	TraceeMapSocketOwners                          = "socket_owners"
 	TraceeMapTaskStates                            = "task_states"
@@ -122,6 +130,16 @@ const (
 	TraceeProgCapCapableFentry                     = "cap_capable_fentry"
 	TraceeProgCapCapableKprobe                     = "cap_capable_kprobe"
 	TraceeProgCapCapableTracepoint                 = "cap_capable_tracepoint"
+	TraceeProgCaptureBpfExit                       = "capture_bpf_exit"
+	TraceeProgCaptureExec                          = "capture_exec"
+	TraceeProgCaptureMemEnter                      = "capture_mem_enter"
+	TraceeProgCaptureModuleEnter                   = "capture_module_enter"
+	TraceeProgCapturePacketIn                      = "capture_packet_in"
+	TraceeProgCapturePacketOut                     = "capture_packet_out"
+	TraceeProgCaptureReadExit                      = "capture_read_exit"
+	TraceeProgCaptureReadUring                     = "capture_read_uring"
+	TraceeProgCaptureWriteExit                     = "capture_write_exit"
+	TraceeProgCaptureWriteUring                    = "capture_write_uring"
 	TraceeProgCgroupAttachTask                     = "cgroup_attach_task"
 	TraceeProgCgroupMkdir                          = "cgroup_mkdir"
 	TraceeProgCgroupRmdir                          = "cgroup_rmdir"
@@ -129,6 +147,8 @@ const (
 	TraceeProgChmodCommonFexit                     = "chmod_common_fexit"
 	TraceeProgCommitCreds                          = "commit_creds"
 	TraceeProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeProgCommitCredsFentry                    = "commit_creds_fentry"
+	TraceeProgCommitCredsKprobe                    = "commit_creds_kprobe"
 	TraceeProgConnectionChanged                    = "connection_changed"
 	TraceeProgContainerGroupMade                   = "container_group_made"
 	TraceeProgContainerGroupRemoved                = "container_group_removed"
@@ -166,6 +186,7 @@ const (
 	TraceeProgExistingFile                         = "existing_file"
 	TraceeProgExistingProcess                      = "existing_process"
 	TraceeProgExistingSocket                       = "existing_socket"
+	TraceeProgExitCalled                           = "exit_called"
 	TraceeProgFileModificationClose                = "file_modification_close"
 	TraceeProgFileModificationExec                 = "file_modification_exec"
 	TraceeProgFileModificationExit                 = "file_modification_exit"
@@ -211,6 +232,10 @@ const (
 	TraceeProgSchedProcessExit                     = "sched_process_exit"
 	TraceeProgSchedProcessFork                     = "sched_process_fork"
 	TraceeProgSchedSwitch                          = "sched_switch"
+	TraceeProgScopeExec                            = "scope_exec"
+	TraceeProgScopeExisting                        = "scope_existing"
+	TraceeProgScopeFork                            = "scope_fork"
+	TraceeProgScopeFree                            = "scope_free"
 	TraceeProgSecurityBpfExit                      = "security_bpf_exit"
 	TraceeProgSecurityBpfFentry                    = "security_bpf_fentry"
 	TraceeProgSecurityBpfKprobe                    = "security_bpf_kprobe"
@@ -364,6 +389,9 @@ const (
 	TraceeProgVfsWritevFexit                       = "vfs_writev_fexit"
 	TraceeProgVfsWritevUring                       = "vfs_writev_uring"
 	TraceeProgZeroedEntries                        = "zeroed_entries"
+	TraceeVarCaptureAllInterfaces                  = "capture_all_interfaces"
+	TraceeVarCaptureFilters                        = "capture_filters"
+	TraceeVarCaptureSnaplen                        = "capture_snaplen"
 	TraceeVarContainerController                   = "container_controller"
 	TraceeVarContainerHierarchy                    = "container_hierarchy"
 	TraceeVarContainerRule                         = "container_rule"
@@ -372,6 +400,8 @@ const (
 	TraceeVarEventFlags                            = "event_flags"
 	TraceeVarEventIds                              = "event_ids"
 	TraceeVarExecEnv                               = "exec_env"
+	TraceeVarFdPaths                               = "fd_paths"
+	TraceeVarFilterArguments                       = "filter_arguments"
 	TraceeVarFilterInterfaces                      = "filter_interfaces"
 	TraceeVarFilterPatterns                        = "filter_patterns"
 	TraceeVarFilterRules                           = "filter_rules"
@@ -381,7 +411,12 @@ const (
 	TraceeVarMultiplexedSpecs                      = "multiplexed_specs"
 	TraceeVarNoTaskState                           = "no_task_state"
 	TraceeVarOwnPid                                = "own_pid"
+	TraceeVarProcessRule                           = "process_rule"
+	TraceeVarProcessUnknown                        = "process_unknown"
+	TraceeVarProcessesNoted                        = "processes_noted"
+	TraceeVarStackAddresses                        = "stack_addresses"
 	TraceeVarSyscallSpecs                          = "syscall_specs"
+	TraceeVarTracingSince                          = "tracing_since"
 	TraceeVarUringAnswer                           = "uring_answer"
 	TraceeVarUringSecond                           = "uring_second"
 	TraceeVarUringSpecs                            = "uring_specs"
@@ -447,6 +482,16 @@ type TraceeProgramSpecs struct {
 	CapCapableFentry                     *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
 	CapCapableKprobe                     *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
 	CapCapableTracepoint                 *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CaptureBpfExit                       *ebpf.ProgramSpec `ebpf:"capture_bpf_exit"`
+	CaptureExec                          *ebpf.ProgramSpec `ebpf:"capture_exec"`
+	CaptureMemEnter                      *ebpf.ProgramSpec `ebpf:"capture_mem_enter"`
+	CaptureModuleEnter                   *ebpf.ProgramSpec `ebpf:"capture_module_enter"`
+	CapturePacketIn                      *ebpf.ProgramSpec `ebpf:"capture_packet_in"`
+	CapturePacketOut                     *ebpf.ProgramSpec `ebpf:"capture_packet_out"`
+	CaptureReadExit                      *ebpf.ProgramSpec `ebpf:"capture_read_exit"`
+	CaptureReadUring                     *ebpf.ProgramSpec `ebpf:"capture_read_uring"`
+	CaptureWriteExit                     *ebpf.ProgramSpec `ebpf:"capture_write_exit"`
+	CaptureWriteUring                    *ebpf.ProgramSpec `ebpf:"capture_write_uring"`
 	CgroupAttachTask                     *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                          *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                          *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
@@ -454,6 +499,8 @@ type TraceeProgramSpecs struct {
 	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	CommitCredsFentry                    *ebpf.ProgramSpec `ebpf:"commit_creds_fentry"`
+	CommitCredsKprobe                    *ebpf.ProgramSpec `ebpf:"commit_creds_kprobe"`
 	ConnectionChanged                    *ebpf.ProgramSpec `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
@@ -491,6 +538,7 @@ type TraceeProgramSpecs struct {
 	ExistingFile                         *ebpf.ProgramSpec `ebpf:"existing_file"`
 	ExistingProcess                      *ebpf.ProgramSpec `ebpf:"existing_process"`
 	ExistingSocket                       *ebpf.ProgramSpec `ebpf:"existing_socket"`
+	ExitCalled                           *ebpf.ProgramSpec `ebpf:"exit_called"`
 	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
@@ -536,6 +584,10 @@ type TraceeProgramSpecs struct {
 	SchedProcessExit                     *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork                     *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
 	SchedSwitch                          *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	ScopeExec                            *ebpf.ProgramSpec `ebpf:"scope_exec"`
+	ScopeExisting                        *ebpf.ProgramSpec `ebpf:"scope_existing"`
+	ScopeFork                            *ebpf.ProgramSpec `ebpf:"scope_fork"`
+	ScopeFree                            *ebpf.ProgramSpec `ebpf:"scope_free"`
 	SecurityBpfExit                      *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
 	SecurityBpfFentry                    *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
 	SecurityBpfKprobe                    *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
@@ -697,6 +749,9 @@ type TraceeProgramSpecs struct {
 type TraceeMapSpecs struct {
 	Buffers              *ebpf.MapSpec `ebpf:"buffers"`
 	Bulk                 *ebpf.MapSpec `ebpf:"bulk"`
+	CaptureCopied        *ebpf.MapSpec `ebpf:"capture_copied"`
+	CaptureInterfaces    *ebpf.MapSpec `ebpf:"capture_interfaces"`
+	Closing              *ebpf.MapSpec `ebpf:"closing"`
 	ContainerDresses     *ebpf.MapSpec `ebpf:"container_dresses"`
 	ContainerGroups      *ebpf.MapSpec `ebpf:"container_groups"`
 	ContainerIds         *ebpf.MapSpec `ebpf:"container_ids"`
@@ -704,11 +759,16 @@ type TraceeMapSpecs struct {
 	Critical             *ebpf.MapSpec `ebpf:"critical"`
 	EnterTails           *ebpf.MapSpec `ebpf:"enter_tails"`
 	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
+	FilterAutomata       *ebpf.MapSpec `ebpf:"filter_automata"`
+	FilterJudged         *ebpf.MapSpec `ebpf:"filter_judged"`
 	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterTests          *ebpf.MapSpec `ebpf:"filter_tests"`
 	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
 	Interfaces           *ebpf.MapSpec `ebpf:"interfaces"`
 	Modifications        *ebpf.MapSpec `ebpf:"modifications"`
 	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	ProcessRoots         *ebpf.MapSpec `ebpf:"process_roots"`
+	Processes            *ebpf.MapSpec `ebpf:"processes"`
 	SocketNotes          *ebpf.MapSpec `ebpf:"socket_notes"`
 	SocketOwners         *ebpf.MapSpec `ebpf:"socket_owners"`
 	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
@@ -725,30 +785,40 @@ type TraceeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeVariableSpecs struct {
-	ContainerController *ebpf.VariableSpec `ebpf:"container_controller"`
-	ContainerHierarchy  *ebpf.VariableSpec `ebpf:"container_hierarchy"`
-	ContainerRule       *ebpf.VariableSpec `ebpf:"container_rule"`
-	ContainersKnown     *ebpf.VariableSpec `ebpf:"containers_known"`
-	DetectSyscall       *ebpf.VariableSpec `ebpf:"detect_syscall"`
-	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
-	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
-	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
-	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
-	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
-	KernelEnd           *ebpf.VariableSpec `ebpf:"kernel_end"`
-	KernelStart         *ebpf.VariableSpec `ebpf:"kernel_start"`
-	KernelTextEnd       *ebpf.VariableSpec `ebpf:"kernel_text_end"`
-	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
-	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
-	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
-	SyscallSpecs        *ebpf.VariableSpec `ebpf:"syscall_specs"`
-	UringAnswer         *ebpf.VariableSpec `ebpf:"uring_answer"`
-	UringSecond         *ebpf.VariableSpec `ebpf:"uring_second"`
-	UringSpecs          *ebpf.VariableSpec `ebpf:"uring_specs"`
-	WakeBulk            *ebpf.VariableSpec `ebpf:"wake_bulk"`
-	WakeCritical        *ebpf.VariableSpec `ebpf:"wake_critical"`
-	WakeEvery           *ebpf.VariableSpec `ebpf:"wake_every"`
+	CaptureAllInterfaces *ebpf.VariableSpec `ebpf:"capture_all_interfaces"`
+	CaptureFilters       *ebpf.VariableSpec `ebpf:"capture_filters"`
+	CaptureSnaplen       *ebpf.VariableSpec `ebpf:"capture_snaplen"`
+	ContainerController  *ebpf.VariableSpec `ebpf:"container_controller"`
+	ContainerHierarchy   *ebpf.VariableSpec `ebpf:"container_hierarchy"`
+	ContainerRule        *ebpf.VariableSpec `ebpf:"container_rule"`
+	ContainersKnown      *ebpf.VariableSpec `ebpf:"containers_known"`
+	DetectSyscall        *ebpf.VariableSpec `ebpf:"detect_syscall"`
+	EventFlags           *ebpf.VariableSpec `ebpf:"event_flags"`
+	EventIds             *ebpf.VariableSpec `ebpf:"event_ids"`
+	ExecEnv              *ebpf.VariableSpec `ebpf:"exec_env"`
+	FdPaths              *ebpf.VariableSpec `ebpf:"fd_paths"`
+	FilterArguments      *ebpf.VariableSpec `ebpf:"filter_arguments"`
+	FilterInterfaces     *ebpf.VariableSpec `ebpf:"filter_interfaces"`
+	FilterPatterns       *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules          *ebpf.VariableSpec `ebpf:"filter_rules"`
+	KernelEnd            *ebpf.VariableSpec `ebpf:"kernel_end"`
+	KernelStart          *ebpf.VariableSpec `ebpf:"kernel_start"`
+	KernelTextEnd        *ebpf.VariableSpec `ebpf:"kernel_text_end"`
+	MultiplexedSpecs     *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	NoTaskState          *ebpf.VariableSpec `ebpf:"no_task_state"`
+	OwnPid               *ebpf.VariableSpec `ebpf:"own_pid"`
+	ProcessRule          *ebpf.VariableSpec `ebpf:"process_rule"`
+	ProcessUnknown       *ebpf.VariableSpec `ebpf:"process_unknown"`
+	ProcessesNoted       *ebpf.VariableSpec `ebpf:"processes_noted"`
+	StackAddresses       *ebpf.VariableSpec `ebpf:"stack_addresses"`
+	SyscallSpecs         *ebpf.VariableSpec `ebpf:"syscall_specs"`
+	TracingSince         *ebpf.VariableSpec `ebpf:"tracing_since"`
+	UringAnswer          *ebpf.VariableSpec `ebpf:"uring_answer"`
+	UringSecond          *ebpf.VariableSpec `ebpf:"uring_second"`
+	UringSpecs           *ebpf.VariableSpec `ebpf:"uring_specs"`
+	WakeBulk             *ebpf.VariableSpec `ebpf:"wake_bulk"`
+	WakeCritical         *ebpf.VariableSpec `ebpf:"wake_critical"`
+	WakeEvery            *ebpf.VariableSpec `ebpf:"wake_every"`
 }
 
 // TraceeObjects contains all objects after they have been loaded into the kernel.
@@ -773,6 +843,9 @@ func (o *TraceeObjects) Close() error {
 type TraceeMaps struct {
 	Buffers              *ebpf.Map `ebpf:"buffers"`
 	Bulk                 *ebpf.Map `ebpf:"bulk"`
+	CaptureCopied        *ebpf.Map `ebpf:"capture_copied"`
+	CaptureInterfaces    *ebpf.Map `ebpf:"capture_interfaces"`
+	Closing              *ebpf.Map `ebpf:"closing"`
 	ContainerDresses     *ebpf.Map `ebpf:"container_dresses"`
 	ContainerGroups      *ebpf.Map `ebpf:"container_groups"`
 	ContainerIds         *ebpf.Map `ebpf:"container_ids"`
@@ -780,11 +853,16 @@ type TraceeMaps struct {
 	Critical             *ebpf.Map `ebpf:"critical"`
 	EnterTails           *ebpf.Map `ebpf:"enter_tails"`
 	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
+	FilterAutomata       *ebpf.Map `ebpf:"filter_automata"`
+	FilterJudged         *ebpf.Map `ebpf:"filter_judged"`
 	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
+	FilterTests          *ebpf.Map `ebpf:"filter_tests"`
 	FilterValues         *ebpf.Map `ebpf:"filter_values"`
 	Interfaces           *ebpf.Map `ebpf:"interfaces"`
 	Modifications        *ebpf.Map `ebpf:"modifications"`
 	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	ProcessRoots         *ebpf.Map `ebpf:"process_roots"`
+	Processes            *ebpf.Map `ebpf:"processes"`
 	SocketNotes          *ebpf.Map `ebpf:"socket_notes"`
 	SocketOwners         *ebpf.Map `ebpf:"socket_owners"`
 	TaskStates           *ebpf.Map `ebpf:"task_states"`
@@ -801,6 +879,9 @@ func (m *TraceeMaps) Close() error {
 	return _TraceeClose(
 		m.Buffers,
 		m.Bulk,
+		m.CaptureCopied,
+		m.CaptureInterfaces,
+		m.Closing,
 		m.ContainerDresses,
 		m.ContainerGroups,
 		m.ContainerIds,
@@ -808,11 +889,16 @@ func (m *TraceeMaps) Close() error {
 		m.Critical,
 		m.EnterTails,
 		m.ExitTails,
+		m.FilterAutomata,
+		m.FilterJudged,
 		m.FilterStrings,
+		m.FilterTests,
 		m.FilterValues,
 		m.Interfaces,
 		m.Modifications,
 		m.ModulesInInit,
+		m.ProcessRoots,
+		m.Processes,
 		m.SocketNotes,
 		m.SocketOwners,
 		m.TaskStates,
@@ -830,30 +916,40 @@ func (m *TraceeMaps) Close() error {
 //
 // It can be passed to LoadTraceeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeVariables struct {
-	ContainerController *ebpf.Variable `ebpf:"container_controller"`
-	ContainerHierarchy  *ebpf.Variable `ebpf:"container_hierarchy"`
-	ContainerRule       *ebpf.Variable `ebpf:"container_rule"`
-	ContainersKnown     *ebpf.Variable `ebpf:"containers_known"`
-	DetectSyscall       *ebpf.Variable `ebpf:"detect_syscall"`
-	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
-	EventIds            *ebpf.Variable `ebpf:"event_ids"`
-	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
-	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
-	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
-	KernelEnd           *ebpf.Variable `ebpf:"kernel_end"`
-	KernelStart         *ebpf.Variable `ebpf:"kernel_start"`
-	KernelTextEnd       *ebpf.Variable `ebpf:"kernel_text_end"`
-	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
-	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
-	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
-	SyscallSpecs        *ebpf.Variable `ebpf:"syscall_specs"`
-	UringAnswer         *ebpf.Variable `ebpf:"uring_answer"`
-	UringSecond         *ebpf.Variable `ebpf:"uring_second"`
-	UringSpecs          *ebpf.Variable `ebpf:"uring_specs"`
-	WakeBulk            *ebpf.Variable `ebpf:"wake_bulk"`
-	WakeCritical        *ebpf.Variable `ebpf:"wake_critical"`
-	WakeEvery           *ebpf.Variable `ebpf:"wake_every"`
+	CaptureAllInterfaces *ebpf.Variable `ebpf:"capture_all_interfaces"`
+	CaptureFilters       *ebpf.Variable `ebpf:"capture_filters"`
+	CaptureSnaplen       *ebpf.Variable `ebpf:"capture_snaplen"`
+	ContainerController  *ebpf.Variable `ebpf:"container_controller"`
+	ContainerHierarchy   *ebpf.Variable `ebpf:"container_hierarchy"`
+	ContainerRule        *ebpf.Variable `ebpf:"container_rule"`
+	ContainersKnown      *ebpf.Variable `ebpf:"containers_known"`
+	DetectSyscall        *ebpf.Variable `ebpf:"detect_syscall"`
+	EventFlags           *ebpf.Variable `ebpf:"event_flags"`
+	EventIds             *ebpf.Variable `ebpf:"event_ids"`
+	ExecEnv              *ebpf.Variable `ebpf:"exec_env"`
+	FdPaths              *ebpf.Variable `ebpf:"fd_paths"`
+	FilterArguments      *ebpf.Variable `ebpf:"filter_arguments"`
+	FilterInterfaces     *ebpf.Variable `ebpf:"filter_interfaces"`
+	FilterPatterns       *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules          *ebpf.Variable `ebpf:"filter_rules"`
+	KernelEnd            *ebpf.Variable `ebpf:"kernel_end"`
+	KernelStart          *ebpf.Variable `ebpf:"kernel_start"`
+	KernelTextEnd        *ebpf.Variable `ebpf:"kernel_text_end"`
+	MultiplexedSpecs     *ebpf.Variable `ebpf:"multiplexed_specs"`
+	NoTaskState          *ebpf.Variable `ebpf:"no_task_state"`
+	OwnPid               *ebpf.Variable `ebpf:"own_pid"`
+	ProcessRule          *ebpf.Variable `ebpf:"process_rule"`
+	ProcessUnknown       *ebpf.Variable `ebpf:"process_unknown"`
+	ProcessesNoted       *ebpf.Variable `ebpf:"processes_noted"`
+	StackAddresses       *ebpf.Variable `ebpf:"stack_addresses"`
+	SyscallSpecs         *ebpf.Variable `ebpf:"syscall_specs"`
+	TracingSince         *ebpf.Variable `ebpf:"tracing_since"`
+	UringAnswer          *ebpf.Variable `ebpf:"uring_answer"`
+	UringSecond          *ebpf.Variable `ebpf:"uring_second"`
+	UringSpecs           *ebpf.Variable `ebpf:"uring_specs"`
+	WakeBulk             *ebpf.Variable `ebpf:"wake_bulk"`
+	WakeCritical         *ebpf.Variable `ebpf:"wake_critical"`
+	WakeEvery            *ebpf.Variable `ebpf:"wake_every"`
 }
 
 // TraceePrograms contains all programs after they have been loaded into the kernel.
@@ -872,6 +968,16 @@ type TraceePrograms struct {
 	CapCapableFentry                     *ebpf.Program `ebpf:"cap_capable_fentry"`
 	CapCapableKprobe                     *ebpf.Program `ebpf:"cap_capable_kprobe"`
 	CapCapableTracepoint                 *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CaptureBpfExit                       *ebpf.Program `ebpf:"capture_bpf_exit"`
+	CaptureExec                          *ebpf.Program `ebpf:"capture_exec"`
+	CaptureMemEnter                      *ebpf.Program `ebpf:"capture_mem_enter"`
+	CaptureModuleEnter                   *ebpf.Program `ebpf:"capture_module_enter"`
+	CapturePacketIn                      *ebpf.Program `ebpf:"capture_packet_in"`
+	CapturePacketOut                     *ebpf.Program `ebpf:"capture_packet_out"`
+	CaptureReadExit                      *ebpf.Program `ebpf:"capture_read_exit"`
+	CaptureReadUring                     *ebpf.Program `ebpf:"capture_read_uring"`
+	CaptureWriteExit                     *ebpf.Program `ebpf:"capture_write_exit"`
+	CaptureWriteUring                    *ebpf.Program `ebpf:"capture_write_uring"`
 	CgroupAttachTask                     *ebpf.Program `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                          *ebpf.Program `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                          *ebpf.Program `ebpf:"cgroup_rmdir"`
@@ -879,6 +985,8 @@ type TraceePrograms struct {
 	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	CommitCredsFentry                    *ebpf.Program `ebpf:"commit_creds_fentry"`
+	CommitCredsKprobe                    *ebpf.Program `ebpf:"commit_creds_kprobe"`
 	ConnectionChanged                    *ebpf.Program `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
@@ -916,6 +1024,7 @@ type TraceePrograms struct {
 	ExistingFile                         *ebpf.Program `ebpf:"existing_file"`
 	ExistingProcess                      *ebpf.Program `ebpf:"existing_process"`
 	ExistingSocket                       *ebpf.Program `ebpf:"existing_socket"`
+	ExitCalled                           *ebpf.Program `ebpf:"exit_called"`
 	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
@@ -961,6 +1070,10 @@ type TraceePrograms struct {
 	SchedProcessExit                     *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork                     *ebpf.Program `ebpf:"sched_process_fork"`
 	SchedSwitch                          *ebpf.Program `ebpf:"sched_switch"`
+	ScopeExec                            *ebpf.Program `ebpf:"scope_exec"`
+	ScopeExisting                        *ebpf.Program `ebpf:"scope_existing"`
+	ScopeFork                            *ebpf.Program `ebpf:"scope_fork"`
+	ScopeFree                            *ebpf.Program `ebpf:"scope_free"`
 	SecurityBpfExit                      *ebpf.Program `ebpf:"security_bpf_exit"`
 	SecurityBpfFentry                    *ebpf.Program `ebpf:"security_bpf_fentry"`
 	SecurityBpfKprobe                    *ebpf.Program `ebpf:"security_bpf_kprobe"`
@@ -1130,6 +1243,16 @@ func (p *TraceePrograms) Close() error {
 		p.CapCapableFentry,
 		p.CapCapableKprobe,
 		p.CapCapableTracepoint,
+		p.CaptureBpfExit,
+		p.CaptureExec,
+		p.CaptureMemEnter,
+		p.CaptureModuleEnter,
+		p.CapturePacketIn,
+		p.CapturePacketOut,
+		p.CaptureReadExit,
+		p.CaptureReadUring,
+		p.CaptureWriteExit,
+		p.CaptureWriteUring,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
@@ -1137,6 +1260,8 @@ func (p *TraceePrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.CommitCredsFentry,
+		p.CommitCredsKprobe,
 		p.ConnectionChanged,
 		p.ContainerGroupMade,
 		p.ContainerGroupRemoved,
@@ -1174,6 +1299,7 @@ func (p *TraceePrograms) Close() error {
 		p.ExistingFile,
 		p.ExistingProcess,
 		p.ExistingSocket,
+		p.ExitCalled,
 		p.FileModificationClose,
 		p.FileModificationExec,
 		p.FileModificationExit,
@@ -1219,6 +1345,10 @@ func (p *TraceePrograms) Close() error {
 		p.SchedProcessExit,
 		p.SchedProcessFork,
 		p.SchedSwitch,
+		p.ScopeExec,
+		p.ScopeExisting,
+		p.ScopeFork,
+		p.ScopeFree,
 		p.SecurityBpfExit,
 		p.SecurityBpfFentry,
 		p.SecurityBpfKprobe,

@@ -19,6 +19,9 @@ import (
 const (
 	TraceeWithoutCallbacksMapBuffers                               = "buffers"
 	TraceeWithoutCallbacksMapBulk                                  = "bulk"
+	TraceeWithoutCallbacksMapCaptureCopied                         = "capture_copied"
+	TraceeWithoutCallbacksMapCaptureInterfaces                     = "capture_interfaces"
+	TraceeWithoutCallbacksMapClosing                               = "closing"
 	TraceeWithoutCallbacksMapContainerDresses                      = "container_dresses"
 	TraceeWithoutCallbacksMapContainerGroups                       = "container_groups"
 	TraceeWithoutCallbacksMapContainerIds                          = "container_ids"
@@ -26,11 +29,16 @@ const (
 	TraceeWithoutCallbacksMapCritical                              = "critical"
 	TraceeWithoutCallbacksMapEnterTails                            = "enter_tails"
 	TraceeWithoutCallbacksMapExitTails                             = "exit_tails"
+	TraceeWithoutCallbacksMapFilterAutomata                        = "filter_automata"
+	TraceeWithoutCallbacksMapFilterJudged                          = "filter_judged"
 	TraceeWithoutCallbacksMapFilterStrings                         = "filter_strings"
+	TraceeWithoutCallbacksMapFilterTests                           = "filter_tests"
 	TraceeWithoutCallbacksMapFilterValues                          = "filter_values"
 	TraceeWithoutCallbacksMapInterfaces                            = "interfaces"
 	TraceeWithoutCallbacksMapModifications                         = "modifications"
 	TraceeWithoutCallbacksMapModulesInInit                         = "modules_in_init"
+	TraceeWithoutCallbacksMapProcessRoots                          = "process_roots"
+	TraceeWithoutCallbacksMapProcesses                             = "processes"
 	TraceeWithoutCallbacksMapSocketNotes                           = "socket_notes"
 	TraceeWithoutCallbacksMapSocketOwners                          = "socket_owners"
 	TraceeWithoutCallbacksMapTaskStates                            = "task_states"
@@ -53,6 +61,15 @@ const (
 	TraceeWithoutCallbacksProgCapCapableFentry                     = "cap_capable_fentry"
 	TraceeWithoutCallbacksProgCapCapableKprobe                     = "cap_capable_kprobe"
 	TraceeWithoutCallbacksProgCapCapableTracepoint                 = "cap_capable_tracepoint"
+	TraceeWithoutCallbacksProgCaptureBpfExit                       = "capture_bpf_exit"
+	TraceeWithoutCallbacksProgCaptureExec                          = "capture_exec"
+	TraceeWithoutCallbacksProgCaptureModuleEnter                   = "capture_module_enter"
+	TraceeWithoutCallbacksProgCapturePacketIn                      = "capture_packet_in"
+	TraceeWithoutCallbacksProgCapturePacketOut                     = "capture_packet_out"
+	TraceeWithoutCallbacksProgCaptureReadExit                      = "capture_read_exit"
+	TraceeWithoutCallbacksProgCaptureReadUring                     = "capture_read_uring"
+	TraceeWithoutCallbacksProgCaptureWriteExit                     = "capture_write_exit"
+	TraceeWithoutCallbacksProgCaptureWriteUring                    = "capture_write_uring"
 	TraceeWithoutCallbacksProgCgroupAttachTask                     = "cgroup_attach_task"
 	TraceeWithoutCallbacksProgCgroupMkdir                          = "cgroup_mkdir"
 	TraceeWithoutCallbacksProgCgroupRmdir                          = "cgroup_rmdir"
@@ -60,6 +77,8 @@ const (
 	TraceeWithoutCallbacksProgChmodCommonFexit                     = "chmod_common_fexit"
 	TraceeWithoutCallbacksProgCommitCreds                          = "commit_creds"
 	TraceeWithoutCallbacksProgCommitCredsExec                      = "commit_creds_exec"
+	TraceeWithoutCallbacksProgCommitCredsFentry                    = "commit_creds_fentry"
+	TraceeWithoutCallbacksProgCommitCredsKprobe                    = "commit_creds_kprobe"
 	TraceeWithoutCallbacksProgConnectionChanged                    = "connection_changed"
 	TraceeWithoutCallbacksProgContainerGroupMade                   = "container_group_made"
 	TraceeWithoutCallbacksProgContainerGroupRemoved                = "container_group_removed"
@@ -97,6 +116,7 @@ const (
 	TraceeWithoutCallbacksProgExistingFile                         = "existing_file"
 	TraceeWithoutCallbacksProgExistingProcess                      = "existing_process"
 	TraceeWithoutCallbacksProgExistingSocket                       = "existing_socket"
+	TraceeWithoutCallbacksProgExitCalled                           = "exit_called"
 	TraceeWithoutCallbacksProgFileModificationClose                = "file_modification_close"
 	TraceeWithoutCallbacksProgFileModificationExec                 = "file_modification_exec"
 	TraceeWithoutCallbacksProgFileModificationExit                 = "file_modification_exit"
@@ -142,6 +162,10 @@ const (
 	TraceeWithoutCallbacksProgSchedProcessExit                     = "sched_process_exit"
 	TraceeWithoutCallbacksProgSchedProcessFork                     = "sched_process_fork"
 	TraceeWithoutCallbacksProgSchedSwitch                          = "sched_switch"
+	TraceeWithoutCallbacksProgScopeExec                            = "scope_exec"
+	TraceeWithoutCallbacksProgScopeExisting                        = "scope_existing"
+	TraceeWithoutCallbacksProgScopeFork                            = "scope_fork"
+	TraceeWithoutCallbacksProgScopeFree                            = "scope_free"
 	TraceeWithoutCallbacksProgSecurityBpfExit                      = "security_bpf_exit"
 	TraceeWithoutCallbacksProgSecurityBpfFentry                    = "security_bpf_fentry"
 	TraceeWithoutCallbacksProgSecurityBpfKprobe                    = "security_bpf_kprobe"
@@ -293,6 +317,9 @@ const (
 	TraceeWithoutCallbacksProgVfsWritevFexit                       = "vfs_writev_fexit"
 	TraceeWithoutCallbacksProgVfsWritevUring                       = "vfs_writev_uring"
 	TraceeWithoutCallbacksProgZeroedEntries                        = "zeroed_entries"
+	TraceeWithoutCallbacksVarCaptureAllInterfaces                  = "capture_all_interfaces"
+	TraceeWithoutCallbacksVarCaptureFilters                        = "capture_filters"
+	TraceeWithoutCallbacksVarCaptureSnaplen                        = "capture_snaplen"
 	TraceeWithoutCallbacksVarContainerController                   = "container_controller"
 	TraceeWithoutCallbacksVarContainerHierarchy                    = "container_hierarchy"
 	TraceeWithoutCallbacksVarContainerRule                         = "container_rule"
@@ -301,6 +328,8 @@ const (
 	TraceeWithoutCallbacksVarEventFlags                            = "event_flags"
 	TraceeWithoutCallbacksVarEventIds                              = "event_ids"
 	TraceeWithoutCallbacksVarExecEnv                               = "exec_env"
+	TraceeWithoutCallbacksVarFdPaths                               = "fd_paths"
+	TraceeWithoutCallbacksVarFilterArguments                       = "filter_arguments"
 	TraceeWithoutCallbacksVarFilterInterfaces                      = "filter_interfaces"
 	TraceeWithoutCallbacksVarFilterPatterns                        = "filter_patterns"
 	TraceeWithoutCallbacksVarFilterRules                           = "filter_rules"
@@ -310,7 +339,12 @@ const (
 	TraceeWithoutCallbacksVarMultiplexedSpecs                      = "multiplexed_specs"
 	TraceeWithoutCallbacksVarNoTaskState                           = "no_task_state"
 	TraceeWithoutCallbacksVarOwnPid                                = "own_pid"
+	TraceeWithoutCallbacksVarProcessRule                           = "process_rule"
+	TraceeWithoutCallbacksVarProcessUnknown                        = "process_unknown"
+	TraceeWithoutCallbacksVarProcessesNoted                        = "processes_noted"
+	TraceeWithoutCallbacksVarStackAddresses                        = "stack_addresses"
 	TraceeWithoutCallbacksVarSyscallSpecs                          = "syscall_specs"
+	TraceeWithoutCallbacksVarTracingSince                          = "tracing_since"
 	TraceeWithoutCallbacksVarUringAnswer                           = "uring_answer"
 	TraceeWithoutCallbacksVarUringSecond                           = "uring_second"
 	TraceeWithoutCallbacksVarUringSpecs                            = "uring_specs"
@@ -376,6 +410,15 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	CapCapableFentry                     *ebpf.ProgramSpec `ebpf:"cap_capable_fentry"`
 	CapCapableKprobe                     *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
 	CapCapableTracepoint                 *ebpf.ProgramSpec `ebpf:"cap_capable_tracepoint"`
+	CaptureBpfExit                       *ebpf.ProgramSpec `ebpf:"capture_bpf_exit"`
+	CaptureExec                          *ebpf.ProgramSpec `ebpf:"capture_exec"`
+	CaptureModuleEnter                   *ebpf.ProgramSpec `ebpf:"capture_module_enter"`
+	CapturePacketIn                      *ebpf.ProgramSpec `ebpf:"capture_packet_in"`
+	CapturePacketOut                     *ebpf.ProgramSpec `ebpf:"capture_packet_out"`
+	CaptureReadExit                      *ebpf.ProgramSpec `ebpf:"capture_read_exit"`
+	CaptureReadUring                     *ebpf.ProgramSpec `ebpf:"capture_read_uring"`
+	CaptureWriteExit                     *ebpf.ProgramSpec `ebpf:"capture_write_exit"`
+	CaptureWriteUring                    *ebpf.ProgramSpec `ebpf:"capture_write_uring"`
 	CgroupAttachTask                     *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                          *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                          *ebpf.ProgramSpec `ebpf:"cgroup_rmdir"`
@@ -383,6 +426,8 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	ChmodCommonFexit                     *ebpf.ProgramSpec `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.ProgramSpec `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.ProgramSpec `ebpf:"commit_creds_exec"`
+	CommitCredsFentry                    *ebpf.ProgramSpec `ebpf:"commit_creds_fentry"`
+	CommitCredsKprobe                    *ebpf.ProgramSpec `ebpf:"commit_creds_kprobe"`
 	ConnectionChanged                    *ebpf.ProgramSpec `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.ProgramSpec `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.ProgramSpec `ebpf:"container_group_removed"`
@@ -420,6 +465,7 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	ExistingFile                         *ebpf.ProgramSpec `ebpf:"existing_file"`
 	ExistingProcess                      *ebpf.ProgramSpec `ebpf:"existing_process"`
 	ExistingSocket                       *ebpf.ProgramSpec `ebpf:"existing_socket"`
+	ExitCalled                           *ebpf.ProgramSpec `ebpf:"exit_called"`
 	FileModificationClose                *ebpf.ProgramSpec `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.ProgramSpec `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.ProgramSpec `ebpf:"file_modification_exit"`
@@ -465,6 +511,10 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	SchedProcessExit                     *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork                     *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
 	SchedSwitch                          *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	ScopeExec                            *ebpf.ProgramSpec `ebpf:"scope_exec"`
+	ScopeExisting                        *ebpf.ProgramSpec `ebpf:"scope_existing"`
+	ScopeFork                            *ebpf.ProgramSpec `ebpf:"scope_fork"`
+	ScopeFree                            *ebpf.ProgramSpec `ebpf:"scope_free"`
 	SecurityBpfExit                      *ebpf.ProgramSpec `ebpf:"security_bpf_exit"`
 	SecurityBpfFentry                    *ebpf.ProgramSpec `ebpf:"security_bpf_fentry"`
 	SecurityBpfKprobe                    *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
@@ -624,6 +674,9 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 type TraceeWithoutCallbacksMapSpecs struct {
 	Buffers              *ebpf.MapSpec `ebpf:"buffers"`
 	Bulk                 *ebpf.MapSpec `ebpf:"bulk"`
+	CaptureCopied        *ebpf.MapSpec `ebpf:"capture_copied"`
+	CaptureInterfaces    *ebpf.MapSpec `ebpf:"capture_interfaces"`
+	Closing              *ebpf.MapSpec `ebpf:"closing"`
 	ContainerDresses     *ebpf.MapSpec `ebpf:"container_dresses"`
 	ContainerGroups      *ebpf.MapSpec `ebpf:"container_groups"`
 	ContainerIds         *ebpf.MapSpec `ebpf:"container_ids"`
@@ -631,11 +684,16 @@ type TraceeWithoutCallbacksMapSpecs struct {
 	Critical             *ebpf.MapSpec `ebpf:"critical"`
 	EnterTails           *ebpf.MapSpec `ebpf:"enter_tails"`
 	ExitTails            *ebpf.MapSpec `ebpf:"exit_tails"`
+	FilterAutomata       *ebpf.MapSpec `ebpf:"filter_automata"`
+	FilterJudged         *ebpf.MapSpec `ebpf:"filter_judged"`
 	FilterStrings        *ebpf.MapSpec `ebpf:"filter_strings"`
+	FilterTests          *ebpf.MapSpec `ebpf:"filter_tests"`
 	FilterValues         *ebpf.MapSpec `ebpf:"filter_values"`
 	Interfaces           *ebpf.MapSpec `ebpf:"interfaces"`
 	Modifications        *ebpf.MapSpec `ebpf:"modifications"`
 	ModulesInInit        *ebpf.MapSpec `ebpf:"modules_in_init"`
+	ProcessRoots         *ebpf.MapSpec `ebpf:"process_roots"`
+	Processes            *ebpf.MapSpec `ebpf:"processes"`
 	SocketNotes          *ebpf.MapSpec `ebpf:"socket_notes"`
 	SocketOwners         *ebpf.MapSpec `ebpf:"socket_owners"`
 	TaskStates           *ebpf.MapSpec `ebpf:"task_states"`
@@ -652,30 +710,40 @@ type TraceeWithoutCallbacksMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TraceeWithoutCallbacksVariableSpecs struct {
-	ContainerController *ebpf.VariableSpec `ebpf:"container_controller"`
-	ContainerHierarchy  *ebpf.VariableSpec `ebpf:"container_hierarchy"`
-	ContainerRule       *ebpf.VariableSpec `ebpf:"container_rule"`
-	ContainersKnown     *ebpf.VariableSpec `ebpf:"containers_known"`
-	DetectSyscall       *ebpf.VariableSpec `ebpf:"detect_syscall"`
-	EventFlags          *ebpf.VariableSpec `ebpf:"event_flags"`
-	EventIds            *ebpf.VariableSpec `ebpf:"event_ids"`
-	ExecEnv             *ebpf.VariableSpec `ebpf:"exec_env"`
-	FilterInterfaces    *ebpf.VariableSpec `ebpf:"filter_interfaces"`
-	FilterPatterns      *ebpf.VariableSpec `ebpf:"filter_patterns"`
-	FilterRules         *ebpf.VariableSpec `ebpf:"filter_rules"`
-	KernelEnd           *ebpf.VariableSpec `ebpf:"kernel_end"`
-	KernelStart         *ebpf.VariableSpec `ebpf:"kernel_start"`
-	KernelTextEnd       *ebpf.VariableSpec `ebpf:"kernel_text_end"`
-	MultiplexedSpecs    *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
-	NoTaskState         *ebpf.VariableSpec `ebpf:"no_task_state"`
-	OwnPid              *ebpf.VariableSpec `ebpf:"own_pid"`
-	SyscallSpecs        *ebpf.VariableSpec `ebpf:"syscall_specs"`
-	UringAnswer         *ebpf.VariableSpec `ebpf:"uring_answer"`
-	UringSecond         *ebpf.VariableSpec `ebpf:"uring_second"`
-	UringSpecs          *ebpf.VariableSpec `ebpf:"uring_specs"`
-	WakeBulk            *ebpf.VariableSpec `ebpf:"wake_bulk"`
-	WakeCritical        *ebpf.VariableSpec `ebpf:"wake_critical"`
-	WakeEvery           *ebpf.VariableSpec `ebpf:"wake_every"`
+	CaptureAllInterfaces *ebpf.VariableSpec `ebpf:"capture_all_interfaces"`
+	CaptureFilters       *ebpf.VariableSpec `ebpf:"capture_filters"`
+	CaptureSnaplen       *ebpf.VariableSpec `ebpf:"capture_snaplen"`
+	ContainerController  *ebpf.VariableSpec `ebpf:"container_controller"`
+	ContainerHierarchy   *ebpf.VariableSpec `ebpf:"container_hierarchy"`
+	ContainerRule        *ebpf.VariableSpec `ebpf:"container_rule"`
+	ContainersKnown      *ebpf.VariableSpec `ebpf:"containers_known"`
+	DetectSyscall        *ebpf.VariableSpec `ebpf:"detect_syscall"`
+	EventFlags           *ebpf.VariableSpec `ebpf:"event_flags"`
+	EventIds             *ebpf.VariableSpec `ebpf:"event_ids"`
+	ExecEnv              *ebpf.VariableSpec `ebpf:"exec_env"`
+	FdPaths              *ebpf.VariableSpec `ebpf:"fd_paths"`
+	FilterArguments      *ebpf.VariableSpec `ebpf:"filter_arguments"`
+	FilterInterfaces     *ebpf.VariableSpec `ebpf:"filter_interfaces"`
+	FilterPatterns       *ebpf.VariableSpec `ebpf:"filter_patterns"`
+	FilterRules          *ebpf.VariableSpec `ebpf:"filter_rules"`
+	KernelEnd            *ebpf.VariableSpec `ebpf:"kernel_end"`
+	KernelStart          *ebpf.VariableSpec `ebpf:"kernel_start"`
+	KernelTextEnd        *ebpf.VariableSpec `ebpf:"kernel_text_end"`
+	MultiplexedSpecs     *ebpf.VariableSpec `ebpf:"multiplexed_specs"`
+	NoTaskState          *ebpf.VariableSpec `ebpf:"no_task_state"`
+	OwnPid               *ebpf.VariableSpec `ebpf:"own_pid"`
+	ProcessRule          *ebpf.VariableSpec `ebpf:"process_rule"`
+	ProcessUnknown       *ebpf.VariableSpec `ebpf:"process_unknown"`
+	ProcessesNoted       *ebpf.VariableSpec `ebpf:"processes_noted"`
+	StackAddresses       *ebpf.VariableSpec `ebpf:"stack_addresses"`
+	SyscallSpecs         *ebpf.VariableSpec `ebpf:"syscall_specs"`
+	TracingSince         *ebpf.VariableSpec `ebpf:"tracing_since"`
+	UringAnswer          *ebpf.VariableSpec `ebpf:"uring_answer"`
+	UringSecond          *ebpf.VariableSpec `ebpf:"uring_second"`
+	UringSpecs           *ebpf.VariableSpec `ebpf:"uring_specs"`
+	WakeBulk             *ebpf.VariableSpec `ebpf:"wake_bulk"`
+	WakeCritical         *ebpf.VariableSpec `ebpf:"wake_critical"`
+	WakeEvery            *ebpf.VariableSpec `ebpf:"wake_every"`
 }
 
 // TraceeWithoutCallbacksObjects contains all objects after they have been loaded into the kernel.
@@ -700,6 +768,9 @@ func (o *TraceeWithoutCallbacksObjects) Close() error {
 type TraceeWithoutCallbacksMaps struct {
 	Buffers              *ebpf.Map `ebpf:"buffers"`
 	Bulk                 *ebpf.Map `ebpf:"bulk"`
+	CaptureCopied        *ebpf.Map `ebpf:"capture_copied"`
+	CaptureInterfaces    *ebpf.Map `ebpf:"capture_interfaces"`
+	Closing              *ebpf.Map `ebpf:"closing"`
 	ContainerDresses     *ebpf.Map `ebpf:"container_dresses"`
 	ContainerGroups      *ebpf.Map `ebpf:"container_groups"`
 	ContainerIds         *ebpf.Map `ebpf:"container_ids"`
@@ -707,11 +778,16 @@ type TraceeWithoutCallbacksMaps struct {
 	Critical             *ebpf.Map `ebpf:"critical"`
 	EnterTails           *ebpf.Map `ebpf:"enter_tails"`
 	ExitTails            *ebpf.Map `ebpf:"exit_tails"`
+	FilterAutomata       *ebpf.Map `ebpf:"filter_automata"`
+	FilterJudged         *ebpf.Map `ebpf:"filter_judged"`
 	FilterStrings        *ebpf.Map `ebpf:"filter_strings"`
+	FilterTests          *ebpf.Map `ebpf:"filter_tests"`
 	FilterValues         *ebpf.Map `ebpf:"filter_values"`
 	Interfaces           *ebpf.Map `ebpf:"interfaces"`
 	Modifications        *ebpf.Map `ebpf:"modifications"`
 	ModulesInInit        *ebpf.Map `ebpf:"modules_in_init"`
+	ProcessRoots         *ebpf.Map `ebpf:"process_roots"`
+	Processes            *ebpf.Map `ebpf:"processes"`
 	SocketNotes          *ebpf.Map `ebpf:"socket_notes"`
 	SocketOwners         *ebpf.Map `ebpf:"socket_owners"`
 	TaskStates           *ebpf.Map `ebpf:"task_states"`
@@ -728,6 +804,9 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 	return _TraceeWithoutCallbacksClose(
 		m.Buffers,
 		m.Bulk,
+		m.CaptureCopied,
+		m.CaptureInterfaces,
+		m.Closing,
 		m.ContainerDresses,
 		m.ContainerGroups,
 		m.ContainerIds,
@@ -735,11 +814,16 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 		m.Critical,
 		m.EnterTails,
 		m.ExitTails,
+		m.FilterAutomata,
+		m.FilterJudged,
 		m.FilterStrings,
+		m.FilterTests,
 		m.FilterValues,
 		m.Interfaces,
 		m.Modifications,
 		m.ModulesInInit,
+		m.ProcessRoots,
+		m.Processes,
 		m.SocketNotes,
 		m.SocketOwners,
 		m.TaskStates,
@@ -757,30 +841,40 @@ func (m *TraceeWithoutCallbacksMaps) Close() error {
 //
 // It can be passed to LoadTraceeWithoutCallbacksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TraceeWithoutCallbacksVariables struct {
-	ContainerController *ebpf.Variable `ebpf:"container_controller"`
-	ContainerHierarchy  *ebpf.Variable `ebpf:"container_hierarchy"`
-	ContainerRule       *ebpf.Variable `ebpf:"container_rule"`
-	ContainersKnown     *ebpf.Variable `ebpf:"containers_known"`
-	DetectSyscall       *ebpf.Variable `ebpf:"detect_syscall"`
-	EventFlags          *ebpf.Variable `ebpf:"event_flags"`
-	EventIds            *ebpf.Variable `ebpf:"event_ids"`
-	ExecEnv             *ebpf.Variable `ebpf:"exec_env"`
-	FilterInterfaces    *ebpf.Variable `ebpf:"filter_interfaces"`
-	FilterPatterns      *ebpf.Variable `ebpf:"filter_patterns"`
-	FilterRules         *ebpf.Variable `ebpf:"filter_rules"`
-	KernelEnd           *ebpf.Variable `ebpf:"kernel_end"`
-	KernelStart         *ebpf.Variable `ebpf:"kernel_start"`
-	KernelTextEnd       *ebpf.Variable `ebpf:"kernel_text_end"`
-	MultiplexedSpecs    *ebpf.Variable `ebpf:"multiplexed_specs"`
-	NoTaskState         *ebpf.Variable `ebpf:"no_task_state"`
-	OwnPid              *ebpf.Variable `ebpf:"own_pid"`
-	SyscallSpecs        *ebpf.Variable `ebpf:"syscall_specs"`
-	UringAnswer         *ebpf.Variable `ebpf:"uring_answer"`
-	UringSecond         *ebpf.Variable `ebpf:"uring_second"`
-	UringSpecs          *ebpf.Variable `ebpf:"uring_specs"`
-	WakeBulk            *ebpf.Variable `ebpf:"wake_bulk"`
-	WakeCritical        *ebpf.Variable `ebpf:"wake_critical"`
-	WakeEvery           *ebpf.Variable `ebpf:"wake_every"`
+	CaptureAllInterfaces *ebpf.Variable `ebpf:"capture_all_interfaces"`
+	CaptureFilters       *ebpf.Variable `ebpf:"capture_filters"`
+	CaptureSnaplen       *ebpf.Variable `ebpf:"capture_snaplen"`
+	ContainerController  *ebpf.Variable `ebpf:"container_controller"`
+	ContainerHierarchy   *ebpf.Variable `ebpf:"container_hierarchy"`
+	ContainerRule        *ebpf.Variable `ebpf:"container_rule"`
+	ContainersKnown      *ebpf.Variable `ebpf:"containers_known"`
+	DetectSyscall        *ebpf.Variable `ebpf:"detect_syscall"`
+	EventFlags           *ebpf.Variable `ebpf:"event_flags"`
+	EventIds             *ebpf.Variable `ebpf:"event_ids"`
+	ExecEnv              *ebpf.Variable `ebpf:"exec_env"`
+	FdPaths              *ebpf.Variable `ebpf:"fd_paths"`
+	FilterArguments      *ebpf.Variable `ebpf:"filter_arguments"`
+	FilterInterfaces     *ebpf.Variable `ebpf:"filter_interfaces"`
+	FilterPatterns       *ebpf.Variable `ebpf:"filter_patterns"`
+	FilterRules          *ebpf.Variable `ebpf:"filter_rules"`
+	KernelEnd            *ebpf.Variable `ebpf:"kernel_end"`
+	KernelStart          *ebpf.Variable `ebpf:"kernel_start"`
+	KernelTextEnd        *ebpf.Variable `ebpf:"kernel_text_end"`
+	MultiplexedSpecs     *ebpf.Variable `ebpf:"multiplexed_specs"`
+	NoTaskState          *ebpf.Variable `ebpf:"no_task_state"`
+	OwnPid               *ebpf.Variable `ebpf:"own_pid"`
+	ProcessRule          *ebpf.Variable `ebpf:"process_rule"`
+	ProcessUnknown       *ebpf.Variable `ebpf:"process_unknown"`
+	ProcessesNoted       *ebpf.Variable `ebpf:"processes_noted"`
+	StackAddresses       *ebpf.Variable `ebpf:"stack_addresses"`
+	SyscallSpecs         *ebpf.Variable `ebpf:"syscall_specs"`
+	TracingSince         *ebpf.Variable `ebpf:"tracing_since"`
+	UringAnswer          *ebpf.Variable `ebpf:"uring_answer"`
+	UringSecond          *ebpf.Variable `ebpf:"uring_second"`
+	UringSpecs           *ebpf.Variable `ebpf:"uring_specs"`
+	WakeBulk             *ebpf.Variable `ebpf:"wake_bulk"`
+	WakeCritical         *ebpf.Variable `ebpf:"wake_critical"`
+	WakeEvery            *ebpf.Variable `ebpf:"wake_every"`
 }
 
 // TraceeWithoutCallbacksPrograms contains all programs after they have been loaded into the kernel.
@@ -799,6 +893,15 @@ type TraceeWithoutCallbacksPrograms struct {
 	CapCapableFentry                     *ebpf.Program `ebpf:"cap_capable_fentry"`
 	CapCapableKprobe                     *ebpf.Program `ebpf:"cap_capable_kprobe"`
 	CapCapableTracepoint                 *ebpf.Program `ebpf:"cap_capable_tracepoint"`
+	CaptureBpfExit                       *ebpf.Program `ebpf:"capture_bpf_exit"`
+	CaptureExec                          *ebpf.Program `ebpf:"capture_exec"`
+	CaptureModuleEnter                   *ebpf.Program `ebpf:"capture_module_enter"`
+	CapturePacketIn                      *ebpf.Program `ebpf:"capture_packet_in"`
+	CapturePacketOut                     *ebpf.Program `ebpf:"capture_packet_out"`
+	CaptureReadExit                      *ebpf.Program `ebpf:"capture_read_exit"`
+	CaptureReadUring                     *ebpf.Program `ebpf:"capture_read_uring"`
+	CaptureWriteExit                     *ebpf.Program `ebpf:"capture_write_exit"`
+	CaptureWriteUring                    *ebpf.Program `ebpf:"capture_write_uring"`
 	CgroupAttachTask                     *ebpf.Program `ebpf:"cgroup_attach_task"`
 	CgroupMkdir                          *ebpf.Program `ebpf:"cgroup_mkdir"`
 	CgroupRmdir                          *ebpf.Program `ebpf:"cgroup_rmdir"`
@@ -806,6 +909,8 @@ type TraceeWithoutCallbacksPrograms struct {
 	ChmodCommonFexit                     *ebpf.Program `ebpf:"chmod_common_fexit"`
 	CommitCreds                          *ebpf.Program `ebpf:"commit_creds"`
 	CommitCredsExec                      *ebpf.Program `ebpf:"commit_creds_exec"`
+	CommitCredsFentry                    *ebpf.Program `ebpf:"commit_creds_fentry"`
+	CommitCredsKprobe                    *ebpf.Program `ebpf:"commit_creds_kprobe"`
 	ConnectionChanged                    *ebpf.Program `ebpf:"connection_changed"`
 	ContainerGroupMade                   *ebpf.Program `ebpf:"container_group_made"`
 	ContainerGroupRemoved                *ebpf.Program `ebpf:"container_group_removed"`
@@ -843,6 +948,7 @@ type TraceeWithoutCallbacksPrograms struct {
 	ExistingFile                         *ebpf.Program `ebpf:"existing_file"`
 	ExistingProcess                      *ebpf.Program `ebpf:"existing_process"`
 	ExistingSocket                       *ebpf.Program `ebpf:"existing_socket"`
+	ExitCalled                           *ebpf.Program `ebpf:"exit_called"`
 	FileModificationClose                *ebpf.Program `ebpf:"file_modification_close"`
 	FileModificationExec                 *ebpf.Program `ebpf:"file_modification_exec"`
 	FileModificationExit                 *ebpf.Program `ebpf:"file_modification_exit"`
@@ -888,6 +994,10 @@ type TraceeWithoutCallbacksPrograms struct {
 	SchedProcessExit                     *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork                     *ebpf.Program `ebpf:"sched_process_fork"`
 	SchedSwitch                          *ebpf.Program `ebpf:"sched_switch"`
+	ScopeExec                            *ebpf.Program `ebpf:"scope_exec"`
+	ScopeExisting                        *ebpf.Program `ebpf:"scope_existing"`
+	ScopeFork                            *ebpf.Program `ebpf:"scope_fork"`
+	ScopeFree                            *ebpf.Program `ebpf:"scope_free"`
 	SecurityBpfExit                      *ebpf.Program `ebpf:"security_bpf_exit"`
 	SecurityBpfFentry                    *ebpf.Program `ebpf:"security_bpf_fentry"`
 	SecurityBpfKprobe                    *ebpf.Program `ebpf:"security_bpf_kprobe"`
@@ -1055,6 +1165,15 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.CapCapableFentry,
 		p.CapCapableKprobe,
 		p.CapCapableTracepoint,
+		p.CaptureBpfExit,
+		p.CaptureExec,
+		p.CaptureModuleEnter,
+		p.CapturePacketIn,
+		p.CapturePacketOut,
+		p.CaptureReadExit,
+		p.CaptureReadUring,
+		p.CaptureWriteExit,
+		p.CaptureWriteUring,
 		p.CgroupAttachTask,
 		p.CgroupMkdir,
 		p.CgroupRmdir,
@@ -1062,6 +1181,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ChmodCommonFexit,
 		p.CommitCreds,
 		p.CommitCredsExec,
+		p.CommitCredsFentry,
+		p.CommitCredsKprobe,
 		p.ConnectionChanged,
 		p.ContainerGroupMade,
 		p.ContainerGroupRemoved,
@@ -1099,6 +1220,7 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.ExistingFile,
 		p.ExistingProcess,
 		p.ExistingSocket,
+		p.ExitCalled,
 		p.FileModificationClose,
 		p.FileModificationExec,
 		p.FileModificationExit,
@@ -1144,6 +1266,10 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.SchedProcessExit,
 		p.SchedProcessFork,
 		p.SchedSwitch,
+		p.ScopeExec,
+		p.ScopeExisting,
+		p.ScopeFork,
+		p.ScopeFree,
 		p.SecurityBpfExit,
 		p.SecurityBpfFentry,
 		p.SecurityBpfKprobe,

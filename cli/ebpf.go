@@ -123,6 +123,7 @@ func (c *ebpfCommand) trace() (err error) {
 		SortEvents:     c.output.sortEvents,
 		Cache:          c.cache,
 		Executables:    output.Whole(c.output.format),
+		Capture:        c.capture,
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
 		Printer:        printer,
 		Ready:          func(*tracer.Tracer) error { return c.capabilities.drop(log) },
@@ -136,6 +137,7 @@ func (c *ebpfCommand) trace() (err error) {
 	if summary.Unsorted > 0 {
 		log.Warn("too many events at a time to sort them all", "early", summary.Unsorted)
 	}
+	sayArtifacts(errOut, "", summary.Capture)
 	return err
 }
 

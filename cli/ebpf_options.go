@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
@@ -32,11 +33,8 @@ type ebpfOptions struct {
 	perfBufferPages int
 	blobBufferPages int
 	containers      containerOptions
-}
-
-// notYet are flags of v0.8 that this version does not have; saying so beats "unknown flag".
-var notYet = []string{
-	"capture",
+	captureFlags    []string
+	capture         capture.Options
 }
 
 // shorthands of v0.8 that its users may write with an equals sign: -o=json.
@@ -68,12 +66,17 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 		return outputHelp(), nil
 	case slices.Equal(caches, []string{"help"}):
 		return cacheHelp(), nil
+	case slices.Equal(o.captureFlags, []string{"help"}):
+		return capture.Help(), nil
 	case o.containers.wantsHelp():
 		return runtimes.Help(), nil
 	case o.capabilities.wantsHelp():
 		return capabilitiesHelp(), nil
 	}
 	if err := errors.Join(o.logs.check(), o.serve.check(), o.capabilities.parse()); err != nil {
+		return "", err
+	}
+	if o.capture, err = capture.Parse(o.captureFlags); err != nil {
 		return "", err
 	}
 	if err := errors.Join(checkPages(o.perfBufferPages), checkPages(o.blobBufferPages)); err != nil {
@@ -102,12 +105,6 @@ func checkPages(pages int) error {
 }
 
 func explainFlag(err error, flags *pflag.FlagSet) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		if name := longName(unknown.GetSpecifiedName()); slices.Contains(notYet, name) {
-			return fmt.Errorf("flag --%s is not available in this version", name)
-		}
-	}
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		flag := invalid.GetFlag()
@@ -146,7 +143,8 @@ func (o *ebpfOptions) flags(outputs, caches *[]string) *pflag.FlagSet {
 	flags.StringArrayVarP(outputs, "output", "o", []string{"format:table"}, "`option` of the output; may be repeated; 'help' says more")
 	flags.StringArrayVarP(caches, "cache", "a", []string{"none"}, "`option` of the cache for events; may be repeated; 'help' says more")
 	flags.IntVarP(&o.perfBufferPages, "perf-buffer-size", "b", 1024, "`pages` of the buffer between kernel and tracee-ebpf, a power of two")
-	flags.IntVar(&o.blobBufferPages, "blob-perf-buffer-size", 1024, "accepted for compatibility: nothing is captured in this version")
+	flags.StringArrayVarP(&o.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
+	flags.IntVar(&o.blobBufferPages, "blob-perf-buffer-size", 1024, "accepted for compatibility: what is captured comes through the same buffer")
 	o.containers.add(flags)
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")
 	flags.StringVar(&o.installPath, "install-path", "/tmp/tracee", "`directory` in which tracee.btf is looked for, if the kernel has no type information")

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -60,6 +61,8 @@ type traceeCommand struct {
 	logs          logOptions
 	serve         serveOptions
 	capabilities  capabilityOptions
+	captureFlags  []string
+	capture       capture.Options
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -121,6 +124,7 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 		"then their number is told; 0 prints each")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
 	c.containers.add(flags)
+	flags.StringArrayVarP(&c.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
 	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
 	c.capabilities.add(flags)
@@ -143,12 +147,17 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		return "tracee version " + version() + "\n", nil
 	case slices.Equal(c.traceFlags, []string{"help"}):
 		return filter.Help(), nil
+	case slices.Equal(c.captureFlags, []string{"help"}):
+		return capture.Help(), nil
 	case c.containers.wantsHelp():
 		return runtimes.Help(), nil
 	case c.capabilities.wantsHelp():
 		return capabilitiesHelp(), nil
 	case flags.NArg() > 0:
 		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
+	}
+	if c.capture, err = capture.Parse(c.captureFlags); err != nil {
+		return "", err
 	}
 	if err := errors.Join(c.logs.check(), c.serve.check(), c.capabilities.parse()); err != nil {
 		return "", err
@@ -214,6 +223,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 		Progress:       progress,
 		Log:            c.log,
 		Executables:    true,
+		Capture:        c.capture,
 	})
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
@@ -309,4 +319,5 @@ func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
 		}
 	}
 	fmt.Fprintln(c.stderr, line)
+	sayArtifacts(c.stderr, "tracee: ", s.Capture)
 }

@@ -377,7 +377,7 @@ URING_TAIL(capture_read_uring)
 	walk.file = file;
 	walk.left = ret;
 	walk.whole = ret;
-	walk.pos = request_start(req, file, ret);
+	walk.pos = request_start(req, file, FMODE_PREAD, ret);
 	capture_pieces(&walk);
 }
 

@@ -10,8 +10,11 @@
 #define EVENT_CRITICAL 2
 #define EVENT_OF_THREAD 4
 #define EVENT_UNFILTERED 8
+#define EVENT_JUDGED 16
+#define EVENT_URGENT 32
 #define FLAG_COMPAT 1
 #define FLAG_CONTAINER_STARTED 2
+#define FLAG_STACK 8
 #define FLAG_CHUNK 128
 #define FLAG_IO_URING 4
 #define CONTAINER_EXISTED 1
@@ -37,6 +40,14 @@
 #define URING_BY_REQUEST 0
 #define URING_BY_STRUCT 1
 #define URING_BY_USER_DATA 2
+#define SPEC_ACTIVE 1
+#define SPEC_EVENT 2
+#define SPEC_ENTER_EVENT 4
+#define SPEC_NOT_ZERO 8
+#define SPEC_ARGUMENT_BLOCK 16
+#define SPEC_MULTIPLEXER 32
+#define SPEC_CLOSES 128
+#define SPEC_MULTIPLEXED 64
 #define KIND_SLOT 0
 #define KIND_LONG 1
 #define KIND_STR 2
@@ -46,17 +57,15 @@
 #define KIND_INT_PAIR 5
 #define KIND_NONE 6
 #define POINTED_MAX 4
+#define KIND_FD 8
+#define KIND_FD_CLOSED 9
+#define FD_OFFSET_SHIFT 32
+#define FD_LENGTH_SHIFT 48
+#define FD_NAMELESS 32768
 #define SOCKADDR_NONE 255
 #define SOCKADDR_BY_POINTER 128
-#define SPEC_ACTIVE 1
-#define SPEC_EVENT 2
-#define SPEC_ENTER_EVENT 4
-#define SPEC_NOT_ZERO 8
-#define SPEC_ARGUMENT_BLOCK 16
-#define SPEC_MULTIPLEXER 32
-#define SPEC_MULTIPLEXED 64
 
-#define EVENTS 601
+#define EVENTS 611
 #define EVENTS_MASK 0x3ff
 
 #define EVENT_read 0
@@ -842,7 +851,7 @@
 #define EVENT_sched_process_fork 390
 #define EVENT_sched_process_fork_ARGS 11
 #define EVENT_sched_process_exec 391
-#define EVENT_sched_process_exec_ARGS 17
+#define EVENT_sched_process_exec_ARGS 18
 #define EVENT_sched_process_exit 392
 #define EVENT_sched_process_exit_ARGS 2
 #define EVENT_sched_switch 393
@@ -1047,220 +1056,240 @@
 #define EVENT_net_flow_tcp_end_ARGS 7
 #define EVENT_net_packet_tls 493
 #define EVENT_net_packet_tls_ARGS 8
-#define EVENT_net_tcp_connect_base 494
+#define EVENT_artifact_captured 494
+#define EVENT_artifact_captured_ARGS 9
+#define EVENT_capture_file_read 495
+#define EVENT_capture_file_read_ARGS 14
+#define EVENT_capture_bpf 496
+#define EVENT_capture_bpf_ARGS 14
+#define EVENT_capture_tick 497
+#define EVENT_capture_tick_ARGS 0
+#define EVENT_net_tcp_connect_base 498
 #define EVENT_net_tcp_connect_base_ARGS 2
-#define EVENT_io_uring_submit 495
+#define EVENT_io_uring_submit 499
 #define EVENT_io_uring_submit_ARGS 6
-#define EVENT_hooked_syscall 496
+#define EVENT_hooked_syscall 500
 #define EVENT_hooked_syscall_ARGS 4
-#define EVENT_hidden_kernel_module 497
+#define EVENT_hidden_kernel_module 501
 #define EVENT_hidden_kernel_module_ARGS 3
-#define EVENT_ftrace_hook 498
+#define EVENT_ftrace_hook 502
 #define EVENT_ftrace_hook_ARGS 7
-#define EVENT_print_mem_dump 499
+#define EVENT_print_mem_dump 503
 #define EVENT_print_mem_dump_ARGS 7
-#define EVENT_print_proc_fops 500
+#define EVENT_print_proc_fops 504
 #define EVENT_print_proc_fops_ARGS 3
-#define EVENT_container_group_made 501
+#define EVENT_container_group_made 505
 #define EVENT_container_group_made_ARGS 3
-#define EVENT_container_group_removed 502
+#define EVENT_container_group_removed 506
 #define EVENT_container_group_removed_ARGS 2
-#define EVENT_container_group_found 503
+#define EVENT_container_group_found 507
 #define EVENT_container_group_found_ARGS 3
-#define EVENT_container_enriched 504
+#define EVENT_container_enriched 508
 #define EVENT_container_enriched_ARGS 9
-#define EVENT_process_image 505
+#define EVENT_process_image 509
 #define EVENT_process_image_ARGS 3
-#define EVENT_existing_process 506
+#define EVENT_existing_process 510
 #define EVENT_existing_process_ARGS 4
-#define EVENT_existing_file 507
+#define EVENT_existing_file 511
 #define EVENT_existing_file_ARGS 5
-#define EVENT_existing_socket 508
+#define EVENT_existing_socket 512
 #define EVENT_existing_socket_ARGS 7
-#define EVENT_init_namespaces 509
+#define EVENT_process_scope 513
+#define EVENT_process_scope_ARGS 1
+#define EVENT_init_namespaces 514
 #define EVENT_init_namespaces_ARGS 10
-#define EVENT_container_create 510
+#define EVENT_container_create 515
 #define EVENT_container_create_ARGS 9
-#define EVENT_container_remove 511
+#define EVENT_container_remove 516
 #define EVENT_container_remove_ARGS 2
-#define EVENT_existing_container 512
+#define EVENT_existing_container 517
 #define EVENT_existing_container_ARGS 9
-#define EVENT_hooked_syscalls 513
+#define EVENT_hooked_syscalls 518
 #define EVENT_hooked_syscalls_ARGS 1
-#define EVENT_hooked_seq_ops 514
+#define EVENT_hooked_seq_ops 519
 #define EVENT_hooked_seq_ops_ARGS 1
-#define EVENT_waitpid 515
+#define EVENT_waitpid 520
 #define EVENT_waitpid_ARGS 3
-#define EVENT_oldfstat 516
+#define EVENT_oldfstat 521
 #define EVENT_oldfstat_ARGS 0
-#define EVENT_break 517
+#define EVENT_break 522
 #define EVENT_break_ARGS 0
-#define EVENT_oldstat 518
+#define EVENT_oldstat 523
 #define EVENT_oldstat_ARGS 2
-#define EVENT_umount 519
+#define EVENT_umount 524
 #define EVENT_umount_ARGS 1
-#define EVENT_stime 520
+#define EVENT_stime 525
 #define EVENT_stime_ARGS 1
-#define EVENT_stty 521
+#define EVENT_stty 526
 #define EVENT_stty_ARGS 0
-#define EVENT_gtty 522
+#define EVENT_gtty 527
 #define EVENT_gtty_ARGS 0
-#define EVENT_nice 523
+#define EVENT_nice 528
 #define EVENT_nice_ARGS 1
-#define EVENT_ftime 524
+#define EVENT_ftime 529
 #define EVENT_ftime_ARGS 0
-#define EVENT_prof 525
+#define EVENT_prof 530
 #define EVENT_prof_ARGS 0
-#define EVENT_signal 526
+#define EVENT_signal 531
 #define EVENT_signal_ARGS 2
-#define EVENT_lock 527
+#define EVENT_lock 532
 #define EVENT_lock_ARGS 0
-#define EVENT_mpx 528
+#define EVENT_mpx 533
 #define EVENT_mpx_ARGS 0
-#define EVENT_ulimit 529
+#define EVENT_ulimit 534
 #define EVENT_ulimit_ARGS 0
-#define EVENT_oldolduname 530
+#define EVENT_oldolduname 535
 #define EVENT_oldolduname_ARGS 1
-#define EVENT_sigaction 531
+#define EVENT_sigaction 536
 #define EVENT_sigaction_ARGS 3
-#define EVENT_sgetmask 532
+#define EVENT_sgetmask 537
 #define EVENT_sgetmask_ARGS 0
-#define EVENT_ssetmask 533
+#define EVENT_ssetmask 538
 #define EVENT_ssetmask_ARGS 1
-#define EVENT_sigsuspend 534
+#define EVENT_sigsuspend 539
 #define EVENT_sigsuspend_ARGS 1
-#define EVENT_sigpending 535
+#define EVENT_sigpending 540
 #define EVENT_sigpending_ARGS 1
-#define EVENT_oldlstat 536
+#define EVENT_oldlstat 541
 #define EVENT_oldlstat_ARGS 2
-#define EVENT_readdir 537
+#define EVENT_readdir 542
 #define EVENT_readdir_ARGS 3
-#define EVENT_profil 538
+#define EVENT_profil 543
 #define EVENT_profil_ARGS 0
-#define EVENT_socketcall 539
+#define EVENT_socketcall 544
 #define EVENT_socketcall_ARGS 2
-#define EVENT_olduname 540
+#define EVENT_olduname 545
 #define EVENT_olduname_ARGS 1
-#define EVENT_idle 541
+#define EVENT_idle 546
 #define EVENT_idle_ARGS 0
-#define EVENT_vm86old 542
+#define EVENT_vm86old 547
 #define EVENT_vm86old_ARGS 1
-#define EVENT_ipc 543
+#define EVENT_ipc 548
 #define EVENT_ipc_ARGS 6
-#define EVENT_sigreturn 544
+#define EVENT_sigreturn 549
 #define EVENT_sigreturn_ARGS 0
-#define EVENT_sigprocmask 545
+#define EVENT_sigprocmask 550
 #define EVENT_sigprocmask_ARGS 3
-#define EVENT_bdflush 546
+#define EVENT_bdflush 551
 #define EVENT_bdflush_ARGS 0
-#define EVENT_afs_syscall 547
+#define EVENT_afs_syscall 552
 #define EVENT_afs_syscall_ARGS 0
-#define EVENT_llseek 548
+#define EVENT_llseek 553
 #define EVENT_llseek_ARGS 5
-#define EVENT_old_select 549
+#define EVENT_old_select 554
 #define EVENT_old_select_ARGS 5
-#define EVENT_vm86 550
+#define EVENT_vm86 555
 #define EVENT_vm86_ARGS 2
-#define EVENT_old_getrlimit 551
+#define EVENT_old_getrlimit 556
 #define EVENT_old_getrlimit_ARGS 2
-#define EVENT_mmap2 552
+#define EVENT_mmap2 557
 #define EVENT_mmap2_ARGS 6
-#define EVENT_truncate64 553
+#define EVENT_truncate64 558
 #define EVENT_truncate64_ARGS 2
-#define EVENT_ftruncate64 554
+#define EVENT_ftruncate64 559
 #define EVENT_ftruncate64_ARGS 2
-#define EVENT_stat64 555
+#define EVENT_stat64 560
 #define EVENT_stat64_ARGS 2
-#define EVENT_lstat64 556
+#define EVENT_lstat64 561
 #define EVENT_lstat64_ARGS 2
-#define EVENT_fstat64 557
+#define EVENT_fstat64 562
 #define EVENT_fstat64_ARGS 2
-#define EVENT_lchown16 558
+#define EVENT_lchown16 563
 #define EVENT_lchown16_ARGS 3
-#define EVENT_getuid16 559
+#define EVENT_getuid16 564
 #define EVENT_getuid16_ARGS 0
-#define EVENT_getgid16 560
+#define EVENT_getgid16 565
 #define EVENT_getgid16_ARGS 0
-#define EVENT_geteuid16 561
+#define EVENT_geteuid16 566
 #define EVENT_geteuid16_ARGS 0
-#define EVENT_getegid16 562
+#define EVENT_getegid16 567
 #define EVENT_getegid16_ARGS 0
-#define EVENT_setreuid16 563
+#define EVENT_setreuid16 568
 #define EVENT_setreuid16_ARGS 2
-#define EVENT_setregid16 564
+#define EVENT_setregid16 569
 #define EVENT_setregid16_ARGS 2
-#define EVENT_getgroups16 565
+#define EVENT_getgroups16 570
 #define EVENT_getgroups16_ARGS 2
-#define EVENT_setgroups16 566
+#define EVENT_setgroups16 571
 #define EVENT_setgroups16_ARGS 2
-#define EVENT_fchown16 567
+#define EVENT_fchown16 572
 #define EVENT_fchown16_ARGS 3
-#define EVENT_setresuid16 568
+#define EVENT_setresuid16 573
 #define EVENT_setresuid16_ARGS 3
-#define EVENT_getresuid16 569
+#define EVENT_getresuid16 574
 #define EVENT_getresuid16_ARGS 3
-#define EVENT_setresgid16 570
+#define EVENT_setresgid16 575
 #define EVENT_setresgid16_ARGS 3
-#define EVENT_getresgid16 571
+#define EVENT_getresgid16 576
 #define EVENT_getresgid16_ARGS 3
-#define EVENT_chown16 572
+#define EVENT_chown16 577
 #define EVENT_chown16_ARGS 3
-#define EVENT_setuid16 573
+#define EVENT_setuid16 578
 #define EVENT_setuid16_ARGS 1
-#define EVENT_setgid16 574
+#define EVENT_setgid16 579
 #define EVENT_setgid16_ARGS 1
-#define EVENT_setfsuid16 575
+#define EVENT_setfsuid16 580
 #define EVENT_setfsuid16_ARGS 1
-#define EVENT_setfsgid16 576
+#define EVENT_setfsgid16 581
 #define EVENT_setfsgid16_ARGS 1
-#define EVENT_fcntl64 577
+#define EVENT_fcntl64 582
 #define EVENT_fcntl64_ARGS 3
-#define EVENT_sendfile32 578
+#define EVENT_sendfile32 583
 #define EVENT_sendfile32_ARGS 4
-#define EVENT_statfs64 579
+#define EVENT_statfs64 584
 #define EVENT_statfs64_ARGS 3
-#define EVENT_fstatfs64 580
+#define EVENT_fstatfs64 585
 #define EVENT_fstatfs64_ARGS 3
-#define EVENT_fadvise64_64 581
+#define EVENT_fadvise64_64 586
 #define EVENT_fadvise64_64_ARGS 4
-#define EVENT_clock_gettime32 582
+#define EVENT_clock_gettime32 587
 #define EVENT_clock_gettime32_ARGS 2
-#define EVENT_clock_settime32 583
+#define EVENT_clock_settime32 588
 #define EVENT_clock_settime32_ARGS 2
-#define EVENT_clock_adjtime64 584
+#define EVENT_clock_adjtime64 589
 #define EVENT_clock_adjtime64_ARGS 0
-#define EVENT_clock_getres_time32 585
+#define EVENT_clock_getres_time32 590
 #define EVENT_clock_getres_time32_ARGS 2
-#define EVENT_clock_nanosleep_time32 586
+#define EVENT_clock_nanosleep_time32 591
 #define EVENT_clock_nanosleep_time32_ARGS 4
-#define EVENT_timer_gettime32 587
+#define EVENT_timer_gettime32 592
 #define EVENT_timer_gettime32_ARGS 2
-#define EVENT_timer_settime32 588
+#define EVENT_timer_settime32 593
 #define EVENT_timer_settime32_ARGS 4
-#define EVENT_timerfd_gettime32 589
+#define EVENT_timerfd_gettime32 594
 #define EVENT_timerfd_gettime32_ARGS 2
-#define EVENT_timerfd_settime32 590
+#define EVENT_timerfd_settime32 595
 #define EVENT_timerfd_settime32_ARGS 4
-#define EVENT_utimensat_time32 591
+#define EVENT_utimensat_time32 596
 #define EVENT_utimensat_time32_ARGS 4
-#define EVENT_pselect6_time32 592
+#define EVENT_pselect6_time32 597
 #define EVENT_pselect6_time32_ARGS 6
-#define EVENT_ppoll_time32 593
+#define EVENT_ppoll_time32 598
 #define EVENT_ppoll_time32_ARGS 5
-#define EVENT_io_pgetevents_time32 594
+#define EVENT_io_pgetevents_time32 599
 #define EVENT_io_pgetevents_time32_ARGS 0
-#define EVENT_recvmmsg_time32 595
+#define EVENT_recvmmsg_time32 600
 #define EVENT_recvmmsg_time32_ARGS 5
-#define EVENT_mq_timedsend_time32 596
+#define EVENT_mq_timedsend_time32 601
 #define EVENT_mq_timedsend_time32_ARGS 5
-#define EVENT_mq_timedreceive_time32 597
+#define EVENT_mq_timedreceive_time32 602
 #define EVENT_mq_timedreceive_time32_ARGS 5
-#define EVENT_rt_sigtimedwait_time32 598
+#define EVENT_rt_sigtimedwait_time32 603
 #define EVENT_rt_sigtimedwait_time32_ARGS 4
-#define EVENT_futex_time32 599
+#define EVENT_futex_time32 604
 #define EVENT_futex_time32_ARGS 6
-#define EVENT_sched_rr_get_interval_time32 600
+#define EVENT_sched_rr_get_interval_time32 605
 #define EVENT_sched_rr_get_interval_time32_ARGS 2
+#define EVENT_capture_file_write 606
+#define EVENT_capture_file_write_ARGS 14
+#define EVENT_capture_exec 607
+#define EVENT_capture_exec_ARGS 14
+#define EVENT_capture_module 608
+#define EVENT_capture_module_ARGS 14
+#define EVENT_capture_mem 609
+#define EVENT_capture_mem_ARGS 14
+#define EVENT_capture_pcap 610
+#define EVENT_capture_pcap_ARGS 4
 
 /* ids, as users know them */
 #define ID_read 0
@@ -1737,86 +1766,93 @@
 
 /* programs that run as tails of sys_enter and sys_exit; 0 ends a list */
 #define TAIL_bpf_attach 1
-#define TAIL_chmod_common_exit 2
-#define TAIL_commit_creds 3
-#define TAIL_dirty_pipe_splice 4
-#define TAIL_do_mmap_exit 5
-#define TAIL_do_sigaction_enter 6
-#define TAIL_do_sigaction_exit 7
-#define TAIL_do_truncate_exit 8
-#define TAIL_do_truncate_uring 9
-#define TAIL_file_modification_close 10
-#define TAIL_file_modification_exec 11
-#define TAIL_file_modification_open 12
-#define TAIL_file_modification_uring 13
-#define TAIL_identity_enter 14
-#define TAIL_inotify_watch_exit 15
-#define TAIL_magic_write 16
-#define TAIL_magic_write_uring 17
-#define TAIL_mem_prot_alert 18
-#define TAIL_mprotect_enter 19
-#define TAIL_netfilter_change 20
-#define TAIL_netfilter_change_uring 21
-#define TAIL_print_proc_fops_exit 22
-#define TAIL_process_execute_failed 23
-#define TAIL_security_bpf_exit 24
-#define TAIL_security_bpf_map_exit 25
-#define TAIL_security_bpf_prog_exit 26
-#define TAIL_security_file_mprotect_exit 27
-#define TAIL_security_file_open_exit 28
-#define TAIL_security_file_open_uring 29
-#define TAIL_security_file_open_uring_unanswered 30
-#define TAIL_security_inode_mknod_exit 31
-#define TAIL_security_inode_rename_exit 32
-#define TAIL_security_inode_rename_uring 33
-#define TAIL_security_inode_rename_uring_unanswered 34
-#define TAIL_security_inode_symlink_exit 35
-#define TAIL_security_inode_symlink_uring 36
-#define TAIL_security_inode_symlink_uring_unanswered 37
-#define TAIL_security_inode_unlink_exit 38
-#define TAIL_security_inode_unlink_uring 39
-#define TAIL_security_inode_unlink_uring_unanswered 40
-#define TAIL_security_kernel_post_read_file_exit 41
-#define TAIL_security_kernel_read_file_exit 42
-#define TAIL_security_mmap_file_exit 43
-#define TAIL_security_path_notify_exit 44
-#define TAIL_security_sb_mount_exit 45
-#define TAIL_security_sb_umount_exit 46
-#define TAIL_security_settime64_exit 47
-#define TAIL_security_socket_accept_exit 48
-#define TAIL_security_socket_accept_uring 49
-#define TAIL_security_socket_bind_exit 50
-#define TAIL_security_socket_bind_uring 51
-#define TAIL_security_socket_connect_exit 52
-#define TAIL_security_socket_connect_uring 53
-#define TAIL_security_socket_connect_uring_unanswered 54
-#define TAIL_security_socket_create_exit 55
-#define TAIL_security_socket_create_uring 56
-#define TAIL_security_socket_listen_exit 57
-#define TAIL_security_socket_listen_uring 58
-#define TAIL_security_socket_setsockopt_exit 59
-#define TAIL_security_task_prctl_exit 60
-#define TAIL_security_task_setrlimit_exit 61
-#define TAIL_set_fs_pwd_exit 62
-#define TAIL_shared_object_loaded_exit 63
-#define TAIL_socket_accept 64
-#define TAIL_socket_accept_uring 65
-#define TAIL_socket_accepted 66
-#define TAIL_socket_dup 67
-#define TAIL_switch_task_ns 68
-#define TAIL_syscall_source_enter 69
-#define TAIL_user_namespace_create_exit 70
-#define TAIL_vfs_read_exit 71
-#define TAIL_vfs_read_uring 72
-#define TAIL_vfs_readv_exit 73
-#define TAIL_vfs_readv_uring 74
-#define TAIL_vfs_utimes_exit 75
-#define TAIL_vfs_write_exit 76
-#define TAIL_vfs_write_uring 77
-#define TAIL_vfs_writev_exit 78
-#define TAIL_vfs_writev_uring 79
-#define TAIL_zeroed_entries 80
-#define TAILS 81
+#define TAIL_capture_bpf_exit 2
+#define TAIL_capture_mem_enter 3
+#define TAIL_capture_module_enter 4
+#define TAIL_capture_read_exit 5
+#define TAIL_capture_read_uring 6
+#define TAIL_capture_write_exit 7
+#define TAIL_capture_write_uring 8
+#define TAIL_chmod_common_exit 9
+#define TAIL_commit_creds 10
+#define TAIL_dirty_pipe_splice 11
+#define TAIL_do_mmap_exit 12
+#define TAIL_do_sigaction_enter 13
+#define TAIL_do_sigaction_exit 14
+#define TAIL_do_truncate_exit 15
+#define TAIL_do_truncate_uring 16
+#define TAIL_file_modification_close 17
+#define TAIL_file_modification_exec 18
+#define TAIL_file_modification_open 19
+#define TAIL_file_modification_uring 20
+#define TAIL_identity_enter 21
+#define TAIL_inotify_watch_exit 22
+#define TAIL_magic_write 23
+#define TAIL_magic_write_uring 24
+#define TAIL_mem_prot_alert 25
+#define TAIL_mprotect_enter 26
+#define TAIL_netfilter_change 27
+#define TAIL_netfilter_change_uring 28
+#define TAIL_print_proc_fops_exit 29
+#define TAIL_process_execute_failed 30
+#define TAIL_security_bpf_exit 31
+#define TAIL_security_bpf_map_exit 32
+#define TAIL_security_bpf_prog_exit 33
+#define TAIL_security_file_mprotect_exit 34
+#define TAIL_security_file_open_exit 35
+#define TAIL_security_file_open_uring 36
+#define TAIL_security_file_open_uring_unanswered 37
+#define TAIL_security_inode_mknod_exit 38
+#define TAIL_security_inode_rename_exit 39
+#define TAIL_security_inode_rename_uring 40
+#define TAIL_security_inode_rename_uring_unanswered 41
+#define TAIL_security_inode_symlink_exit 42
+#define TAIL_security_inode_symlink_uring 43
+#define TAIL_security_inode_symlink_uring_unanswered 44
+#define TAIL_security_inode_unlink_exit 45
+#define TAIL_security_inode_unlink_uring 46
+#define TAIL_security_inode_unlink_uring_unanswered 47
+#define TAIL_security_kernel_post_read_file_exit 48
+#define TAIL_security_kernel_read_file_exit 49
+#define TAIL_security_mmap_file_exit 50
+#define TAIL_security_path_notify_exit 51
+#define TAIL_security_sb_mount_exit 52
+#define TAIL_security_sb_umount_exit 53
+#define TAIL_security_settime64_exit 54
+#define TAIL_security_socket_accept_exit 55
+#define TAIL_security_socket_accept_uring 56
+#define TAIL_security_socket_bind_exit 57
+#define TAIL_security_socket_bind_uring 58
+#define TAIL_security_socket_connect_exit 59
+#define TAIL_security_socket_connect_uring 60
+#define TAIL_security_socket_connect_uring_unanswered 61
+#define TAIL_security_socket_create_exit 62
+#define TAIL_security_socket_create_uring 63
+#define TAIL_security_socket_listen_exit 64
+#define TAIL_security_socket_listen_uring 65
+#define TAIL_security_socket_setsockopt_exit 66
+#define TAIL_security_task_prctl_exit 67
+#define TAIL_security_task_setrlimit_exit 68
+#define TAIL_set_fs_pwd_exit 69
+#define TAIL_shared_object_loaded_exit 70
+#define TAIL_socket_accept 71
+#define TAIL_socket_accept_uring 72
+#define TAIL_socket_accepted 73
+#define TAIL_socket_dup 74
+#define TAIL_switch_task_ns 75
+#define TAIL_syscall_source_enter 76
+#define TAIL_user_namespace_create_exit 77
+#define TAIL_vfs_read_exit 78
+#define TAIL_vfs_read_uring 79
+#define TAIL_vfs_readv_exit 80
+#define TAIL_vfs_readv_uring 81
+#define TAIL_vfs_utimes_exit 82
+#define TAIL_vfs_write_exit 83
+#define TAIL_vfs_write_uring 84
+#define TAIL_vfs_writev_exit 85
+#define TAIL_vfs_writev_uring 86
+#define TAIL_zeroed_entries 87
+#define TAILS 88
 
 /* sys_enter */
 static __always_inline void sys_enter_syscall(struct event *e, s32 value)
@@ -1927,6 +1963,7 @@ static __always_inline void sched_process_exec_envc(struct event *e, s32 value)
 {
 	put_u64(e, 16, value);
 }
+#define sched_process_exec_sha256 17
 
 /* sched_process_exit */
 static __always_inline void sched_process_exit_exit_code(struct event *e, s64 value)
@@ -2993,6 +3030,104 @@ static __always_inline void net_flow_base_remote_port(struct event *e, u16 value
 	put_u64(e, 5, value);
 }
 
+/* capture_file_read */
+#define capture_file_read_pathname 0
+static __always_inline void capture_file_read_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_file_read_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_file_read_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_file_read_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_file_read_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_file_read_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_file_read_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_file_read_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_file_read_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_file_read_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_file_read_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_file_read_name 12
+#define capture_file_read_bytes 13
+
+/* capture_bpf */
+#define capture_bpf_pathname 0
+static __always_inline void capture_bpf_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_bpf_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_bpf_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_bpf_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_bpf_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_bpf_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_bpf_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_bpf_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_bpf_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_bpf_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_bpf_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_bpf_name 12
+#define capture_bpf_bytes 13
+
 /* net_tcp_connect_base */
 #define net_tcp_connect_base_dst 0
 static __always_inline void net_tcp_connect_base_dst_port(struct event *e, s32 value)
@@ -3117,3 +3252,214 @@ static __always_inline void existing_socket_state(struct event *e, s32 value)
 }
 #define existing_socket_local_addr 5
 #define existing_socket_remote_addr 6
+
+/* process_scope */
+#define process_scope_pathname 0
+
+/* capture_file_write */
+#define capture_file_write_pathname 0
+static __always_inline void capture_file_write_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_file_write_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_file_write_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_file_write_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_file_write_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_file_write_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_file_write_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_file_write_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_file_write_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_file_write_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_file_write_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_file_write_name 12
+#define capture_file_write_bytes 13
+
+/* capture_exec */
+#define capture_exec_pathname 0
+static __always_inline void capture_exec_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_exec_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_exec_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_exec_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_exec_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_exec_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_exec_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_exec_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_exec_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_exec_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_exec_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_exec_name 12
+#define capture_exec_bytes 13
+
+/* capture_module */
+#define capture_module_pathname 0
+static __always_inline void capture_module_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_module_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_module_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_module_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_module_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_module_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_module_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_module_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_module_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_module_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_module_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_module_name 12
+#define capture_module_bytes 13
+
+/* capture_mem */
+#define capture_mem_pathname 0
+static __always_inline void capture_mem_dev(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+static __always_inline void capture_mem_inode(struct event *e, u64 value)
+{
+	put_u64(e, 2, value);
+}
+static __always_inline void capture_mem_generation(struct event *e, u32 value)
+{
+	put_u64(e, 3, value);
+}
+static __always_inline void capture_mem_mode(struct event *e, u16 value)
+{
+	put_u64(e, 4, value);
+}
+static __always_inline void capture_mem_fd(struct event *e, s32 value)
+{
+	put_u64(e, 5, value);
+}
+static __always_inline void capture_mem_pos(struct event *e, u64 value)
+{
+	put_u64(e, 6, value);
+}
+static __always_inline void capture_mem_size(struct event *e, u64 value)
+{
+	put_u64(e, 7, value);
+}
+static __always_inline void capture_mem_address(struct event *e, u64 value)
+{
+	put_u64(e, 8, value);
+}
+static __always_inline void capture_mem_whole(struct event *e, u64 value)
+{
+	put_u64(e, 9, value);
+}
+static __always_inline void capture_mem_sequence(struct event *e, u64 value)
+{
+	put_u64(e, 10, value);
+}
+static __always_inline void capture_mem_ctime(struct event *e, u64 value)
+{
+	put_u64(e, 11, value);
+}
+#define capture_mem_name 12
+#define capture_mem_bytes 13
+
+/* capture_pcap */
+static __always_inline void capture_pcap_outgoing(struct event *e, bool value)
+{
+	put_u64(e, 0, value);
+}
+static __always_inline void capture_pcap_length(struct event *e, u32 value)
+{
+	put_u64(e, 1, value);
+}
+#define capture_pcap_iface 2
+#define capture_pcap_data 3
