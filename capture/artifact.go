@@ -150,25 +150,37 @@ func (a *artifact) cut(size int64) {
 // copyBytes is how much is copied at a time.
 const copyBytes = 256 << 10
 
-// copyFrom makes the artifact what a reader has.
-func (a *artifact) copyFrom(r io.ReaderAt) {
+// restart makes the artifact ready to be written anew from its beginning.
+func (a *artifact) restart() {
 	a.hash.Reset()
 	a.hashed = 0
-	buffer := make([]byte, copyBytes)
-	at := int64(0)
-	for a.reason == "" {
-		n, err := r.ReadAt(buffer, at)
-		a.writeAt(buffer[:n], at)
-		at += int64(n)
-		if errors.Is(err, io.EOF) || err == nil && n == 0 {
-			break
+}
+
+// copySlice copies at most n bytes of what a reader has, from a position on, and says whether there is more. At the end
+// the artifact is as long as what was read.
+func (a *artifact) copySlice(r io.ReaderAt, at *int64, n int) (more bool) {
+	buffer := make([]byte, min(copyBytes, n))
+	for ; n > 0 && a.reason == ""; n -= len(buffer) {
+		got, err := r.ReadAt(buffer, *at)
+		a.writeAt(buffer[:got], *at)
+		*at += int64(got)
+		if errors.Is(err, io.EOF) || err == nil && got == 0 {
+			if a.reason == "" {
+				a.cut(*at)
+			}
+			return false
 		}
 		if err != nil {
 			a.spoil("read: " + bare(err).Error())
 		}
 	}
-	if a.reason == "" {
-		a.cut(at)
+	return a.reason == ""
+}
+
+// copyFrom makes the artifact what a reader has.
+func (a *artifact) copyFrom(r io.ReaderAt) {
+	a.restart()
+	for at := int64(0); a.copySlice(r, &at, copyBytes); {
 	}
 }
 

@@ -26,7 +26,7 @@ type Capturer struct {
 	keeper *keeper
 	byID   map[int]func(*trace.Event)
 
-	holding sync.Map // fileKey: the keeper has a descriptor of the file
+	holding sync.Map // fileKey: *held; the keeper has a descriptor of the file
 
 	mu      sync.Mutex
 	done    []*trace.Event // artifacts to tell of
@@ -202,17 +202,47 @@ func (c *Capturer) Close() (Stats, error) {
 	return c.keeper.store.stats, err
 }
 
+// held is what the stream and the keeper both know of a file of which there is a descriptor.
+type held struct {
+	sent   atomic.Int64 // bytes
+	copied atomic.Bool  // the kernel side was told to send no more
+}
+
+// sendMax is how much is sent of a file that will be copied anyway: it is all that is left if somebody cuts the file.
+const sendMax = 1 << 20
+
 // transferred takes hold of a file that is written, so that it can be copied when it is closed.
 func (c *Capturer) transferred(e *trace.Event) {
 	n := newNotice(e)
-	write := n.event == events.CaptureFileWrite.ID
-	if _, held := c.holding.Load(n.key); write && n.regular() && !held {
-		n.own, n.holdErr = hold(n.key, waysTo(n)...)
-		if n.own != nil {
-			c.holding.Store(n.key, true)
-		}
+	if n.event == events.CaptureFileWrite.ID && n.regular() {
+		c.holdWritten(n)
 	}
 	c.keeper.take(n, (*keeper).transfer)
+}
+
+func (c *Capturer) holdWritten(n *notice) {
+	known, ok := c.holding.Load(n.key)
+	if ok {
+		n.held = known.(*held)
+	} else if n.own, n.holdErr = hold(n.key, waysTo(n)...); n.own != nil {
+		n.held = &held{}
+		c.holding.Store(n.key, n.held)
+	}
+	if n.held == nil {
+		return
+	}
+	sent := n.held.sent.Add(int64(len(n.bytes)))
+	if sent >= sendMax && n.held.copied.CompareAndSwap(false, true) {
+		c.keeper.warn("tell the kernel side", c.tellCopied(n.key, true))
+	}
+}
+
+// tellCopied tells the kernel side that it need not send what is written to a file; or that this is over.
+func (c *Capturer) tellCopied(file fileKey, copied bool) error {
+	if c.config.Copied == nil {
+		return nil
+	}
+	return c.config.Copied(file.device, file.inode, file.generation, copied)
 }
 
 // executed takes hold of the image that runs. It may be gone already, if the process was short: then of the file, if that
@@ -224,6 +254,9 @@ func (c *Capturer) executed(e *trace.Event) {
 		return
 	}
 	n.own, n.holdErr = hold(n.key, append([]string{procPath(n.pid, "exe")}, waysTo(n)...)...)
+	if n.own == nil {
+		n.own = holdByParent(n.key, n.parent)
+	}
 	c.keeper.take(n, (*keeper).exec)
 }
 

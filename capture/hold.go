@@ -138,3 +138,31 @@ func processLives(pid int) bool {
 	_, err := os.Stat(procPath(pid, "exe"))
 	return err == nil || !os.IsNotExist(err)
 }
+
+// descriptorsMax bounds how many descriptors of a process are looked through.
+const descriptorsMax = 1024
+
+// holdByParent looks for a file among the descriptors of a process: who executes a file that has no name, or none any
+// more, has it open as a rule, and often lives longer than the program.
+func holdByParent(key fileKey, parent int) *os.File {
+	dir, err := os.Open(procPath(parent, "fd"))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(descriptorsMax)
+	for _, name := range names {
+		way := procPath(parent, "fd/"+name)
+		info, err := os.Stat(way) // most are other files, and need not be opened
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Ino != key.inode {
+			continue
+		}
+		if f, err := hold(key, way); err == nil {
+			return f
+		}
+	}
+	return nil
+}

@@ -12,7 +12,7 @@ import (
 // Bounds of the queue to the keeper.
 const (
 	queueMax      = 8192
-	queueBytesMax = 64 << 20
+	queueBytesMax = 16 << 20
 )
 
 // beat is how often the keeper looks whether something is due.
@@ -57,6 +57,10 @@ func (k *keeper) run() {
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	for {
+		if len(k.transfers.copying) > 0 && len(k.queue) == 0 && len(beats.C) == 0 && !k.ending() {
+			k.copySlice()
+			continue
+		}
 		select {
 		case job := <-k.queue:
 			job(k)
@@ -69,6 +73,15 @@ func (k *keeper) run() {
 			k.due(true)
 			return
 		}
+	}
+}
+
+func (k *keeper) ending() bool {
+	select {
+	case <-k.quit:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -121,9 +134,7 @@ func (k *keeper) take(n *notice, job func(*keeper, *notice)) {
 
 // finish does all that is left to do, and ends the goroutine. It may be called more than once.
 func (k *keeper) finish() {
-	select {
-	case <-k.quit:
-	default:
+	if !k.ending() {
 		close(k.quit)
 	}
 	<-k.over

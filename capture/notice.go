@@ -25,6 +25,7 @@ type notice struct {
 	bytes           []byte
 	own             *os.File // taken hold of when the notice came; nil: not tried, or without success
 	holdErr         error
+	held            *held
 }
 
 // Arguments that all internal events of files and memory have, in one order.

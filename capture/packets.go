@@ -28,7 +28,6 @@ const (
 type packets struct {
 	files   *lru.Cache[string, *pcapFile]
 	closing []*pcapFile // pushed out
-	frame   []byte
 }
 
 type pcapFile struct {

@@ -23,15 +23,15 @@ const (
 )
 
 const (
-	transfersMax = 512     // at once; each may have two descriptors
-	resumedMax   = 8192    // finished ones that are gone on with, not made anew
-	sendMax      = 1 << 20 // bytes that are sent of a file before it is only copied
+	transfersMax = 512  // at once; each may have two descriptors
+	resumedMax   = 8192 // finished ones that are gone on with, not made anew
 	writersMax   = 16
 )
 
 // transfers are the files that are written and read.
 type transfers struct {
 	active   map[transferKey]*transfer
+	copying  []*transfer // in the order in which they are copied
 	finished *lru.Cache[transferKey, Record]
 }
 
@@ -57,19 +57,24 @@ type transfer struct {
 	context  trace.Event
 	artifact *artifact
 	own      *os.File // a descriptor of our own; nil: the file was gone, or is no regular one
+	held     *held    // what the stream knows of the descriptor; nil: there is none
 	holdErr  error
 	regular  bool
 	mapped   bool            // or changed by the kernel: written without bytes that could be sent
-	copied   bool            // the kernel side sends nothing more
-	idle     bool            // it is finished, and lingers
-	sent     int64           // bytes
+	unsent   bool            // the kernel side was told to send no more
 	missing  int64           // bytes that were not sent
 	extent   int64           // the end of what was transferred
 	writers  map[[2]int]bool // process and descriptor
 	deadline time.Time
 	last     time.Time
+
+	copying  bool // it is being finished: the file is copied, from copyAt on
+	copyAt   int64
 	size     int64 // and time of the file when it was copied
 	modified time.Time
+	note     string
+	idle     bool // it is finished, and lingers
+	closings int  // since it was finished
 }
 
 // transfer takes what was written or read.
@@ -85,7 +90,7 @@ func (k *keeper) transfer(n *notice) {
 		}
 	}
 	if n.own != nil && t.own == nil {
-		t.own = n.own
+		t.own, t.held = n.own, n.held
 	} else if n.own != nil {
 		n.own.Close()
 	}
@@ -116,7 +121,7 @@ func (k *keeper) beginTransfer(key transferKey, idle *transfer, n *notice) *tran
 		deadline: time.Now().Add(whileUnknown),
 	}
 	if idle != nil {
-		t.own = idle.own
+		t.own, t.held = idle.own, idle.held
 	}
 	if !t.regular {
 		t.deadline = time.Now().Add(whileQuiet)
@@ -154,7 +159,6 @@ func oneLine(path string) string { return strings.NewReplacer("\n", `\n`, "\r", 
 // take writes bytes to the artifact.
 func (t *transfer) take(n *notice) {
 	missing := n.size - int64(len(n.bytes))
-	t.sent += int64(len(n.bytes))
 	switch {
 	case !t.regular:
 		t.artifact.append(n.bytes)
@@ -193,28 +197,14 @@ func (t *transfer) fetch(n *notice, at, length int64) {
 	}
 }
 
-// spare watches a file that is held until it is closed, and spares the kernel side to send all of a long one.
+// spare watches a file that is held until it is closed.
 func (k *keeper) spare(t *transfer) {
 	if t.own == nil || t.key.read {
 		return
 	}
-	if k.watch.by[t.key.file] == 0 {
+	if _, watched := k.watch.by[t.key.file]; !watched {
 		k.warn("watch", k.watch.add(t.key.file, t.own))
 	}
-	if t.copied || t.sent < sendMax && !t.mapped && t.missing == 0 {
-		return
-	}
-	t.copied = k.tellCopied(t.key.file, true)
-}
-
-func (k *keeper) tellCopied(file fileKey, copied bool) bool {
-	tell := k.capturer.config.Copied
-	if tell == nil {
-		return false
-	}
-	err := tell(file.device, file.inode, file.generation, copied)
-	k.warn("tell the kernel side", err)
-	return err == nil && copied
 }
 
 // closed notes that a file was closed that somebody could have written to.
@@ -222,7 +212,8 @@ func (t *transfers) closed(file fileKey) {
 	for key, transfer := range t.active {
 		if key.file == file && !key.read {
 			transfer.deadline = time.Now().Add(afterClosing)
-			if transfer.idle && !transfer.changed() {
+			transfer.closings++
+			if transfer.idle && !transfer.mapped && !transfer.changed() {
 				transfer.deadline = transfer.last.Add(lingering)
 			}
 		}
@@ -235,80 +226,7 @@ func (t *transfer) changed() bool {
 		return false
 	}
 	info, err := t.own.Stat()
-	return err == nil && (t.mapped || info.Size() != t.size || !info.ModTime().Equal(t.modified))
-}
-
-// dueTransfers finishes what is over.
-func (k *keeper) dueTransfers(ending bool) {
-	now := time.Now()
-	for _, t := range k.transfers.active {
-		switch {
-		case !ending && now.Before(t.deadline):
-		case t.idle:
-			if ending && t.changed() || !ending && now.Sub(t.last) < lingering && t.changed() {
-				k.again(t)
-			}
-			k.drop(t)
-		case ending:
-			k.finishTransfer(t)
-			k.drop(t)
-		case t.regular && t.own != nil && !t.key.read && t.open():
-			t.deadline = now.Add(whileOpen)
-		case now.Sub(t.last) < whileQuiet && (!t.regular || t.key.read):
-			t.deadline = t.last.Add(whileQuiet)
-		default:
-			k.finishTransfer(t)
-			if t.own == nil || t.key.read {
-				k.drop(t)
-				continue
-			}
-			t.idle, t.last, t.deadline = true, now, now.Add(lingering)
-		}
-	}
-}
-
-// again copies a file that somebody changed whom the kernel side did not tell of: a child, through a mapping.
-func (k *keeper) again(t *transfer) {
-	r, ok := k.transfers.finished.Get(t.key)
-	if !ok {
-		return
-	}
-	a, err := k.store.resume(r)
-	if err != nil {
-		return
-	}
-	t.artifact = a
-	k.finishTransfer(t)
-}
-
-// finishOldest makes room for another transfer.
-func (k *keeper) finishOldest() {
-	var oldest *transfer
-	for _, t := range k.transfers.active {
-		if oldest == nil || t.idle && !oldest.idle || t.idle == oldest.idle && t.last.Before(oldest.last) {
-			oldest = t
-		}
-	}
-	if !oldest.idle {
-		k.finishTransfer(oldest)
-	}
-	k.drop(oldest)
-}
-
-// drop lets go of a transfer that is finished.
-func (k *keeper) drop(t *transfer) {
-	delete(k.transfers.active, t.key)
-	if t.key.read {
-		if t.own != nil {
-			t.own.Close()
-		}
-		return
-	}
-	k.capturer.holding.Delete(t.key.file)
-	k.watch.remove(t.key.file)
-	if t.own != nil {
-		t.own.Close()
-	}
+	return err == nil && (info.Size() != t.size || !info.ModTime().Equal(t.modified))
 }
 
 // open says whether one of the processes that wrote to the file has it open or mapped.
@@ -330,68 +248,4 @@ func (t *transfer) open() bool {
 		}
 	}
 	return false
-}
-
-// finishTransfer makes the artifact equal to the file, if there is one, and records it.
-func (k *keeper) finishTransfer(t *transfer) {
-	if t.copied { // from now on all is sent again: what comes while the file is copied is not missed
-		t.copied = k.tellCopied(t.key.file, false)
-	}
-	a := t.artifact
-	a.record.Source = "caller"
-	note := ""
-	switch {
-	case !t.regular:
-	case t.own == nil || t.key.read:
-		if t.missing > 0 || t.mapped {
-			a.spoil(fmt.Sprintf("not all could be sent, and the file was gone: %v", t.holdErr))
-		}
-	default:
-		note = t.copy()
-	}
-	if !k.wantedType(t) {
-		a.discard("it is no ELF file")
-		return
-	}
-	r, err := a.finish(note)
-	if err != nil {
-		k.warn(r.Pathname, err)
-	}
-	if r.State == Captured {
-		k.transfers.finished.Add(t.key, r)
-	}
-	k.told(&t.context, r)
-}
-
-// copy makes the artifact what the file is now; if that was cut in the meantime, it stays what was written.
-func (t *transfer) copy() (note string) {
-	info, err := t.own.Stat()
-	if err != nil {
-		t.artifact.spoil(bare(err).Error())
-		return ""
-	}
-	t.size, t.modified = info.Size(), info.ModTime()
-	if info.Size() < t.extent {
-		if t.missing > 0 || t.mapped {
-			t.artifact.spoil("not all could be sent, and the file was cut meanwhile")
-		}
-		return fmt.Sprintf("the file was cut to %d bytes; this is what was written", info.Size())
-	}
-	t.artifact.record.Source = "file"
-	t.artifact.copyFrom(t.own)
-	return ""
-}
-
-// wantedType decides about programs and libraries, which only their contents tell.
-func (k *keeper) wantedType(t *transfer) bool {
-	files := k.capturer.config.Write
-	if t.key.read {
-		files = k.capturer.config.Read
-	}
-	if files == nil || !t.regular || files.Types&ELF == 0 || files.Types&Regular != 0 {
-		return true
-	}
-	var magic [4]byte
-	n, _ := t.artifact.file.ReadAt(magic[:], 0)
-	return string(magic[:n]) == "\x7fELF"
 }

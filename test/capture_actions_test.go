@@ -179,6 +179,7 @@ func captureExec(a *actor) {
 	_, err = unix.Write(memory, self)
 	a.check(err)
 	start(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), memory))
+	time.Sleep(300 * time.Millisecond) // whoever has the descriptor outlives the program
 }
 
 // mustDup is a descriptor of the file that programs inherit.
