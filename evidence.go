@@ -18,6 +18,9 @@ func (r *run) startCapture() (err error) {
 	}
 	r.wanted[events.ArtifactCaptured.ID] = true
 	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Log: r.Log})
+	if err == nil && r.Capturing != nil {
+		r.Capturing(r.capturer)
+	}
 	return err
 }
 

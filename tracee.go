@@ -52,7 +52,8 @@ type Config struct {
 	SortEvents bool               // in the order of their timestamps, tracer.SortWindow later
 	Cache      tracer.CacheConfig // a queue in front of all stages; zero: none
 
-	Capture capture.Options // what artifacts are kept
+	Capture   capture.Options         // what artifacts are kept
+	Capturing func(*capture.Capturer) // called with what keeps them, which is valid until Run returns; may be nil
 
 	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -28,6 +30,8 @@ type Capturer struct {
 
 	holding sync.Map // fileKey: *held; the keeper has a descriptor of the file
 
+	evidenced *lru.Cache[evidenceKey, bool]
+
 	mu      sync.Mutex
 	done    []*trace.Event // artifacts to tell of
 	pending atomic.Bool
@@ -47,6 +51,9 @@ func New(config Config) (*Capturer, error) {
 		return nil, err
 	}
 	c := &Capturer{config: config}
+	if c.evidenced, err = lru.New[evidenceKey, bool](evidencedMax); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	if c.keeper, err = newKeeper(c, s); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -25,6 +25,7 @@ const (
 	Captured  State = "captured"  // the file is there, with this size and hash
 	Missed    State = "missed"    // nothing could be captured
 	Discarded State = "discarded" // it was removed, because it is not what was wanted
+	Noted     State = "noted"     // it was there, but has no contents: a socket
 	Evicted   State = "evicted"   // it had to give way, by a quota
 	Refused   State = "refused"   // there was no room for it, by a quota
 	Lost      State = "lost"      // so many notices of the kernel side were lost, of artifacts that nobody knows

@@ -250,6 +250,12 @@ func (s *store) miss(r Record, reason string) Record {
 	return r
 }
 
+// note records something of which there is nothing to capture.
+func (s *store) note(r Record) {
+	r.Time, r.State = time.Now().UnixNano(), Noted
+	s.manifest.add(r)
+}
+
 // appendLine adds a line to an index file, as v0.8 has them.
 func (s *store) appendLine(name, line string) error {
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, fileMode)

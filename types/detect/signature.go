@@ -32,6 +32,41 @@ type SignatureMetadata struct {
 	Properties  map[string]any // by convention "Severity", a number, and "MITRE ATT&CK", "Tactic: Technique"
 }
 
+// Evidence is a set of what can be kept of a process.
+type Evidence uint8
+
+// What can be kept.
+const (
+	EvidenceExecutable Evidence = 1 << iota // the program that it runs
+	EvidenceMemory                          // its memory that is executable and of no file
+	EvidenceFiles                           // the files that it has open
+	EvidenceAll        = EvidenceExecutable | EvidenceMemory | EvidenceFiles
+)
+
+// evidenceNames are the names of the property "Evidence".
+var evidenceNames = map[string]Evidence{
+	"executable": EvidenceExecutable, "memory": EvidenceMemory, "files": EvidenceFiles, "all": EvidenceAll,
+}
+
+// EvidenceAsked is what a signature asks to be kept for each of its findings: by its property "Evidence", a name or a
+// list of names out of executable, memory, files and all. So rules that are files can ask too.
+func (m SignatureMetadata) EvidenceAsked() (asked Evidence) {
+	switch names := m.Properties["Evidence"].(type) {
+	case string:
+		return evidenceNames[names]
+	case []string:
+		for _, name := range names {
+			asked |= evidenceNames[name]
+		}
+	case []any:
+		for _, name := range names {
+			text, _ := name.(string)
+			asked |= evidenceNames[text]
+		}
+	}
+	return asked
+}
+
 // SignatureEventSelector selects events. An empty Name or Origin means any, as "*" does.
 type SignatureEventSelector struct {
 	Source string // "tracee"
@@ -42,12 +77,16 @@ type SignatureEventSelector struct {
 // SignatureHandler receives findings.
 type SignatureHandler func(finding Finding)
 
-// Finding is what a signature recognised, and the event at which it did. A signature fills the first three fields; the
-// engine adds the others.
+// Finding is what a signature recognised, and the event at which it did. A signature fills the first fields, Evidence
+// among them if it likes; the engine adds the others.
 type Finding struct {
 	Data        map[string]any
 	Event       protocol.Event
 	SigMetadata SignatureMetadata
+
+	// Evidence is what a signature asks to be kept of the process, beyond what is kept for findings of its severity. It is
+	// kept if the user wants evidence at all, by tracee --evidence.
+	Evidence Evidence
 
 	// Process is the one that the event is about, followed by its parent and so on, as far as they are known.
 	Process []Process
