@@ -63,6 +63,7 @@ type traceeCommand struct {
 	capabilities  capabilityOptions
 	captureFlags  []string
 	capture       capture.Options
+	evidence      evidence
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -125,6 +126,7 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
 	c.containers.add(flags)
 	flags.StringArrayVarP(&c.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
+	c.evidence.add(flags)
 	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
 	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
 	c.capabilities.add(flags)
@@ -159,6 +161,9 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	if c.capture, err = capture.Parse(c.captureFlags); err != nil {
 		return "", err
 	}
+	if c.capture.Evidence, err = c.evidence.check(); err != nil {
+		return "", err
+	}
 	if err := errors.Join(c.logs.check(), c.serve.check(), c.capabilities.parse()); err != nil {
 		return "", err
 	}
@@ -188,6 +193,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	var broken error
 	color := paint.Painter(colorful(c.stdout))
 	engine := shared.engine(loaded, func(f detect.Finding) {
+		c.evidence.keep(f)
 		if broken != nil {
 			return
 		}
@@ -224,6 +230,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 		Log:            c.log,
 		Executables:    true,
 		Capture:        c.capture,
+		Capturing:      func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
 	})
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())

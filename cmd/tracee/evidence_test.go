@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/capture"
+)
+
+func init() {
+	actions["suspect"] = suspect
+	actions["scribble"] = scribble
+}
+
+// codeInMemory is what a suspect has in memory that it executes.
+var codeInMemory = bytes.Repeat([]byte{0x90, 0xc3}, 4096)
+
+// suspect has code in memory and a file open, asks to be traced, and stays.
+func suspect(args []string) error {
+	f, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	memory, err := unix.Mmap(-1, 0, len(codeInMemory), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	copy(memory, codeInMemory)
+	if err := askToBeTraced(); err != nil {
+		return err
+	}
+	time.Sleep(patience)
+	return nil
+}
+
+// scribble writes files until it is killed.
+func scribble(args []string) error {
+	for i := 0; ; i++ {
+		path := filepath.Join(args[0], string(rune('a'+i%26)))
+		if err := os.WriteFile(path, bytes.Repeat([]byte{byte(i)}, 100000), 0o600); err != nil {
+			return err
+		}
+	}
+}
+
+// background starts an action that is ended with the test.
+func background(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.Command("act", args...)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	return command
+}
+
+// manifest returns the last line about each artifact; all lines must be whole.
+func manifest(t *testing.T, dir string) map[string]capture.Record {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, "out", capture.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	last := map[string]capture.Record{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var r capture.Record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Errorf("%v: %s", err, lines.Bytes())
+		}
+		last[r.Artifact] = r
+	}
+	return last
+}
+
+func contentOf(t *testing.T, dir string, r capture.Record) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, "out", r.Artifact))
+	if err != nil {
+		t.Error(err)
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != r.SHA256 {
+		t.Errorf("%s has not the hash that the manifest has", r.Artifact)
+	}
+	return content
+}
+
+func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
+	needRoot(t)
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "open file")
+	if err := os.WriteFile(file, []byte("what it has open"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "tracee", "--rules", "TRC-2", "--output", "json", "--evidence", "high", "--capture", "dir:"+dir)
+	p.awaitStderr("watching")
+	suspected := background(t, "suspect", file)
+	p.line()
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept map[string]string
+	for end := time.Now().Add(patience); len(kept) < 3 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		kept = map[string]string{}
+		for _, r := range manifest(t, dir) {
+			if r.State == capture.Captured && r.HostProcessID == suspected.Process.Pid && r.Finding == "TRC-2" && r.Complete {
+				kept[r.Kind] = string(contentOf(t, dir, r))
+			}
+		}
+	}
+	for kind, want := range map[string]string{"exec": string(program), "mem": string(codeInMemory), "open": "what it has open"} {
+		if got := kept[kind]; got != want {
+			t.Errorf("%s: got %d bytes, want %d; stderr: %s", kind, len(got), len(want), &p.stderr)
+		}
+	}
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.exit(0, patience)
+}
+
+func TestKilledInTheMiddleTraceeEBPFLeavesATrueManifest(t *testing.T) {
+	needRoot(t)
+	dir, written := t.TempDir(), t.TempDir()
+	args := []string{"--trace", "comm=act", "--output", "none", "--capture", "write=" + written[:min(len(written), 50)] + "*", "--capture", "dir:" + dir}
+	watch := func() *process {
+		p := start(t, "tracee-ebpf", args...)
+		ready := filepath.Join(dir, "out", "tracee.pid")
+		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(ready); err == nil {
+				return p
+			}
+		}
+		t.Fatalf("not ready; stderr: %s", &p.stderr)
+		return nil
+	}
+	p := watch()
+	writer := background(t, "scribble", written)
+	for end := time.Now().Add(patience); len(manifest(t, dir)) < 10; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("too little was captured; stderr: %s", &p.stderr)
+		}
+	}
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	_ = writer.Process.Kill()
+	if err := os.Remove(filepath.Join(dir, "out", "tracee.pid")); err != nil {
+		t.Fatal(err)
+	}
+	p = watch() // which mends what the other one left
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.exit(0, patience)
+	files, err := filepath.Glob(filepath.Join(dir, "out", "host", "*"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("got %q, %v", files, err)
+	}
+	recorded := manifest(t, dir)
+	for _, path := range files {
+		r := recorded["host/"+filepath.Base(path)]
+		if r.State != capture.Captured {
+			t.Errorf("%s: the manifest says %+v", path, r)
+			continue
+		}
+		contentOf(t, dir, r)
+	}
+}
+
+func TestTheCommandsOfTheGuideWork(t *testing.T) {
+	needRoot(t)
+	text, err := os.ReadFile("../../docs/guide/evidence.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(line, "sudo dist/")
+		if !ok {
+			continue
+		}
+		command, _, _ = strings.Cut(command, "#")
+		words := strings.Fields(command)
+		dir := t.TempDir()
+		p := start(t, words[0], append(words[1:], "--capture", "dir:"+dir)...)
+		go func() { _, _ = io.Copy(io.Discard, p.stdout) }()
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(dir, "out", "tracee.pid")); err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: not ready; stderr: %s", command, &p.stderr)
+			}
+		}
+		if err := p.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		p.exit(0, patience)
+		if stderr := p.stderr.String(); strings.Contains(stderr, "level=WARN") {
+			t.Errorf("%s: %s", command, stderr)
+		}
+		manifest(t, dir)
+		ran++
+	}
+	if ran < 6 {
+		t.Errorf("%d commands were found in the guide", ran)
+	}
+}
