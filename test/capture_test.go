@@ -73,7 +73,7 @@ func startCapturing(t *testing.T, values ...string) *capturing {
 		var err error
 		c.summary, err = tracee.Run(ctx, tracee.Config{
 			Filter: scope, Capture: options, Printer: c, Executables: true,
-			Ready: func(*tracer.Tracer) { close(ready) },
+			Ready: func(*tracer.Tracer) error { close(ready); return nil },
 			Log:   slog.New(slog.NewTextHandler(&c.log, nil)),
 		})
 		c.done <- err
