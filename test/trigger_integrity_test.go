@@ -4,7 +4,9 @@ import (
 	"encoding/gob"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf/btf"
@@ -37,15 +39,22 @@ type kernel struct {
 }
 
 func (a *actor) kernel() *kernel {
+	k := a.symbols()
+	types, err := btf.LoadKernelSpec()
+	a.check(err)
+	k.types = kmem.NewTypes(types)
+	return k
+}
+
+// symbols is kernel without the types.
+func (a *actor) symbols() *kernel {
 	if _, err := os.Stat(rootkitFile); err != nil {
 		a.skip("there is no module that behaves like a rootkit: " + rootkitFile)
 	}
-	types, err := btf.LoadKernelSpec()
-	a.check(err)
 	begin := time.Now()
 	symbols, err := kallsyms.Read()
 	a.check(err)
-	return &kernel{a, symbols, time.Since(begin), kmem.NewTypes(types)}
+	return &kernel{a: a, symbols: symbols, slow: time.Since(begin)}
 }
 
 // at is the address of a symbol of the kernel.
@@ -65,17 +74,27 @@ func (k *kernel) offset(structure, field string) uint64 {
 
 // attack loads the module, waits until that must have been noticed, and removes it. Meanwhile runs while it is there.
 func (k *kernel) attack(s rootkit.Settings, meanwhile func()) {
+	s.ListAt, s.KsetAt = k.offset("module", "list"), k.offset("module", "mkobj.kobj.entry")
+	for i, name := range rootkit.MappingFunctions {
+		s.Mapping[i] = k.at(name)
+	}
+	k.load(s, func() {
+		meanwhile()
+		time.Sleep(looked + 5*k.slow)
+	})
+}
+
+// load loads the module, and removes it. Meanwhile runs while it is there.
+func (k *kernel) load(s rootkit.Settings, meanwhile func()) {
 	a := k.a
 	image, err := os.ReadFile(rootkitFile)
 	a.check(err)
-	s.ListAt, s.KsetAt = k.offset("module", "list"), k.offset("module", "mkobj.kobj.entry")
 	image, err = rootkit.Configure(image, s)
 	a.check(err)
 	if err := unix.InitModule(image, ""); err != nil {
 		a.fail(fmt.Errorf("load %s: %w; the kernel's log ends with\n%s", rootkitFile, err, kernelLog()))
 	}
 	meanwhile()
-	time.Sleep(looked + 5*k.slow)
 	if s.Hide != 0 {
 		a.check(os.WriteFile("/sys/module/"+rootkitName+"/parameters/appear", []byte("1"), 0))
 	}
@@ -97,7 +116,7 @@ func kernelLog() string {
 const hookedCall = "sysinfo"
 
 func (k *kernel) hookSyscall() []rootkit.Patch {
-	slot := k.at("sys_call_table") + 8*uint64(lookup(hookedCall).Numbers[0])
+	slot := k.at("sys_call_table") + 8*uint64(native(lookup(hookedCall)))
 	return []rootkit.Patch{{Address: slot, By: rootkit.Syscall}}
 }
 
@@ -186,4 +205,53 @@ func hookByFtrace(a *actor) {
 		"symbol": hookedFunction, "trampoline": anything{}, "callback": "rootkit_observe", "callback_offset": int64(0),
 		"callback_owner": rootkitName, "flags": anything{}, "count": uint64(1),
 	})
+}
+
+// making has the module make what drivers make, a file in /proc, a device, a directory and a file in debugfs, and wants
+// one of them to be seen.
+func making(event string) func(*actor) {
+	return func(a *actor) {
+		a.makeFiles()
+		a.Wants = slices.DeleteFunc(a.Wants, func(w want) bool { return w.Event != event })
+	}
+}
+
+func (a *actor) makeFiles() {
+	k := a.symbols()
+	var s rootkit.Settings
+	for i, name := range rootkit.MakingFunctions {
+		s.Making[i], _ = k.symbols.Address(name)
+	}
+	k.load(s, func() {
+		operations := a.symbolAddress(rootkit.MadeOperations)
+		a.want("proc_create", arguments{"name": rootkit.MadeProc, "proc_ops_addr": operations})
+		device := a.want("register_chrdev", arguments{
+			"requested_major_number": uint32(0), "granted_major_number": uint32(a.major(rootkit.MadeDevice)),
+			"char_device_name": rootkit.MadeDevice, "char_device_fops": operations,
+		})
+		if a.Rungs["register_chrdev"] == trace.Kprobe {
+			delete(device.Arguments, "granted_major_number")
+		}
+		a.want("debugfs_create_dir", arguments{"name": rootkit.MadeDirectory, "path": "/"})
+		a.want("debugfs_create_file", arguments{
+			"file_name": rootkit.MadeFile, "path": "/" + rootkit.MadeDirectory, "mode": uint32(rootkit.MadeMode),
+			"proc_ops_addr": operations,
+		})
+	})
+}
+
+// major is the number that the kernel gave a driver of character devices.
+func (a *actor) major(driver string) int {
+	text, err := os.ReadFile("/proc/devices")
+	a.check(err)
+	devices, _, _ := strings.Cut(string(text), "\nBlock")
+	for line := range strings.Lines(devices) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == driver {
+			number, err := strconv.Atoi(fields[0])
+			a.check(err)
+			return number
+		}
+	}
+	a.fail(fmt.Errorf("the kernel has no driver %s", driver))
+	return 0
 }

@@ -118,6 +118,10 @@ var triggers = []trigger{
 	{"hidden_kernel_module", "missing in the list", hideFromList},
 	{"hidden_kernel_module", "missing in the list and in sysfs", hideFromAll},
 	{"ftrace_hook", "function", hookByFtrace},
+	{"proc_create", "module", making("proc_create")},
+	{"register_chrdev", "module", making("register_chrdev")},
+	{"debugfs_create_dir", "module", making("debugfs_create_dir")},
+	{"debugfs_create_file", "module", making("debugfs_create_file")},
 }
 
 // untriggered gives the reason why an event has no trigger.
@@ -134,12 +138,6 @@ var untriggered = map[string]string{
 	"existing_process":     "happens when tracing begins; see the test of what was there before",
 	"existing_file":        "happens when tracing begins; see the test of what was there before",
 	"existing_socket":      "happens when tracing begins; see the test of what was there before",
-
-	// Only drivers cause these. By hand they were triggered with the modules pktgen, msr and brd.
-	"proc_create":         "needs a module that makes files in /proc",
-	"register_chrdev":     "needs a driver of character devices",
-	"debugfs_create_file": "needs a driver that makes files in debugfs",
-	"debugfs_create_dir":  "needs a driver that makes directories in debugfs",
 
 	"print_mem_dump": "is told by filters what to do; see its own test",
 

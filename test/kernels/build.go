@@ -87,7 +87,7 @@ func (b binary) files(arch vm.Arch) ([]vm.File, error) {
 	return append(files, data...), nil
 }
 
-// buildRootkit builds a kernel module of the tests for the kernel of another one, where that can be done.
+// buildRootkit builds a kernel module of the tests for the kernel of another one.
 func buildRootkit(ctx context.Context, module string) ([]vm.File, error) {
 	dir, err := os.MkdirTemp("", "tracee-rootkit-")
 	if err != nil {
@@ -96,9 +96,6 @@ func buildRootkit(ctx context.Context, module string) ([]vm.File, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "rootkit.ko")
 	err = rootkit.Build(ctx, module, file)
-	if errors.Is(err, rootkit.ErrMachine) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}

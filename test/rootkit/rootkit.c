@@ -3,10 +3,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A kernel module that does, for tests in guests, what rootkits do: it replaces words in the kernel's memory,
- * observes a function by ftrace, and hides. It does no harm, and takes everything back when it is removed.
+ * observes a function by ftrace, makes files to be talked to by, and hides. It does no harm, and takes everything back
+ * when it is removed.
  *
  * It is built without the kernel's headers: what differs between kernels is taken from another module of the same
- * kernel (see rootkit.go) or told by the test, which fills the settings before it loads the module. x86-64, >= 5.10.
+ * kernel (see rootkit.go) or told by the test, which fills the settings before it loads the module. x86-64, arm64; >= 5.10.
  */
 
 typedef unsigned long word;
@@ -47,6 +48,25 @@ struct settings {
 	word hide;
 	word list_at;  /* where struct module has its place in the list of modules, */
 	word kset_at;  /* and in that of /sys/module */
+	struct {       /* likewise the kernel's; which are given, are called */
+		void *(*proc_create)(const char *name, unsigned short mode, void *parent, const void *operations);
+		void (*remove_proc_entry)(const char *name, void *parent);
+		int (*register_chrdev)(unsigned int major, unsigned int minor, unsigned int count, const char *name,
+				       const void *operations);
+		void (*unregister_chrdev)(unsigned int major, unsigned int minor, unsigned int count,
+					  const char *name);
+		void *(*debugfs_create_dir)(const char *name, void *parent);
+		void *(*debugfs_create_file)(const char *name, unsigned short mode, void *parent, void *data,
+					     const void *operations);
+		void *(*debugfs_create_file_full)(const char *name, unsigned short mode, void *parent, void *data,
+						  const void *more, const void *operations); /* 6.13 */
+		void (*debugfs_remove)(void *entry);
+	} make;
+	struct {
+		void *(*vmalloc_to_page)(const void *address);
+		void *(*vmap)(void **pages, unsigned int count, word flags, word protection);
+		void (*vunmap)(const void *address);
+	} mapping; /* arm64 */
 };
 
 volatile struct settings settings = { .magic = 0x746573206b6f6f72 };
@@ -82,6 +102,7 @@ static const word replacements[] = {
 };
 
 /* write_word changes memory that is mapped for reading only. */
+#ifdef __x86_64__
 static void write_word(word *at, word value)
 {
 	word flags, cr0;
@@ -93,12 +114,61 @@ static void write_word(word *at, word value)
 	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
 	asm volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
 }
+#else
+/* The processor knows no exception: the page is mapped once more. */
+static void write_word(word *at, word value)
+{
+	const word vm_map = 4, page_kernel = 0x68000000000703, page_mask = 4095;
+	void *page = settings.mapping.vmalloc_to_page(at);
+	char *copy = settings.mapping.vmap(&page, 1, vm_map, page_kernel);
+
+	if (!copy)
+		return;
+	*(volatile word *)(copy + ((word)at & page_mask)) = value;
+	settings.mapping.vunmap(copy);
+}
+
+/* What the kernel needs for long jumps. */
+asm(".pushsection .plt, \"ax\"; .byte 0; .popsection; .pushsection .init.plt, \"a\"; .byte 0; .popsection;"
+    ".pushsection .text.ftrace_trampoline, \"ax\"; .byte 0; .popsection;"
+    ".pushsection .init.text.ftrace_trampoline, \"a\"; .byte 0; .popsection");
+#endif
 
 static void rootkit_observe(word ip, word parent, struct ftrace_ops *ops, void *regs)
 {
 }
 
 static struct ftrace_ops observer = { .func = rootkit_observe };
+
+/* Of files that nobody opens: no operations. */
+static const word rootkit_operations[64] = {};
+
+static void *directory;
+static int major = -1;
+
+static void make(void)
+{
+	if (settings.make.proc_create)
+		settings.make.proc_create("rootkit_proc", 0400, 0, rootkit_operations);
+	if (settings.make.register_chrdev)
+		major = settings.make.register_chrdev(0, 0, 1, "rootkit_device", rootkit_operations);
+	if (settings.make.debugfs_create_dir)
+		directory = settings.make.debugfs_create_dir("rootkit_directory", 0);
+	if (settings.make.debugfs_create_file_full)
+		settings.make.debugfs_create_file_full("rootkit_file", 0400, directory, 0, 0, rootkit_operations);
+	else if (settings.make.debugfs_create_file)
+		settings.make.debugfs_create_file("rootkit_file", 0400, directory, 0, rootkit_operations);
+}
+
+static void unmake(void)
+{
+	if (settings.make.proc_create)
+		settings.make.remove_proc_entry("rootkit_proc", 0);
+	if (major >= 0)
+		settings.make.unregister_chrdev(major, 0, 1, "rootkit_device");
+	if (directory)
+		settings.make.debugfs_remove(directory);
+}
 
 int init_module(void);
 void cleanup_module(void);
@@ -192,6 +262,7 @@ int init_module(void)
 		if (err)
 			settings.observed = 0;
 	}
+	make();
 	hide();
 	return 0;
 }
@@ -202,6 +273,7 @@ void cleanup_module(void)
 		if (settings.patches[i].address)
 			write_word((word *)settings.patches[i].address, originals[i]);
 	}
+	unmake();
 	if (settings.observed)
 		settings.unregister_ftrace_function(&observer);
 }
