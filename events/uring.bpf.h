@@ -105,21 +105,21 @@ static __always_inline void request_names_read(struct request_names *to, struct 
 	case IORING_OP_OPENAT:
 	case IORING_OP_OPENAT2:
 		to->directories[0] = READ((struct io_open *)req, dfd);
-		to->names[0] = READ((struct io_open *)req, filename);
+		to->names[0] = request_name(req, io_open, filename);
 		return;
 	case IORING_OP_UNLINKAT:
 		to->directories[0] = READ((struct io_unlink *)req, dfd);
-		to->names[0] = READ((struct io_unlink *)req, filename);
+		to->names[0] = request_name(req, io_unlink, filename);
 		return;
 	case IORING_OP_MKDIRAT:
 		to->directories[0] = READ((struct io_mkdir *)req, dfd);
-		to->names[0] = READ((struct io_mkdir *)req, filename);
+		to->names[0] = request_name(req, io_mkdir, filename);
 		return;
 	case IORING_OP_RENAMEAT:
 		to->directories[0] = READ((struct io_rename *)req, old_dfd);
 		to->directories[1] = READ((struct io_rename *)req, new_dfd);
-		to->names[0] = READ((struct io_rename *)req, oldpath);
-		to->names[1] = READ((struct io_rename *)req, newpath);
+		to->names[0] = request_name(req, io_rename, oldpath);
+		to->names[1] = request_name(req, io_rename, newpath);
 		return;
 	case IORING_OP_SYMLINKAT:
 	case IORING_OP_LINKAT:

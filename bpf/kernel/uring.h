@@ -107,6 +107,33 @@ struct io_hardlink {
 	struct filename *newpath;
 };
 
+/* Since 7.0 a request wraps its names, which audit has yet to be told of. */
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+
+struct io_open___delayed {
+	struct delayed_filename filename;
+};
+
+struct io_unlink___delayed {
+	struct delayed_filename filename;
+};
+
+struct io_mkdir___delayed {
+	struct delayed_filename filename;
+};
+
+struct io_rename___delayed {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
+};
+
+struct io_link___delayed {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
+};
+
 /* The answer to a request of io_uring, which holds the descriptor until then (5.19). */
 struct io_kiocb___cqe {
 	struct {
@@ -153,6 +180,12 @@ struct io_ring_ctx___nodes {
 
 #pragma clang attribute pop
 
+/* request_name returns a name in the arguments of a request. */
+#define request_name(req, type, field)                                                    \
+	(bpf_core_type_exists(struct delayed_filename) ?                                  \
+		 READ((struct type##___delayed *)(req), field.__incomplete_filename) :    \
+		 READ((struct type *)(req), field))
+
 /* request_names_link tells what a request to make a link reads: the names, and the directories they are relative to. */
 static __always_inline void request_names_link(struct io_kiocb *req, bool symbolic, s32 directories[2],
 					       struct filename *names[2])
@@ -164,8 +197,8 @@ static __always_inline void request_names_link(struct io_kiocb *req, bool symbol
 	if (bpf_core_type_exists(struct io_link)) {
 		directories[0] = READ(link, old_dfd);
 		directories[1] = READ(link, new_dfd);
-		names[0] = READ(link, oldpath);
-		names[1] = READ(link, newpath);
+		names[0] = request_name(req, io_link, oldpath);
+		names[1] = request_name(req, io_link, newpath);
 	} else if (symbolic) {
 		directories[1] = READ(symlink, new_dfd);
 		names[0] = READ(symlink, oldpath);
