@@ -78,7 +78,7 @@ test-kernels:
 kernels-table:
 	go run ./test/kernels -host -kernels $(KERNELS) -output docs/kernels.md
 
-BUDGETS ?= 5.10,6.1,6.12
+BUDGETS ?= sid,6.12-arm64,5.10,6.12,6.1
 
 # The runner finds no results of events in this, and says so.
 budget:
