@@ -13,6 +13,7 @@ import (
 
 	"github.com/Masterminds/sprig/v3"
 
+	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -70,9 +71,9 @@ func writeFinding(to *bytes.Buffer, f detect.Finding) {
 Time: %s
 Signature ID: %s
 Signature: %s
-Data: %v
+Data: %s
 Command: %s
 Hostname: %s
-`, time.Unix(0, int64(e.Timestamp)).UTC().Format(time.RFC3339), f.SigMetadata.ID, f.SigMetadata.Name, f.Data,
-		e.ProcessName, e.HostName)
+`, time.Unix(0, int64(e.Timestamp)).UTC().Format(time.RFC3339), f.SigMetadata.ID, f.SigMetadata.Name,
+		output.Printable(fmt.Sprint(f.Data)), output.Printable(e.ProcessName), output.Printable(e.HostName))
 }

@@ -34,7 +34,7 @@ func newTemplatePrinter(c Config) (Printer, error) {
 		return nil, errors.New("please specify a gotemplate for event-based output")
 	}
 	functions := sprig.TxtFuncMap()
-	functions["printable"] = func(text string) string { return string(appendPrintable(nil, text)) }
+	functions["printable"] = Printable
 	t, err := template.New(filepath.Base(c.TemplatePath)).Funcs(functions).ParseFiles(c.TemplatePath)
 	if err != nil {
 		return nil, fmt.Errorf("read gotemplate: %w", err)

@@ -41,6 +41,9 @@ func appendPrintable[T string | []byte](b []byte, text T) []byte {
 	return append(b, text[start:]...)
 }
 
+// Printable returns a text as the tables show it: see appendPrintable.
+func Printable(text string) string { return string(appendPrintable(nil, text)) }
+
 // beginsEscape reports whether a backslash in front of this text would read as the beginning of an escape.
 func beginsEscape[T string | []byte](rest T) bool {
 	if len(rest) == 0 {
