@@ -34,6 +34,7 @@ var (
 	errTooLarge = fmt.Errorf("larger than %d bytes", largestFile)
 	errTooSlow  = errors.New("its file system did not answer in time")
 	errTooMany  = errors.New("too many files are being read")
+	errChanged  = errors.New("it was written to meanwhile")
 )
 
 // Hasher adds the argument sha256 to executions: of the file that the kernel executed, which is found by its device, inode
@@ -152,10 +153,14 @@ func (h *Hasher) read(m library.Mapping, others []int, d *digest) {
 	}
 	defer file.Close()
 	d.sum, d.err = hashOf(file)
-	exact = exactly && d.err == nil
+	exact = exactly && d.err == nil && m.Unchanged(file)
 }
 
 func hashOf(file *os.File) (string, error) {
+	before, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
 	hash := sha256.New()
 	n, err := io.Copy(hash, io.LimitReader(file, largestFile+1))
 	if err != nil {
@@ -163,6 +168,13 @@ func hashOf(file *os.File) (string, error) {
 	}
 	if n > largestFile {
 		return "", errTooLarge
+	}
+	after, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if changed(before, after) {
+		return "", errChanged
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
@@ -190,6 +202,11 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 		h.noteSlow(m.Dev)
 		return "", errTooSlow
 	}
+}
+
+// changed reports whether the content may be another. To delete a file, or to give it a further name, does not count.
+func changed(before, after os.FileInfo) bool {
+	return before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime())
 }
 
 func (h *Hasher) isSlow(dev uint32) bool {

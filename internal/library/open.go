@@ -185,8 +185,8 @@ func (m *Mapping) is(fd int, proc string) (exact bool, err error) {
 	return uint64(st.Ctim.Nano()) == m.Ctime, nil
 }
 
-// unchanged compares only the time.
-func (m *Mapping) unchanged(file *os.File) bool {
+// Unchanged reports whether the inode of an open file is as it was when it was mapped: for after reading.
+func (m *Mapping) Unchanged(file *os.File) bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(file.Fd()), &st) == nil && uint64(st.Ctim.Nano()) == m.Ctime
 }

@@ -109,7 +109,7 @@ func (m *Mapping) read(others []int) outcome {
 		library, err = nil, nil
 	}
 	if exact { // it may have been written to in the meantime
-		exact = m.unchanged(file)
+		exact = m.Unchanged(file)
 	}
 	return outcome{library, exact, err}
 }
