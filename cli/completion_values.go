@@ -208,8 +208,11 @@ func completeInput(typed string) []candidate {
 		return append(under("file:", completeFile(path)), candidate{"file:stdin", "standard input"})
 	}
 	return []candidate{
-		{"help", "print what can be given"}, {"file:", "path of the input"}, {"file:stdin", "standard input"},
-		{"format:json", "a JSON object a line"}, {"format:gob", "a gob stream"},
+		{"help", "print what can be given"},
+		{"file:", "path of the input"},
+		{"file:stdin", "standard input"},
+		{"format:json", "a JSON object a line"},
+		{"format:gob", "a gob stream"},
 	}
 }
 

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/tracee-go/tracee"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -84,22 +82,14 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
-	printer, err := output.New(c.output.format, output.Config{
-		Out:           out,
-		Stdout:        c.stdout,
-		ContainerMode: scope.ShowsContainers(),
-		RelativeTime:  c.output.relativeTime,
-		TemplatePath:  c.output.template,
-		Terminal:      terminal(out),
-		Color:         paint.Painter(colorful(out)),
-	})
+	printer, err := c.printer(scope, out)
 	if err != nil {
 		return err
 	}
 	warnOfEnvironment(log, ftraceEnabled)
 	useInstalledBTF(c.installPath, log)
 	progress := new(tracee.Progress)
-	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress)}, func() error { return stalled(progress) }, log)
+	server, err := c.serve.ofRun(progress, log)
 	if err != nil {
 		return err
 	}
@@ -139,6 +129,18 @@ func (c *ebpfCommand) trace() (err error) {
 	}
 	sayArtifacts(errOut, "", summary.Capture)
 	return err
+}
+
+func (c *ebpfCommand) printer(scope *filter.Filter, out io.Writer) (output.Printer, error) {
+	return output.New(c.output.format, output.Config{
+		Out:           out,
+		Stdout:        c.stdout,
+		ContainerMode: scope.ShowsContainers(),
+		RelativeTime:  c.output.relativeTime,
+		TemplatePath:  c.output.template,
+		Terminal:      terminal(out),
+		Color:         paint.Painter(colorful(out)),
+	})
 }
 
 // bulkFactor turns the size of v0.8's buffer, which there was one of for each CPU, into that of the one ring.

@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee"
 )
 
 // serveOptions are the flags about what is served by HTTP. All of it is on loopback unless an address says otherwise.
@@ -75,6 +77,11 @@ type server struct {
 	log      *slog.Logger
 	running  []*http.Server
 	finished []chan struct{}
+}
+
+// ofRun serves what is known of a run, and more that is counted.
+func (o *serveOptions) ofRun(p *tracee.Progress, log *slog.Logger, more ...prometheus.Collector) (*server, error) {
+	return o.serve(append(more, ebpfMetrics(p)), func() error { return stalled(p) }, log)
 }
 
 // serve begins to serve. What is to be counted and whether all is well, the callers say.

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -212,8 +211,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	warnOfEnvironment(c.log, ftraceEnabled)
 	progress := new(tracee.Progress)
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
-	server, err := c.serve.serve([]prometheus.Collector{ebpfMetrics(progress), rulesMetrics(detecting)},
-		func() error { return stalled(progress) }, c.log)
+	server, err := c.serve.ofRun(progress, c.log, rulesMetrics(detecting))
 	if err != nil {
 		return err
 	}

@@ -130,8 +130,10 @@ func TestOnlyNeededCapabilitiesAreKept(t *testing.T) {
 		want  string
 	}{
 		{nil, "[cap_bpf cap_perfmon cap_sys_ptrace cap_dac_read_search cap_syslog]"},
-		{[]string{"--caps", "add=cap_kill,CAP_CHOWN", "--caps", "add!=cap_syslog"},
-			"[cap_bpf cap_perfmon cap_sys_ptrace cap_dac_read_search cap_kill cap_chown]"},
+		{
+			[]string{"--caps", "add=cap_kill,CAP_CHOWN", "--caps", "add!=cap_syslog"},
+			"[cap_bpf cap_perfmon cap_sys_ptrace cap_dac_read_search cap_kill cap_chown]",
+		},
 	} {
 		p := start(t, "tracee-ebpf", append([]string{"--output", "none", "--verbose"}, test.flags...)...)
 		p.awaitStderr("capabilities are dropped")
