@@ -101,10 +101,16 @@ func (c *completion) lookup(word string) *pflag.Flag {
 	return c.flags.Lookup(name)
 }
 
+// byKind completes values by what the help of a flag calls them.
+var byKind = map[string]func(string) []candidate{"file": completeFile, "directory": completeDirectory}
+
 func (c *completion) valuesOf(f *pflag.Flag, prefix, typed string) []candidate {
 	complete := c.values[f.Name]
 	if complete == nil {
-		return nil
+		kind, _ := pflag.UnquoteUsage(f)
+		if complete = byKind[kind]; complete == nil {
+			return nil
+		}
 	}
 	found := beginning(typed, complete(typed))
 	for i := range found {

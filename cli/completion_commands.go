@@ -15,17 +15,27 @@ func (c *ebpfCommand) completion() *completion {
 	var outputs, caches []string
 	return &completion{flags: c.flags(&outputs, &caches), values: completions{
 		"trace": completeTrace, "output": completeOutput, "cache": completeCache, "caps": completeCapabilities, "crs": completeRuntime,
-		"install-path": completeDirectory,
 	}}
 }
 
 func (c *rulesCommand) completion(words []string) *completion {
 	var inputs []string
 	flags := c.flags(&inputs)
-	return &completion{flags: flags, values: completions{
-		"rules": c.completeSignatures(words), "rules-dir": completeDirectory, "input-tracee": completeInput,
-		"output-template": completeFile, "webhook-template": completeFile,
+	found := &completion{flags: flags, values: completions{
+		"rules": c.completeSignatures(words), "input-tracee": completeInput,
+		"rego-runtime-target": func(string) []candidate { return []candidate{{"rego", ""}} },
 	}}
+	switch {
+	case len(words) <= 1:
+		for _, t := range rulesTools {
+			found.words = append(found.words, candidate{t.name, t.doc})
+		}
+	case words[0] == "explain" && len(words) == 2:
+		found.words = found.values["rules"](words[1])
+	case words[0] == "explain" || words[0] == "test" || words[0] == "lint":
+		found.words = completeDirectory(words[len(words)-1])
+	}
+	return found
 }
 
 func (c *traceeCommand) completion(words []string) *completion {
@@ -39,7 +49,7 @@ func (c *traceeCommand) completion(words []string) *completion {
 	found := &completion{
 		flags: flags,
 		values: completions{
-			"rules": complete, "rules-dir": completeDirectory, "trace": completeTrace, "output": formats,
+			"rules": complete, "trace": completeTrace, "output": formats,
 			"caps": completeCapabilities, "crs": completeRuntime,
 		},
 	}
