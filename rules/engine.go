@@ -189,7 +189,7 @@ func (g *Engine) dispatch(e *trace.Event, targets []target) {
 	}
 	bit := originBit(origin)
 	for _, t := range targets {
-		if t.origins&bit == 0 || t.disabled {
+		if t.origins&bit == 0 || t.off() {
 			continue
 		}
 		if !t.onEvent(event) {
@@ -213,6 +213,7 @@ const memoryStride = 1 << 10
 
 func (g *Engine) limitMemory() {
 	for _, m := range g.memory.look(g.members) {
+		m.back = time.Time{}
 		m.release()
 		g.countCutOff(m)
 	}

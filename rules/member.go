@@ -13,8 +13,13 @@ import (
 	"github.com/tracee-go/tracee/types/protocol"
 )
 
-// maxStrikes is how often a signature may panic or be too slow before it is no longer called.
-const maxStrikes = 3
+const (
+	// maxStrikes is how often within strikeTime a signature may panic or be too slow before it is no longer called.
+	maxStrikes = 3
+	strikeTime = time.Minute
+	// firstBreak is for how long. It doubles each time; a machine that was busy is not held against a signature for ever.
+	firstBreak = time.Minute
+)
 
 // logEvery spaces the log lines about one signature's errors.
 const logEvery = time.Minute
@@ -28,10 +33,13 @@ type member struct {
 	forgotten func() uint64 // nil: it remembers nothing
 
 	strikes  int
+	struck   time.Time // the first of the strikes
 	disabled bool
-	failed   uint64    // events that it failed on
-	logged   time.Time // when an error was last logged
-	silent   int       // errors since then
+	back     time.Time     // when it is called again; zero: never
+	pause    time.Duration // the last break
+	failed   uint64        // events that it failed on
+	logged   time.Time     // when an error was last logged
+	silent   int           // errors since then
 }
 
 func newMember(s detect.Signature, log *slog.Logger) (m *member, err error) {
@@ -130,15 +138,33 @@ func (m *member) failedOn(what string, err error) {
 	var panic *panicked
 	switch {
 	case errors.Is(err, errBlocked):
-		m.strikes = maxStrikes
+		m.cutOff(err.Error())
 	case errors.As(err, &panic), errors.Is(err, errSlow), errors.Is(err, expression.ErrSlow):
-		m.strikes++
-	default:
+		m.strike(err)
+	}
+}
+
+func (m *member) strike(err error) {
+	now := time.Now()
+	if now.Sub(m.struck) > strikeTime {
+		m.strikes, m.struck = 0, now
+	}
+	if m.strikes++; m.strikes < maxStrikes {
 		return
 	}
-	if m.strikes >= maxStrikes {
-		m.cutOff(err.Error())
+	m.pause = max(2*m.pause, firstBreak)
+	m.back, m.strikes = now.Add(m.pause), 0
+	m.cutOff(fmt.Sprintf("%v, for the third time; it is called again in %v", err, m.pause))
+}
+
+// off reports whether the signature is not called, and ends a break that is over.
+func (m *member) off() bool {
+	if !m.disabled || m.back.IsZero() || time.Now().Before(m.back) {
+		return m.disabled
 	}
+	m.disabled, m.back = false, time.Time{}
+	m.log.Info("signature is called again")
+	return false
 }
 
 // cutOff ends the calling of a signature.
@@ -147,7 +173,7 @@ func (m *member) cutOff(why string) {
 		return
 	}
 	m.disabled = true
-	m.log.Error("signature is switched off", "because", why, "strikes", m.strikes, "failures", m.failed)
+	m.log.Error("signature is switched off", "because", why, "failures", m.failed)
 }
 
 // release lets go of a signature that holds too much memory.

@@ -26,6 +26,7 @@ type regoSignature struct {
 	filter    prefilter
 	query     rego.PreparedEvalQuery
 	input     *regoInput
+	fields    []int // of input, that it reads
 	handler   detect.SignatureHandler
 	waits     bool     // it calls functions that wait for others, such as http.send
 	compared  []string // constants that it compares input.eventName with
@@ -74,7 +75,7 @@ func (s *regoSignature) OnEvent(event protocol.Event) error {
 	if !s.filter.mayMatch(e) {
 		return nil
 	}
-	results, err := s.eval(s.input.of(e))
+	results, err := s.eval(s.input.of(e, s.fields))
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,19 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// regoInput makes the document that Rego rules see as input: the fields of the event's JSON, but only those that some
-// rule reads, and "argument" for the helpers. It is built when the first rule asks for it.
+// regoInput makes the documents that Rego rules see as input: the fields of the event's JSON, but for each rule only those
+// that it reads, and "argument" for the helpers. What several rules read of an event is made once.
 type regoInput struct {
-	fields []*inputField
 	shared bool // an engine calls forget after each event
-	value  ast.Value
+	made   []madeTerm
+	any    bool                 // something was made
 	names  map[string]*ast.Term // terms of argument names
+}
+
+// madeTerm is a field of the event at hand.
+type madeTerm struct {
+	term *ast.Term
+	done bool
 }
 
 // maxNames bounds the cache of argument names, which a stream of events can invent.
@@ -100,10 +106,12 @@ var (
 	keyContainerStarted = ast.StringTerm("containerStarted")
 )
 
-func newRegoInput() *regoInput { return &regoInput{names: make(map[string]*ast.Term)} }
+func newRegoInput() *regoInput {
+	return &regoInput{names: make(map[string]*ast.Term), made: make([]madeTerm, len(inputFields))}
+}
 
-// need adds the fields that the modules of a compiler read.
-func (in *regoInput) need(compiler *ast.Compiler) {
+// fieldsOf returns the fields that the modules of a compiler read, as positions in inputFields.
+func fieldsOf(compiler *ast.Compiler) (fields []int) {
 	read := make(map[string]bool)
 	all := false
 	for _, module := range compiler.Modules {
@@ -121,34 +129,40 @@ func (in *regoInput) need(compiler *ast.Compiler) {
 			return false
 		})
 	}
-	for _, f := range in.fields {
-		read[f.name] = true
-	}
-	in.fields = nil
-	for _, f := range inputFields {
+	for i, f := range inputFields {
 		if all || read[f.name] {
-			in.fields = append(in.fields, f)
+			fields = append(fields, i)
 		}
 	}
+	return fields
 }
 
-// of returns the input for an event.
-func (in *regoInput) of(e *trace.Event) ast.Value {
-	if in.value != nil && in.shared {
-		return in.value
+// of returns the input for an event with the fields at these positions.
+func (in *regoInput) of(e *trace.Event, fields []int) ast.Value {
+	if !in.shared {
+		in.forget()
 	}
-	items := make([][2]*ast.Term, 0, len(in.fields))
-	for _, f := range in.fields {
-		if term := f.term(in, e); term != nil {
-			items = append(items, [2]*ast.Term{f.key, term})
+	in.any = true
+	items := make([][2]*ast.Term, 0, len(fields))
+	for _, i := range fields {
+		made := &in.made[i]
+		if !made.done {
+			made.term, made.done = inputFields[i].term(in, e), true
+		}
+		if made.term != nil {
+			items = append(items, [2]*ast.Term{inputFields[i].key, made.term})
 		}
 	}
-	in.value = ast.NewObject(items...)
-	return in.value
+	return ast.NewObject(items...)
 }
 
 // forget ends the sharing of an input: the next event is another one.
-func (in *regoInput) forget() { in.value = nil }
+func (in *regoInput) forget() {
+	if in.any {
+		clear(in.made)
+		in.any = false
+	}
+}
 
 func argumentTerm(in *regoInput, e *trace.Event) *ast.Term {
 	items := make([][2]*ast.Term, 0, e.ArgsNum())

@@ -125,7 +125,7 @@ func (l *regoLoader) read(path string) (*regoSignature, error) {
 	}
 	s.filter = newPrefilter(compiler.Modules[path], "tracee_match", l.ours)
 	s.compared = comparedEvents(compiler.Modules[path])
-	l.input.need(compiler)
+	s.fields = fieldsOf(compiler)
 	return s, nil
 }
 

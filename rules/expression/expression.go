@@ -28,7 +28,7 @@ import (
 )
 
 // TimeLimit is how long one evaluation may take.
-const TimeLimit = 250 * time.Millisecond
+const TimeLimit = time.Second
 
 const (
 	maxRegex      = 2000 // instructions of a compiled regular expression
