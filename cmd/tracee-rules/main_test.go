@@ -204,7 +204,10 @@ func TestRulesServeMetricsAndHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	readUntil(t, stdout, "Hostname: fujitsu\n")
-	address := regexp.MustCompile(`msg=serving address=(\S+)`).FindStringSubmatch(fmt.Sprint(command.Stderr))
+	var address []string
+	for deadline := time.Now().Add(10 * time.Second); address == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		address = regexp.MustCompile(`msg=serving address=(\S+)`).FindStringSubmatch(fmt.Sprint(command.Stderr))
+	}
 	if address == nil {
 		t.Fatalf("stderr: got %s, want where it serves", command.Stderr)
 	}
