@@ -69,6 +69,7 @@ func (t *Table) Learn(e *trace.Event) {
 	}
 	if e.Executable != "" && p.Executable != e.Executable {
 		p.Executable = strings.Clone(e.Executable)
+		p.Device, p.Inode, p.Arguments = 0, 0, nil // those were of another program, whose end was not seen
 	}
 	p.User = e.UserID
 	if parent := keyOf(e.ParentEntityID, e.HostParentProcessID); parent != 0 && p.parent != parent {

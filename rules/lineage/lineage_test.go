@@ -72,6 +72,23 @@ func TestWhoWasThereBeforeIsKnown(t *testing.T) {
 	}
 }
 
+// Whoever runs something else has another identity, even if the execution itself was not seen.
+func TestIdentityOfAnotherProgramIsForgotten(t *testing.T) {
+	table := New()
+	table.Learn(event("sched_process_exec", 10, 1, "pathname", "s", "/bin/sh", "dev", "n", 5, "inode", "n", 6))
+	later := event("openat", 10, 1)
+	for _, test := range []struct {
+		executable string
+		inode      uint64
+	}{{"/bin/sh", 6}, {"/bin/evil", 0}} {
+		later.Executable = test.executable
+		table.Learn(later)
+		if p := table.Of(later)[0]; p.Inode != test.inode || p.Executable != test.executable {
+			t.Errorf("%s: got %+v", test.executable, p)
+		}
+	}
+}
+
 func TestMemoryOfProcessesIsBounded(t *testing.T) {
 	table := New()
 	long := strings.Repeat("x", 1<<12)
