@@ -2,6 +2,7 @@ package signatures
 
 import (
 	"strings"
+	"time"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -11,40 +12,68 @@ var masters = initSystem.and(containerManagers, packageManagers, named("systemd-
 
 var _ = declare(description{
 	id: "TRC-3001", name: "Security agent stopped or taken over", severity: critical, tags: linuxAndContainer,
-	doc:       "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
-	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
-	response:  "Start the agent again from a clean file, and look at what was done meanwhile.",
-	benign:    "Administrators who stop an agent by hand. Whoever started it may.",
-	events:    with("kill", "tgkill", "tkill", "ptrace", "process_vm_writev", "security_task_setrlimit"),
-	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
-		pid, signal := aimedAt(e)
-		if pid <= 0 || pid == e.HostProcessID {
-			return nil, false
-		}
-		agent, found := s.watchman(pid)
-		if !found || s.is(e, masters) || s.is(e, watchmen) || s.started(entity(e), pid) {
-			return nil, false
-		}
-		data := map[string]any{"agent": agent, "pid": pid, "program": s.program(e)}
-		if signal != 0 {
-			data["signal"] = signal
-		}
-		return data, true
-	}),
+	doc:        "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
+	technique:  technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:   "Start the agent again from a clean file, and look at what was done meanwhile.",
+	benign:     "Administrators who stop an agent by hand. Whoever started it may.",
+	events:     with("kill", "ptrace", "process_vm_writev", "security_task_setrlimit", "sched_process_exit"),
+	newMatcher: func(s *surroundings) matcher { return &agents{s, newMemory[int, bool](watchmenRemembered)} },
 })
+
+// agents notices what is done to programs that watch: by calls that name a process, and by the end of one that was
+// killed, whatever call that was.
+type agents struct {
+	around *surroundings
+	aimed  *memory[int, bool] // at whom a signal was sent, by whoever
+}
+
+func (a *agents) match(e *trace.Event) (map[string]any, bool) {
+	a.around.see(e)
+	if e.EventName == "sched_process_exit" {
+		return a.ended(e)
+	}
+	pid, signal := aimedAt(e)
+	if pid <= 0 || pid == e.HostProcessID {
+		return nil, false
+	}
+	agent, found := a.around.watchman(pid)
+	if !found {
+		return nil, false
+	}
+	a.aimed.set(pid, true)
+	if a.around.is(e, masters) || a.around.is(e, watchmen) || a.around.started(entity(e), pid) {
+		return nil, false
+	}
+	data := map[string]any{"agent": agent, "pid": pid, "program": a.around.program(e)}
+	if signal != 0 {
+		data["signal"] = signal
+	}
+	return data, true
+}
+
+// ended tells of an agent that a signal ended, unless the sender has been seen.
+func (a *agents) ended(e *trace.Event) (map[string]any, bool) {
+	agent, found := a.around.watchman(e.HostProcessID)
+	if !found || !lastThread(e) {
+		return nil, false
+	}
+	a.around.watchmen.drop(e.HostProcessID)
+	_, seen := a.aimed.get(e.HostProcessID)
+	a.aimed.drop(e.HostProcessID)
+	code, _ := whole(e, "exit_code")
+	const signals = 0x7f // of an exit code
+	if signal := code & signals; signal != 0 && !seen {
+		return map[string]any{"agent": agent, "pid": e.HostProcessID, "signal": signal}, true
+	}
+	return nil, false
+}
 
 // aimedAt returns the process that another one does something to that could stop it, 0 if it is nothing of the kind.
 // Numbers are those of the caller's pid namespace: who is in another one can not reach an agent of the machine.
 func aimedAt(e *trace.Event) (pid, signal int) {
 	switch e.EventName {
-	case "kill", "tkill":
+	case "kill":
 		pid, _ = whole(e, "pid")
-		if tid, ok := whole(e, "tid"); ok {
-			pid = tid
-		}
-		signal, _ = whole(e, "sig")
-	case "tgkill":
-		pid, _ = whole(e, "tgid")
 		signal, _ = whole(e, "sig")
 	case "ptrace":
 		if request := text(e, "request"); request == "PTRACE_ATTACH" || request == "PTRACE_SEIZE" {
@@ -147,13 +176,25 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-3006", name: "Events lost", severity: low, tags: linux,
-	doc:       "Tracee could not deliver all events: somebody may have made so many that others are not seen",
-	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
-	response:  "Look at who was busy at that moment; give Tracee more memory (--perf-buffer-size) if that is usual.",
-	benign:    "A machine at its limits.",
-	events:    []string{"lost_events"},
-	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
-		lost, _ := whole(e, "lost")
-		return map[string]any{"event": strings.Clone(text(e, "event")), "lost": lost, "reason": strings.Clone(text(e, "reason"))}, lost > 0
-	}),
+	doc:        "Tracee could not deliver all events: somebody may have made so many that others are not seen",
+	technique:  technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:   "Look at who was busy at that moment; give Tracee more memory (--perf-buffer-size) if that is usual.",
+	benign:     "A machine at its limits.",
+	events:     []string{"lost_events"},
+	newMatcher: func(*surroundings) matcher { return &losses{} },
 })
+
+// losses tells of lost events once a minute; there is a record for each kind of event and each moment.
+type losses struct {
+	told  int
+	again bool
+}
+
+func (l *losses) match(e *trace.Event) (map[string]any, bool) {
+	lost, _ := whole(e, "lost")
+	if lost <= 0 || l.again && time.Duration(e.Timestamp-l.told) < time.Minute {
+		return nil, false
+	}
+	l.told, l.again = e.Timestamp, true
+	return map[string]any{"event": strings.Clone(text(e, "event")), "lost": lost, "reason": strings.Clone(text(e, "reason"))}, true
+}

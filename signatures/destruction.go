@@ -11,7 +11,7 @@ import (
 type encryption struct {
 	around *surroundings
 	made   *memory[string, made] // the path without its last ending → what was made of it
-	bursts *burst[uint64]
+	bursts *burst[target]
 }
 
 type made struct {
@@ -30,7 +30,7 @@ const (
 var harmlessEndings = named("gz xz bz2 zst lz4 lzma Z br zip 7z tmp new old bak orig lock part swp sig asc dpkg-new dpkg-tmp o d rej log")
 
 func newEncryption(s *surroundings) *encryption {
-	return &encryption{s, newMemory[string, made](filesRemembered), newBurst[uint64](replacedAreMany, replacementsWithin, actorsRemembered)}
+	return &encryption{s, newMemory[string, made](filesRemembered), newBurst[target](replacedAreMany, replacementsWithin, actorsRemembered)}
 }
 
 func (n *encryption) forgotten() uint64 { return n.made.forgotten() + n.bursts.forgotten() }
@@ -74,18 +74,19 @@ func cutEnding(path string) (original, ending string, ok bool) {
 		return "", "", false
 	}
 	original, ending = path[:dot], path[dot+1:]
-	return original, ending, ending != "" && !harmlessEndings[ending]
+	return original, ending, strings.Trim(ending, "0123456789") != "" && !harmlessEndings[ending]
 }
 
-// replaced counts for the process and for its parent, which may have started a program for each file.
+// replaced counts by ending, for the process and for its parent, which may have started a program for each file.
 func (n *encryption) replaced(e *trace.Event, path, ending string) (map[string]any, bool) {
-	byItself := n.bursts.add(entity(e), path, e.Timestamp)
-	byFamily := n.bursts.add(parentEntity(e), path, e.Timestamp)
+	path, ending = strings.Clone(path), strings.Clone(ending)
+	byItself := n.bursts.add(target{entity(e), ending}, path, e.Timestamp)
+	byFamily := n.bursts.add(target{parentEntity(e), ending}, path, e.Timestamp)
 	if !byItself && !byFamily {
 		return nil, false
 	}
-	data := n.around.about(e, strings.Clone(path))
-	data["ending"] = strings.Clone(ending)
+	data := n.around.about(e, path)
+	data["ending"] = ending
 	return data, true
 }
 
@@ -117,7 +118,7 @@ func (d *destruction) match(e *trace.Event) (map[string]any, bool) {
 		return nil, false
 	}
 	path := text(e, "pathname")
-	if !startsWith(path, dataDirectories) || containsAny(path, rebuilt...) || !d.bursts.add(entity(e), path, e.Timestamp) {
+	if !startsWith(path, dataDirectories) || containsAny(path, rebuilt...) || !d.bursts.add(entity(e), strings.Clone(path), e.Timestamp) {
 		return nil, false
 	}
 	return d.around.about(e, strings.Clone(path)), true

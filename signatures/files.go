@@ -1,7 +1,6 @@
 package signatures
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -161,107 +160,4 @@ func (s *surroundings) about(e *trace.Event, path string) map[string]any {
 		data["via"] = e.Via
 	}
 	return data
-}
-
-// fileIndex finds the rules that a path is of interest to, all at once. Rules ask for the same path one after the other,
-// so the last answer is kept.
-type fileIndex struct {
-	rules  []*patterns
-	byName map[string][]int // rules that have a path of this last name
-	others []int            // rules to be tried with each path
-	binds  []bind
-
-	asked []byte // the path of the last question
-	hits  []uint64
-}
-
-// bind is a directory or file that is mounted again elsewhere.
-type bind struct{ from, to string }
-
-// bindsRemembered bounds the bind mounts that are remembered; the oldest is forgotten.
-const bindsRemembered = 64
-
-func newFileIndex() *fileIndex {
-	x := &fileIndex{byName: map[string][]int{}, hits: make([]uint64, (len(fileRules)+63)/64)}
-	for n, r := range fileRules {
-		p := compile(r.paths)
-		x.rules = append(x.rules, p)
-		for name := range p.exact {
-			x.byName[base(name)] = append(x.byName[base(name)], n)
-		}
-		for name := range p.byName {
-			x.byName[name] = append(x.byName[name], n)
-		}
-		if p.broad() {
-			x.others = append(x.others, n)
-		}
-	}
-	return x
-}
-
-func (x *fileIndex) has(path string, rule int) bool {
-	if string(x.asked) != path {
-		x.ask(path)
-	}
-	return x.hits[rule/64]&(1<<(rule%64)) != 0
-}
-
-// any reports whether a path is of interest to any rule.
-func (x *fileIndex) any(path string) bool {
-	if string(x.asked) != path {
-		x.ask(path)
-	}
-	return slices.ContainsFunc(x.hits, func(word uint64) bool { return word != 0 })
-}
-
-func (x *fileIndex) ask(path string) {
-	x.asked = append(x.asked[:0], path...)
-	clear(x.hits)
-	x.find(path)
-	if real := x.behind(path); real != path {
-		x.find(real)
-	}
-}
-
-func (x *fileIndex) find(path string) {
-	for _, n := range x.byName[base(path)] {
-		x.try(n, path)
-	}
-	for _, n := range x.others {
-		x.try(n, path)
-	}
-}
-
-func (x *fileIndex) try(n int, path string) {
-	if x.rules[n].match(path) {
-		x.hits[n/64] |= 1 << (n % 64)
-	}
-}
-
-// behind follows bind mounts from a path to where its file lies.
-func (x *fileIndex) behind(path string) string {
-	for _, b := range slices.Backward(x.binds) {
-		if rest, ok := strings.CutPrefix(path, b.to); ok && (rest == "" || rest[0] == '/') {
-			return strings.TrimSuffix(b.from, "/") + rest
-		}
-	}
-	return path
-}
-
-// bindMount is the flag MS_BIND of mount.
-const bindMount = 0x1000
-
-// mounted remembers what is mounted a second time, where files of it concern a rule.
-func (x *fileIndex) mounted(e *trace.Event) {
-	flags, _ := whole(e, "flags")
-	b := bind{from: strings.Clone(text(e, "dev_name")), to: strings.Clone(text(e, "path"))}
-	if flags&bindMount == 0 || !strings.HasPrefix(b.from, "/") || len(b.to) < 2 || b.from == b.to {
-		return
-	}
-	b.from = x.behind(b.from)
-	if len(x.binds) == bindsRemembered {
-		x.binds = x.binds[1:]
-	}
-	x.binds = append(slices.DeleteFunc(x.binds, func(old bind) bool { return old.to == b.to }), b)
-	x.asked = x.asked[:0]
 }

@@ -53,9 +53,6 @@ func compile(list []string) *patterns {
 	return p
 }
 
-// broad reports whether other names than those of byName and exact can match.
-func (p *patterns) broad() bool { return len(p.below)+len(p.anyBelow)+len(p.globs) > 0 }
-
 func (p *patterns) match(name string) bool {
 	if p.exact[name] {
 		return true

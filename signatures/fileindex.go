@@ -1,0 +1,182 @@
+package signatures
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// fileIndex finds the rules that a path is of interest to, all at once, and tries only the patterns that could match: every
+// file that anybody opens comes by here. Rules ask for the same path one after the other, so the last answer is kept.
+type fileIndex struct {
+	byName      map[string][]numbered[*patterns] // rules that have a path of this last name
+	byRoot      map[string][]numbered[broad]     // patterns that begin with this directory
+	byExtension map[string][]numbered[broad]     // patterns for any name with this ending
+	hidden      []numbered[broad]                // patterns with a name in them that begins with a dot
+	others      []numbered[broad]
+	binds       []bind
+
+	asked []byte // the path of the last question
+	hits  []uint64
+}
+
+// numbered is something of a rule.
+type numbered[T any] struct {
+	rule  int
+	thing T
+}
+
+// broad is a pattern that more than one name matches: all below a directory, or a glob.
+type broad struct {
+	below    string
+	anywhere bool
+	glob     *glob
+}
+
+func (b *broad) match(path string) bool {
+	switch {
+	case b.glob != nil:
+		return b.glob.match(path)
+	case b.anywhere:
+		return strings.Contains(path, b.below)
+	default:
+		return strings.HasPrefix(path, b.below)
+	}
+}
+
+// bind is a directory or file that is mounted again elsewhere.
+type bind struct{ from, to string }
+
+// bindsRemembered bounds the bind mounts that are remembered; the oldest is forgotten.
+const bindsRemembered = 64
+
+func newFileIndex() *fileIndex {
+	x := &fileIndex{
+		byName: map[string][]numbered[*patterns]{}, byRoot: map[string][]numbered[broad]{}, byExtension: map[string][]numbered[broad]{},
+		hits: make([]uint64, (len(fileRules)+63)/64),
+	}
+	for n, r := range fileRules {
+		p := compile(r.paths)
+		for name := range p.exact {
+			x.byName[base(name)] = append(x.byName[base(name)], numbered[*patterns]{n, p})
+		}
+		for name := range p.byName {
+			x.byName[name] = append(x.byName[name], numbered[*patterns]{n, p})
+		}
+		for _, directory := range p.below {
+			x.add(n, directory, broad{below: directory})
+		}
+		for _, directory := range p.anyBelow {
+			x.add(n, directory, broad{below: directory, anywhere: true})
+		}
+		for i := range p.globs {
+			g := &p.globs[i]
+			x.add(n, g.pattern, broad{glob: g, anywhere: g.anywhere})
+		}
+	}
+	return x
+}
+
+// add puts a pattern where it is found by what a path must have for it.
+func (x *fileIndex) add(rule int, text string, b broad) {
+	entry := numbered[broad]{rule, b}
+	extension, whole := strings.CutPrefix(text, "/*.")
+	switch root := rootOf(text); {
+	case !b.anywhere && root != "" && !strings.Contains(root, "*"):
+		x.byRoot[root] = append(x.byRoot[root], entry)
+	case strings.Contains(text, "/."):
+		x.hidden = append(x.hidden, entry)
+	case whole && !strings.ContainsAny(extension, "*./"):
+		x.byExtension[extension] = append(x.byExtension[extension], entry)
+	default:
+		x.others = append(x.others, entry)
+	}
+}
+
+// rootOf returns the first directory of a path: "/etc/" of "/etc/passwd".
+func rootOf(path string) string {
+	if path == "" || path[0] != '/' {
+		return ""
+	}
+	return path[:strings.IndexByte(path[1:], '/')+2]
+}
+
+func (x *fileIndex) has(path string, rule int) bool {
+	if string(x.asked) != path {
+		x.ask(path)
+	}
+	return x.hits[rule/64]&(1<<(rule%64)) != 0
+}
+
+// any reports whether a path is of interest to any rule.
+func (x *fileIndex) any(path string) bool {
+	if string(x.asked) != path {
+		x.ask(path)
+	}
+	return slices.ContainsFunc(x.hits, func(word uint64) bool { return word != 0 })
+}
+
+func (x *fileIndex) ask(path string) {
+	x.asked = append(x.asked[:0], path...)
+	clear(x.hits)
+	x.find(path)
+	if real := x.behind(path); real != path {
+		x.find(real)
+	}
+}
+
+func (x *fileIndex) find(path string) {
+	name := base(path)
+	for _, r := range x.byName[name] {
+		if r.thing.match(path) {
+			x.hit(r.rule)
+		}
+	}
+	x.try(x.byRoot[rootOf(path)], path)
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
+		x.try(x.byExtension[name[dot+1:]], path)
+	}
+	if strings.Contains(path, "/.") {
+		x.try(x.hidden, path)
+	}
+	x.try(x.others, path)
+}
+
+func (x *fileIndex) try(list []numbered[broad], path string) {
+	for i := range list {
+		if list[i].thing.match(path) {
+			x.hit(list[i].rule)
+		}
+	}
+}
+
+func (x *fileIndex) hit(rule int) { x.hits[rule/64] |= 1 << (rule % 64) }
+
+// behind follows bind mounts from a path to where its file lies.
+func (x *fileIndex) behind(path string) string {
+	for _, b := range slices.Backward(x.binds) {
+		if rest, ok := strings.CutPrefix(path, b.to); ok && (rest == "" || rest[0] == '/') {
+			return strings.TrimSuffix(b.from, "/") + rest
+		}
+	}
+	return path
+}
+
+// bindMount is the flag MS_BIND of mount.
+const bindMount = 0x1000
+
+// mounted remembers what is mounted a second time, where files of it concern a rule.
+func (x *fileIndex) mounted(e *trace.Event) {
+	flags, _ := whole(e, "flags")
+	b := bind{from: strings.Clone(text(e, "dev_name")), to: strings.Clone(text(e, "path"))}
+	if flags&bindMount == 0 || !strings.HasPrefix(b.from, "/") || len(b.to) < 2 || b.from == b.to {
+		return
+	}
+	b.from = x.behind(b.from)
+	if len(x.binds) == bindsRemembered {
+		x.binds = x.binds[1:]
+	}
+	x.binds = append(slices.DeleteFunc(x.binds, func(old bind) bool { return old.to == b.to }), b)
+	x.asked = x.asked[:0]
+}
