@@ -208,7 +208,7 @@ func switchesOff(c *command) bool {
 		return c.has("stop", "disable", "mask", "kill", "freeze") && named()
 	case c.runs(programs{"service": true}), strings.Contains(c.path, "/etc/init.d/"):
 		return c.has("stop") && named()
-	case c.runs(programs{"pkill": true, "killall": true}):
+	case c.called == "pkill", c.called == "killall": // pidof is a killall5, too
 		return named()
 	case c.runs(programs{"setenforce": true}):
 		return c.has("0", "Permissive", "permissive")

@@ -61,7 +61,7 @@ var _ = declare(description{
 	technique: technique{"Command and Control", "Ingress Tool Transfer", "T1105", ""},
 	response:  "Look at the address (data: from), fetch what lies there, and look at what the shell started.",
 	benign:    "Installers of software that are meant to be used that way.",
-	events:    with(),
+	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
 		return newPipeline(s, func(c *command) bool { return c.runs(downloaders) })
 	},
@@ -73,7 +73,7 @@ var _ = declare(description{
 	technique: technique{"Stealth", "Deobfuscate/Decode Files or Information", "T1140", ""},
 	response:  "Decode the text yourself (data: from), and look at what the shell started.",
 	benign:    "Installers that carry an archive in a script.",
-	events:    with(),
+	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
 		return newPipeline(s, decodes)
 	},
@@ -160,13 +160,24 @@ var _ = declare(description{
 		if e.EventName != "sched_process_exec" || strings.Contains(path, "memfd:") {
 			return nil, false // that is TRC-5
 		}
-		held := c.path != "" && (strings.HasSuffix(path, " (deleted)") || strings.HasPrefix(base(path), "#"))
-		if !held || s.startedBy(e, packageManagers) {
+		if !nameless(e, path) || s.startedBy(e, packageManagers) {
 			return nil, false
 		}
 		return c.shown(), true
 	}),
 })
+
+// nameless reports whether the file of a program has no name any more: it was opened before, and is executed by its
+// descriptor.
+func nameless(e *trace.Event, path string) bool {
+	if strings.HasSuffix(path, " (deleted)") || strings.HasPrefix(base(path), "#") {
+		return true
+	}
+	a, ok := e.Lookup("pathname")
+	asked := text(e, "cmdpath")
+	byDescriptor := strings.HasPrefix(asked, "/proc/") && strings.Contains(asked, "/fd/") || strings.HasPrefix(asked, "/dev/fd/")
+	return ok && a.Truncated() && byDescriptor
+}
 
 var _ = declare(description{
 	id: "TRC-2310", name: "Command that connects a shell", severity: critical, tags: linuxAndContainer,

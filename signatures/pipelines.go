@@ -18,8 +18,10 @@ type pipeline struct {
 
 // started is a program that somebody started.
 type started struct {
-	at   int
-	line string
+	process uint64
+	at      int
+	ended   int // 0: it runs
+	line    string
 }
 
 const (
@@ -27,6 +29,8 @@ const (
 	pipesRemembered = 1 << 10
 	// pipeStarts is the time within which all programs of a pipe are started.
 	pipeStarts = 2 * time.Second
+	// pipeOutlives is how long ago the other program may have ended: it may have had little to say.
+	pipeOutlives = 500 * time.Millisecond
 )
 
 func newPipeline(s *surroundings, source func(*command) bool) *pipeline {
@@ -37,11 +41,17 @@ func (p *pipeline) forgotten() uint64 { return p.sources.forgotten() + p.readers
 
 func (p *pipeline) match(e *trace.Event) (map[string]any, bool) {
 	p.around.see(e)
-	if e.EventName != "sched_process_exec" {
+	switch e.EventName {
+	case "sched_process_exit":
+		ended(p.sources, e)
+		ended(p.readers, e)
+		return nil, false
+	case "sched_process_exec":
+	default:
 		return nil, false
 	}
 	c, parent := &p.around.command, parentEntity(e)
-	this := started{e.Timestamp, c.line}
+	this := started{process: entity(e), at: e.Timestamp, line: c.line}
 	switch {
 	case p.source(c):
 		p.sources.set(parent, this)
@@ -57,10 +67,19 @@ func (p *pipeline) match(e *trace.Event) (map[string]any, bool) {
 	return nil, false
 }
 
+// ended notes that a program is over.
+func ended(of *memory[uint64, started], e *trace.Event) {
+	if s, ok := of.get(parentEntity(e)); ok && s.process == entity(e) && s.ended == 0 {
+		s.ended = e.Timestamp
+		of.set(parentEntity(e), s)
+	}
+}
+
 // before takes what the parent started just before this.
 func before(others *memory[uint64, started], parent uint64, this started) (started, bool) {
 	other, ok := others.get(parent)
-	if !ok || time.Duration(this.at-other.at) > pipeStarts {
+	late := other.ended != 0 && time.Duration(this.at-other.ended) > pipeOutlives
+	if !ok || late || time.Duration(this.at-other.at) > pipeStarts {
 		return started{}, false
 	}
 	others.drop(parent)

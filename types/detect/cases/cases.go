@@ -58,7 +58,8 @@ type Event struct {
 	Via                 string `yaml:"via"`
 	Compat              bool   `yaml:"compat"`
 
-	Args yaml.Node `yaml:"args"` // a mapping; its order is the order of the arguments
+	Truncated []string  `yaml:"truncated"` // names of arguments that are not whole
+	Args      yaml.Node `yaml:"args"`      // a mapping; its order is the order of the arguments
 }
 
 // Read reads the cases of a file.
@@ -163,6 +164,9 @@ func (d *Event) Build() (*trace.Event, error) {
 	for i, value := range values {
 		if err := b.Set(i, value); err != nil {
 			return nil, err
+		}
+		if slices.Contains(d.Truncated, schema.Fields[i].Name) {
+			b.Truncate(i)
 		}
 	}
 	e := &trace.Event{
