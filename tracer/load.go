@@ -242,7 +242,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 	if config.Executed != nil {
 		flags[events.SchedProcessExec.Index] |= events.FlagUrgent
 	}
-	start, textEnd, end, err := kernelBounds(config.Events)
+	start, textEnd, end, err := kernelBounds(&config)
 	if err != nil {
 		return err
 	}

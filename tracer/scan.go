@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -229,12 +230,17 @@ func errNoSymbols(what string) error {
 	return errors.New("the kernel's symbols do not tell where " + what + " (it needs CONFIG_KALLSYMS_ALL)")
 }
 
-// kernelBounds returns where the kernel's code begins and ends, and where its data ends, if an event asks for that.
-func kernelBounds(selection []*events.Event) (start, textEnd, end uint64, err error) {
-	if !slices.Contains(selection, events.PrintProcFops) {
+// kernelBounds returns where the kernel's code begins and ends, and where its data ends, if an event asks for that. Where
+// the kernel hides its addresses, nothing lies outside, and the event sees no hook.
+func kernelBounds(c *Config) (start, textEnd, end uint64, err error) {
+	if !slices.Contains(c.Events, events.PrintProcFops) {
 		return 0, 0, 0, nil
 	}
 	symbols, err := kallsyms.Read()
+	if errors.Is(err, kallsyms.ErrNoAddresses) {
+		c.Log.Warn("event left out: not available on this kernel", "event", "hooked_proc_fops", "reason", err)
+		return 0, math.MaxUint64, math.MaxUint64, nil
+	}
 	if err != nil {
 		return 0, 0, 0, err
 	}
