@@ -7,7 +7,9 @@
  * when it is removed.
  *
  * It is built without the kernel's headers: what differs between kernels is taken from another module of the same
- * kernel (see rootkit.go) or told by the test, which fills the settings before it loads the module. x86-64, arm64; >= 5.10.
+ * kernel (see rootkit.go) or told by the test, which fills the settings before it loads the module.
+ *
+ * x86-64, arm64; kernel >= 5.10.
  */
 
 typedef unsigned long word;
