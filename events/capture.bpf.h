@@ -537,7 +537,7 @@ static __always_inline int capture_packet(struct __sk_buff *skb, bool outgoing)
 	if (device)
 		put_str(e, capture_pcap_iface, device->name);
 	put_captured_packet(e, skb);
-	event_submit(e, 0);
+	event_submit_bare(e, 0);
 	return 1;
 }
 
