@@ -82,16 +82,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := run{Config: c, stop: stop, wanted: map[int]bool{}}
-	for _, e := range c.Events {
-		r.wanted[e.ID] = true
-	}
-	if c.ExecHash && r.wanted[events.SchedProcessExec.ID] {
-		r.hasher = process.NewHasher(c.Log)
-	}
-	if c.Stacks {
-		r.stacks = process.NewStacks()
-	}
+	r := newRun(c, stop)
 	if err := tracer.Check(); err != nil { // before anything is printed
 		return r.summary, err
 	}
@@ -157,6 +148,20 @@ type run struct {
 	told   time.Time // when Progress got the counters
 
 	capturer *capture.Capturer // nil: nothing is captured
+}
+
+func newRun(c Config, stop context.CancelFunc) *run {
+	r := &run{Config: c, stop: stop, wanted: map[int]bool{}}
+	for _, e := range c.Events {
+		r.wanted[e.ID] = true
+	}
+	if c.ExecHash && r.wanted[events.SchedProcessExec.ID] {
+		r.hasher = process.NewHasher(c.Log)
+	}
+	if c.Stacks {
+		r.stacks = process.NewStacks()
+	}
+	return r
 }
 
 func (r *run) containerConfig() container.Config {

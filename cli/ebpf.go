@@ -120,15 +120,20 @@ func (c *ebpfCommand) trace() (err error) {
 		Progress:       progress,
 		Log:            log,
 	})
+	saySummary(errOut, summary, log)
+	sayArtifacts(errOut, "", summary.Capture)
+	return err
+}
+
+// saySummary tells what became of the events.
+func saySummary(to io.Writer, summary tracee.Summary, log *slog.Logger) {
 	if n := summary.LostTotal(); n > 0 {
-		fmt.Fprintf(errOut, "lost %d events\n", n)
+		fmt.Fprintf(to, "lost %d events\n", n)
 	}
 	log.Debug("cache", "peak", summary.Cache.PeakBytes, "spilled", summary.Cache.SpilledBytes, "stalls", summary.Cache.Stalls)
 	if summary.Unsorted > 0 {
 		log.Warn("too many events at a time to sort them all", "early", summary.Unsorted)
 	}
-	sayArtifacts(errOut, "", summary.Capture)
-	return err
 }
 
 func (c *ebpfCommand) printer(scope *filter.Filter, out io.Writer) (output.Printer, error) {
