@@ -40,6 +40,10 @@ func (m *Mapping) Open(others []int) (file *os.File, exact bool, err error) {
 		return file, true, nil
 	}
 	err = fmt.Errorf("by its path: %w", err)
+	// What a task runs can be opened without the capability that its mappings ask for.
+	if file, exact, err := m.openFound(proc+"/exe", proc); err == nil {
+		return file, exact, nil
+	}
 	file, exact, mapErr := m.openMapping(proc)
 	if mapErr == nil {
 		return file, exact, nil
@@ -122,7 +126,7 @@ func (m *Mapping) openMapping(proc string) (*os.File, bool, error) {
 		if !ok {
 			continue
 		}
-		file, exact, err := m.openMapped(proc, name)
+		file, exact, err := m.openFound(proc+"/map_files/"+name, proc)
 		if err == nil {
 			return file, exact, nil
 		}
@@ -150,10 +154,11 @@ func (m *Mapping) in(line []byte) (name string, ok bool) {
 	return strings.TrimLeft(from, "0") + "-" + strings.TrimLeft(to, "0"), true
 }
 
-func (m *Mapping) openMapped(proc, name string) (*os.File, bool, error) {
-	found, err := unix.Open(proc+"/map_files/"+name, unix.O_PATH|unix.O_CLOEXEC, 0)
+// openFound opens what a link of the kernel in /proc leads to, if it is the file.
+func (m *Mapping) openFound(link, proc string) (*os.File, bool, error) {
+	found, err := unix.Open(link, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, false, fmt.Errorf("open %s/map_files/%s: %w", proc, name, err)
+		return nil, false, fmt.Errorf("open %s: %w", link, err)
 	}
 	defer unix.Close(found)
 	exact, err := m.is(found, proc)
