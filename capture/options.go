@@ -309,6 +309,15 @@ func (o *Options) setSnaplen(value string) error {
 	return nil
 }
 
+// Forms yields what values of --capture begin with, or are, and what they mean.
+func Forms(yield func(begin, doc string) bool) {
+	for _, f := range forms {
+		if f.name != "" && !yield(f.match, f.doc) {
+			return
+		}
+	}
+}
+
 // Help is what --capture help prints.
 func Help() string {
 	var b strings.Builder

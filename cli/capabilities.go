@@ -101,6 +101,13 @@ var kept = []struct {
 	{cap.SYSLOG, "read the kernel's symbols, when a module is loaded"},
 }
 
+// forArtifacts is kept, too, where artifacts are: the directory may be another user's.
+func (o *capabilityOptions) forArtifacts(enabled bool) {
+	if enabled {
+		o.more = append(o.more, cap.DAC_OVERRIDE)
+	}
+}
+
 // keep are the capabilities that the process keeps, among those it has.
 func (o *capabilityOptions) keep() []cap.Value {
 	var keep []cap.Value
@@ -173,6 +180,7 @@ func capabilitiesHelp() string {
 	for _, k := range kept {
 		fmt.Fprintf(&b, "  %-24s %s\n", k, k.doc)
 	}
+	fmt.Fprintf(&b, "  %-24s %s\n", cap.DAC_OVERRIDE, "with --capture, keep artifacts in a directory of another user's")
 	b.WriteString("\nOptions:\n")
 	for _, s := range capabilitySwitches {
 		fmt.Fprintf(&b, "  %-24s %s\n", s.name, s.doc)

@@ -14,7 +14,7 @@ type completions = map[string]func(string) []candidate
 func (c *ebpfCommand) completion() *completion {
 	var outputs, caches []string
 	return &completion{flags: c.flags(&outputs, &caches), values: completions{
-		"trace": completeTrace, "output": completeOutput, "cache": completeCache, "caps": completeCapabilities, "crs": completeRuntime,
+		"trace": completeTrace, "output": completeOutput, "cache": completeCache, "caps": completeCapabilities, "capture": completeCapture, "crs": completeRuntime,
 	}}
 }
 
@@ -50,7 +50,7 @@ func (c *traceeCommand) completion(words []string) *completion {
 		flags: flags,
 		values: completions{
 			"rules": complete, "trace": completeTrace, "output": formats,
-			"caps": completeCapabilities, "crs": completeRuntime,
+			"caps": completeCapabilities, "capture": completeCapture, "crs": completeRuntime,
 		},
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -130,9 +131,13 @@ func completeCache(typed string) []candidate {
 		return under("disk-cache-dir=", completeDirectory(directory))
 	}
 	return []candidate{
-		{"help", "print all options"}, {"none", "no cache"}, {"cache-type=mem", "keep events in memory"},
-		{"cache-type=disk", "keep events in memory, then on disk"}, {"mem-cache-size=", "size in memory, in MB"},
-		{"disk-cache-size=", "size on disk, in MB"}, {"disk-cache-dir=", "where the file is"},
+		{"help", "print all options"},
+		{"none", "no cache"},
+		{"cache-type=mem", "keep events in memory"},
+		{"cache-type=disk", "keep events in memory, then on disk"},
+		{"mem-cache-size=", "size in memory, in MB"},
+		{"disk-cache-size=", "size on disk, in MB"},
+		{"disk-cache-dir=", "where the file is"},
 	}
 }
 
@@ -188,6 +193,20 @@ func completeCapabilities(typed string) []candidate {
 	found := []candidate{{"help", "print what is kept"}, {"add=", "keep these, too"}, {"add!=", "do not keep these"}}
 	for _, s := range capabilitySwitches {
 		found = append(found, candidate{s.name, s.doc})
+	}
+	return found
+}
+
+func completeCapture(typed string) []candidate {
+	if path, ok := strings.CutPrefix(typed, "dir:"); ok {
+		return under("dir:", completeDirectory(path))
+	}
+	if path, ok := strings.CutPrefix(typed, "write="); ok {
+		return under("write=", completeFile(path))
+	}
+	found := []candidate{{"help", "print what can be captured"}}
+	for begin, doc := range capture.Forms {
+		found = append(found, candidate{begin, doc})
 	}
 	return found
 }

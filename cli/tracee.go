@@ -209,6 +209,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 		return err
 	}
 	warnOfEnvironment(c.log, ftraceEnabled)
+	c.capabilities.forArtifacts(c.capture.Enabled())
 	progress := new(tracee.Progress)
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
 	server, err := c.serve.ofRun(progress, c.log, rulesMetrics(detecting))
