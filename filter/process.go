@@ -103,6 +103,9 @@ func (f *Filter) checkFollow() error {
 // NeedsProcesses says that there are flags for which the kernel side keeps the books on processes.
 func (f *Filter) NeedsProcesses() bool { return f != nil && f.process.compile(f).Active != 0 }
 
+// NeedsTexts says that there are flags which only the kernel side can decide, by looking at a long text.
+func (f *Filter) NeedsTexts() bool { return f != nil && len(f.process.executable) > 0 }
+
 // compile gives the rule as the kernel side holds it. The automata of executable are the first of all.
 func (r *processRule) compile(f *Filter) (k filterProcessRule) {
 	fresh := slices.ContainsFunc(f.scope[:], func(r rule) bool { return r.fresh || r.old })

@@ -55,7 +55,7 @@ func newLoader(config Config) (*loader, error) {
 	}
 	l := &loader{spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
 	l.options.Programs.KernelTypes, l.options.Cache = types, cache
-	if l.judges, err = config.Filter.Judges(config.Needs); err != nil {
+	if l.judges, err = judges(config, callbacks); err != nil {
 		return nil, err
 	}
 	if err := setConstants(spec, config, l.judges); err != nil {
@@ -82,6 +82,18 @@ func newLoader(config Config) (*loader, error) {
 	}
 	l.maps, l.variables = collection.Maps, collection.Variables
 	return l, nil
+}
+
+// judges compiles the tests of arguments. Without callbacks the verifier would follow every letter of a text: then user
+// space decides.
+func judges(config Config, callbacks bool) (*filter.Judges, error) {
+	if callbacks {
+		return config.Filter.Judges(config.Needs)
+	}
+	if config.Filter.NeedsTexts() {
+		return nil, errors.New("filter executable needs Linux 5.17 (bpf_loop); comm is there on every kernel")
+	}
+	return &filter.Judges{}, nil
 }
 
 // tasksAtOnce bounds the tasks whose state is kept where there is no task storage.
