@@ -83,13 +83,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r := newRun(c, stop)
-	if err := tracer.Check(); err != nil { // before anything is printed
-		return r.summary, err
-	}
-	if err := r.startCapture(); err != nil {
-		return r.summary, err
-	}
-	if err := r.preamble(); err != nil {
+	if err := r.prepare(); err != nil {
 		return r.summary, errors.Join(err, r.endCapture())
 	}
 	t, err := tracer.New(r.tracerConfig())
@@ -129,7 +123,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	r.summary.Stats = t.Stats()
 	r.tell()
-	err = r.endCapture()
+	err = r.endCapture() // before the summary is read
 	return r.summary, errors.Join(t.Err(), r.err, err, r.epilogue(), t.Close())
 }
 
@@ -275,6 +269,17 @@ func (r *run) idle() {
 	if err := r.Printer.Flush(); err != nil && r.broken(err) {
 		r.stop()
 	}
+}
+
+// prepare does what can fail before anything is attached; nothing is printed on a machine that can not be watched.
+func (r *run) prepare() error {
+	if err := tracer.Check(); err != nil {
+		return err
+	}
+	if err := r.startCapture(); err != nil {
+		return err
+	}
+	return r.preamble()
 }
 
 func (r *run) preamble() error {
