@@ -13,7 +13,7 @@
 #define CAPTURE_WRITE 0
 #define CAPTURE_READ 1
 #define CAPTURE_PREFIXES 3
-#define CAPTURE_PREFIX_MAX 50
+#define CAPTURE_WORDS 8 /* of eight bytes: a prefix has fifty bytes at most */
 
 /* What --capture says about files: captureFilter in tracer/capture.go. */
 struct capture_filter {
@@ -21,7 +21,9 @@ struct capture_filter {
 	u8 types;
 	u8 descriptors;
 	u8 lengths[CAPTURE_PREFIXES];
-	char prefix[CAPTURE_PREFIXES][64];
+	u8 unused[2];
+	u64 prefix[CAPTURE_PREFIXES][CAPTURE_WORDS];
+	u64 mask[CAPTURE_PREFIXES][CAPTURE_WORDS]; /* of the bytes that count */
 };
 
 const volatile struct capture_filter capture_filters[2];
@@ -121,27 +123,23 @@ __noinline int capture_path_passes(u32 number, u32 which)
 {
 	const volatile struct capture_filter *filter = &capture_filters[which & 1];
 	struct event *e = event_at(number);
-	u32 at, room;
+	u64 words[CAPTURE_WORDS];
+	u32 at;
 
 	if (!e)
 		return 0;
 	if (!filter->prefixes)
 		return 1;
 	at = e->path_at;
-	if (at > VALUE_MAX)
+	if (at > VALUE_MAX || bpf_probe_read_kernel(words, sizeof(words), &e->path[at & PATH_MASK]))
 		return 0;
-	room = VALUE_MAX - at;
 	for (u32 i = 0; i < CAPTURE_PREFIXES; i++) {
-		u32 length = filter->lengths[i], same = 0;
+		u64 differs = 0;
 
-		if (i >= filter->prefixes || length > room)
-			continue;
-		for (u32 j = 0; j < CAPTURE_PREFIX_MAX; j++) {
-			if (j >= length || e->path[(at + j) & PATH_MASK] != filter->prefix[i][j])
-				break;
-			same++;
-		}
-		if (same == length)
+		/* Without branches: the verifier would follow each. */
+		for (u32 j = 0; j < CAPTURE_WORDS; j++)
+			differs |= (words[j] ^ filter->prefix[i][j]) & filter->mask[i][j];
+		if (i < filter->prefixes && filter->lengths[i] <= VALUE_MAX - at && !differs)
 			return 1;
 	}
 	return 0;

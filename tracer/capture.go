@@ -31,14 +31,25 @@ type CaptureFilter struct {
 type captureFilter struct {
 	Prefixes, Types, Descriptors uint8
 	Lengths                      [3]uint8
-	Prefix                       [3][64]byte
+	Unused                       [2]uint8
+	Prefix, Mask                 [3][captureBytes]byte
 }
+
+// captureBytes is CAPTURE_WORDS words; prefixMax of them are used.
+const (
+	captureBytes = 64
+	prefixMax    = 50
+)
 
 func (f CaptureFilter) encode() captureFilter {
 	c := captureFilter{Types: f.Types, Descriptors: f.Descriptors}
 	for i, prefix := range f.Prefixes[:min(len(f.Prefixes), len(c.Prefix))] {
 		c.Prefixes++
-		c.Lengths[i] = uint8(copy(c.Prefix[i][:50], prefix))
+		n := copy(c.Prefix[i][:prefixMax], prefix)
+		c.Lengths[i] = uint8(n)
+		for j := range n {
+			c.Mask[i][j] = 0xff
+		}
 	}
 	return c
 }
