@@ -123,7 +123,7 @@ __noinline int capture_path_passes(u32 number, u32 which)
 {
 	const volatile struct capture_filter *filter = &capture_filters[which & 1];
 	struct event *e = event_at(number);
-	u64 words[CAPTURE_WORDS];
+	const u64 *words;
 	u32 at;
 
 	if (!e)
@@ -131,8 +131,9 @@ __noinline int capture_path_passes(u32 number, u32 which)
 	if (!filter->prefixes)
 		return 1;
 	at = e->path_at;
-	if (at > VALUE_MAX || bpf_probe_read_kernel(words, sizeof(words), &e->path[at & PATH_MASK]))
+	if (at > VALUE_MAX)
 		return 0;
+	words = (void *)&e->path[at & PATH_MASK]; /* behind it is slack enough */
 	for (u32 i = 0; i < CAPTURE_PREFIXES; i++) {
 		u64 differs = 0;
 
