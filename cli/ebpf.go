@@ -97,9 +97,8 @@ func (c *ebpfCommand) trace() (err error) {
 	defer server.close()
 	ctx, stop := untilSignal()
 	defer stop()
-	selection := scope.Selection(events.Default)
 	summary, err := tracee.Run(ctx, tracee.Config{
-		Events:         selection,
+		Events:         scope.Selection(events.Default),
 		Required:       scope.Named(),
 		Filter:         scope,
 		NameContainers: c.containers.enrich,

@@ -118,14 +118,6 @@ var wanted = map[string]string{
 	"int": "a whole number", "uint": "a whole number that is not negative", "bool": "true or false", "duration": "a time, as 10s",
 }
 
-// longName returns the name of a flag that may have been given by its shorthand, or an alias.
-func longName(name string) string {
-	if long, ok := shorthands[name]; ok {
-		return long
-	}
-	return cmp.Or(aliases[name], name)
-}
-
 // aliased makes flags known by their aliases, and by those shorthands that a command has.
 func aliased(shorthands map[string]string) func(*pflag.FlagSet, string) pflag.NormalizedName {
 	return func(_ *pflag.FlagSet, name string) pflag.NormalizedName {

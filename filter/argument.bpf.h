@@ -115,9 +115,9 @@ STEP text_step_wide(u32 i, struct text_walk *walk)
 /* text_run says what the patterns of one automaton say about a text of the record: FILTER_*; 0: nothing. */
 __noinline u32 text_run(u32 number, u32 index, u64 slot)
 {
-	struct text_walk walk = { .at = slot, .end = slot + (slot >> 32) };
 	const struct filter_automaton *automaton;
 	u64 in = 0, out = 0;
+	struct text_walk walk;
 	struct event *e;
 
 	if (!filter_arguments)
@@ -126,8 +126,7 @@ __noinline u32 text_run(u32 number, u32 index, u64 slot)
 	automaton = bpf_map_lookup_elem(&filter_automata, &index);
 	if (!e || !automaton)
 		return FILTER_UNKNOWN;
-	walk.e = e;
-	walk.automaton = automaton;
+	walk = (struct text_walk){ .e = e, .automaton = automaton, .at = slot, .end = slot + (slot >> 32) };
 	walk.done = walk.at == walk.end;
 	if (walk.done)
 		return 0;

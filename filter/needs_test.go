@@ -77,7 +77,7 @@ func TestConditionsAreChecked(t *testing.T) {
 		{Condition{"pathname", "<", []string{"/etc/*"}}, "takes = and != only"},
 		{Condition{"dirfd", "~", []string{"1"}}, "invalid operator"},
 		{Condition{"dirfd", "=", nil}, "a value is missing"},
-		{Condition{"dirfd", "=", []string{"x"}}, "is a number"},
+		{Condition{"retval", "=", []string{"x"}}, "is a number"},
 	} {
 		err := Conditions{test.condition}.Check(openat)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

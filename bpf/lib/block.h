@@ -125,9 +125,9 @@ ONCE int put_user_block(struct event *e, u32 index, u64 from, u64 to)
 }
 
 /*
- * Arrays of strings, which go into the record one after the other, each with its NUL. What the body has no room for is
- * staged until there is enough for a chunk. How far the walk has come is kept in the buffer: the verifier would remember
- * every value of what is on the stack.
+ * Arrays of strings, which go into the record one after the other, each with its NUL. What the body has no room for
+ * is staged until there is enough for a chunk. How far the walk has come is kept in the buffer: the verifier would
+ * remember every value of what is on the stack.
  */
 static __always_inline void str_array_begin(struct event *e, u32 index, u64 array, bool narrow)
 {

@@ -187,23 +187,24 @@ static __always_inline bool header_fill(struct event_header *h, struct task_stru
 	process = process_flags(h);
 	if (process_followed(process))
 		admitted = true;
-	if (!admitted && !process_passes(process))
+	/* What filters say comes first: where there are none, the verifier need not follow both ways of admitted. */
+	if (!process_passes(process) && !admitted)
 		return false;
 	cred = TASK(task, cred);
 	h->uid = TASK(cred, uid.val);
 	header_comm(h, state, named);
-	if (!admitted && !scope_passes_early(h, process))
+	if (!scope_passes_early(h, process) && !admitted)
 		return false;
 	h->cgroup_id = task_cgroup_id(task);
 	container = group_container(h->cgroup_id);
 	if (container && container->state)
 		h->flags |= FLAG_CONTAINER_STARTED;
-	if (!admitted && !container_passes(container))
+	if (!container_passes(container) && !admitted)
 		return false;
 	header_namespaces(h, task);
-	if (!admitted && !scope_passes_late(h, process))
+	if (!scope_passes_late(h, process) && !admitted)
 		return false;
-	if (!admitted && !process_follow(h, process))
+	if (process_rule.follow && !admitted && !process_follow(h, process))
 		event_count(EVENT_process_scope, lost_no_buffer);
 	return true;
 }

@@ -138,8 +138,8 @@ struct slim_cred {
 };
 
 /*
- * slim_cred_copy copies credentials whose type the verifier knows, or does not. What a capability set is made of differs
- * between kernels.
+ * slim_cred_copy copies credentials whose type the verifier knows, or does not. What a capability set is made of
+ * differs between kernels.
  */
 static __always_inline void slim_cred_copy(struct slim_cred *to, bool known, struct cred *cred)
 {
