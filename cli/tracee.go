@@ -268,14 +268,21 @@ func (c *traceeCommand) ready(engine *rules.Engine, t *tracer.Tracer) error {
 	return nil
 }
 
+// idsNamed is up to how many signatures are named when tracing starts.
+const idsNamed = 10
+
 // sayReady says in one line what is watched, and on which features of the kernel.
 func (c *traceeCommand) sayReady(engine *rules.Engine, t *tracer.Tracer) {
 	var ids []string
 	for _, metadata := range engine.Signatures() {
 		ids = append(ids, metadata.ID)
 	}
-	fmt.Fprintf(c.stderr, "tracee: watching for %s (%s) in %s; Linux %s, hooks: %s; ready in %d ms\n",
-		count(uint64(len(ids)), "signature"), strings.Join(ids, " "), count(watched(t), "event"),
+	named := ""
+	if len(ids) <= idsNamed {
+		named = " (" + strings.Join(ids, " ") + ")"
+	}
+	fmt.Fprintf(c.stderr, "tracee: watching for %s%s in %s; Linux %s, hooks: %s; ready in %d ms\n",
+		count(uint64(len(ids)), "signature"), named, count(watched(t), "event"),
 		kernelRelease(), t.Summary(), time.Since(c.started).Milliseconds())
 }
 
