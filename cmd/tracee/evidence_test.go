@@ -217,8 +217,10 @@ func TestTheCommandsOfTheGuideWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.exit(0, patience)
-		if stderr := p.stderr.String(); strings.Contains(stderr, "level=WARN") {
-			t.Errorf("%s: %s", command, stderr)
+		for line := range strings.Lines(p.stderr.String()) { // what signatures want, this kernel may lack
+			if strings.Contains(line, "level=WARN") && !strings.Contains(line, "not available on this kernel") {
+				t.Errorf("%s: %s", command, line)
+			}
 		}
 		manifest(t, dir)
 		ran++
