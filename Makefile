@@ -44,10 +44,11 @@ define REPORT
 	skips = skips "    skipped " test ": " notes[test] "\n"; skipped++ }
 /--- PASS: / { passed++ }
 /--- FAIL: / { failed++ }
-!/^(=== (RUN|PAUSE|CONT|NAME)| *--- PASS: )/ { text = text $$0 "\n" }
-/^FAIL\t/ { printf "%s", text }
-/^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; text = skips = ""; delete notes }
-END { if (text != "FAIL\n") printf "%s", text
+!/^(=== (RUN|PAUSE|CONT|NAME)| *--- PASS: )/ { text[++lines] = $$0 }
+function show(i) { for (i = 1; i <= lines; i++) print text[i] }
+/^FAIL\t/ { show() }
+/^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; lines = 0; skips = ""; delete notes }
+END { if (lines != 1 || text[1] != "FAIL") show()
 	printf "%d tests passed, %d failed, %d skipped\n", passed, failed, skipped }
 endef
 export REPORT
