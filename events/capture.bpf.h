@@ -57,22 +57,6 @@ _Static_assert(capture_file_write_bytes == capture_exec_bytes && capture_module_
 		       capture_bpf_bytes == capture_exec_bytes,
 	       "capture_step writes all of them");
 
-/* capture_walk is a run of bytes that is sent piece by piece. */
-struct capture_walk {
-	struct file *file; /* NULL: memory */
-	u64 from;          /* where the bytes are; 0: nowhere that could be read */
-	u64 left;
-	u64 pos;
-	u64 address;
-	u64 whole;
-	u64 sequence;
-	const char *name;
-	u32 index;
-	s32 fd;
-	u32 filter;
-	u32 rung;
-};
-
 /* capture_type is the bit of a type of files: Type in capture/options.go. */
 static __always_inline u8 capture_type(umode_t mode)
 {
@@ -104,18 +88,48 @@ static __always_inline bool capture_is_copied(struct file *file)
 	return bpf_map_lookup_elem(&capture_copied, &key);
 }
 
-/* capture_file_passes decides what needs no path. */
-static __always_inline bool capture_file_passes(const volatile struct capture_filter *filter, struct file *file,
-						s32 fd)
+/*
+ * capture_file_passes decides what needs no path of a file that is written or read. This and what follows are global
+ * functions of numbers, so that the verifier adds up what they cost and does not multiply it; a file whose type it
+ * knows is made unknown() for them.
+ */
+__noinline int capture_file_passes(u32 which, u64 address, s32 fd)
 {
+	const volatile struct capture_filter *filter = &capture_filters[which & 1];
+	struct file *file = (void *)address;
 	struct inode *inode = READ(file, f_inode);
 	u8 type = capture_type(READ(inode, i_mode));
 
 	if (!type || (filter->types && !(filter->types & type)))
-		return false;
+		return 0;
 	if (filter->descriptors && (fd < 0 || fd > 2 || !(filter->descriptors >> fd & 1)))
-		return false;
-	return !filter->prefixes || type != 4; /* sockets have no path */
+		return 0;
+	if (filter->prefixes && type == 4) /* sockets have no path */
+		return 0;
+	return which != CAPTURE_WRITE || !capture_is_copied(file);
+}
+
+/*
+ * capture_begin takes a buffer for a walk and returns its number; NO_BUFFER: there is none, which is counted. The
+ * buffer is given back by event_drop().
+ */
+__noinline u32 capture_begin(u32 index, u32 filter, s32 fd, u32 rung)
+{
+	struct event *walker;
+	u8 lane;
+
+	walker = event_buffer(&lane);
+	if (!walker) {
+		event_count(index, lost_no_buffer);
+		return NO_BUFFER;
+	}
+	walker->number = bpf_get_smp_processor_id() * LANES + lane;
+	__builtin_memset(&walker->capture, 0, sizeof(walker->capture));
+	walker->capture.index = index;
+	walker->capture.filter = filter;
+	walker->capture.fd = fd;
+	walker->capture.rung = rung;
+	return walker->number;
 }
 
 /* capture_path_passes says whether the path that was built in a buffer begins with a prefix, if there are any. */
@@ -170,17 +184,25 @@ static __always_inline bool put_captured_file(struct event *e, struct capture_wa
 }
 
 /* capture_step sends the next piece; 1: that was the last one. */
-STEP capture_step(u32 i, struct capture_walk *walk)
+__noinline int capture_step(u32 number)
 {
-	u64 n = walk->left;
-	struct event *e = event_at(event_open(walk->index, EVENT_capture_exec_ARGS, walk->rung, false));
+	struct event *walker = event_at(number), *e;
+	struct capture_walk *walk;
+	u64 n;
 
-	if (!e)
+	if (!walker)
 		return 1;
-	if (walk->file && !put_captured_file(e, walk)) {
+	walk = &walker->capture;
+	e = event_at(event_open(walk->index, EVENT_capture_exec_ARGS, walk->rung, false));
+	if (e && walk->file && !put_captured_file(e, walk)) {
 		event_drop(e);
+		e = NULL;
+	}
+	if (!e) { /* nor would there be one for the rest */
+		walk->left = walk->moved = 0;
 		return 1;
 	}
+	n = walk->left;
 	if (walk->from && n > BLOCK_MAX)
 		n = BLOCK_MAX;
 	capture_exec_fd(e, walk->fd);
@@ -189,7 +211,7 @@ STEP capture_step(u32 i, struct capture_walk *walk)
 	capture_exec_address(e, walk->address);
 	capture_exec_whole(e, walk->whole);
 	capture_exec_sequence(e, walk->sequence);
-	if (walk->name)
+	if (walk->index == EVENT_capture_bpf)
 		put_str(e, capture_exec_name, walk->name);
 	if (walk->from && n && chunk_room(bulk))
 		put_user_block(e, capture_exec_bytes, walk->from, walk->from + n);
@@ -204,6 +226,14 @@ STEP capture_step(u32 i, struct capture_walk *walk)
 #define CAPTURE_PIECES 512
 #define CAPTURE_PIECES_UNROLLED 2
 
+STEP capture_piece(u32 i, u32 *number)
+{
+	int last = capture_step(*number);
+
+	barrier_var(last); /* verifier: it does not know what the function returns, as clang does */
+	return last ? 1 : 0;
+}
+
 /* capture_wake makes the reader look now: what it has to take hold of may be gone soon. */
 #define capture_wake(ring)                                                      \
 	do {                                                                    \
@@ -212,117 +242,155 @@ STEP capture_step(u32 i, struct capture_walk *walk)
 			bpf_ringbuf_discard(__nothing, BPF_RB_FORCE_WAKEUP);    \
 	} while (0)
 
-static __noinline int capture_pieces(struct capture_walk *walk)
+/* capture_pieces sends all of a walk, and ends it. */
+__noinline int capture_pieces(u32 number)
 {
+	struct event *walker = event_at(number);
+	struct capture_walk *walk;
+
+	if (!walker)
+		return 0;
+	walk = &walker->capture;
 	walk->sequence = bpf_ktime_get_boot_ns();
-	repeat(CAPTURE_PIECES, CAPTURE_PIECES_UNROLLED, capture_step, walk);
+	repeat(CAPTURE_PIECES, CAPTURE_PIECES_UNROLLED, capture_piece, &number);
 	if (walk->left && walk->from) { /* what is too much for pieces */
 		walk->from = 0;
-		capture_step(0, walk);
+		capture_step(number);
 	}
 	capture_wake(bulk);
+	event_drop(walker);
 	return 0;
 }
 
 #define CAPTURE_VECTOR 64
 #define CAPTURE_VECTOR_UNROLLED 4
 
-struct capture_vector {
-	struct capture_walk walk;
-	u64 vector;
-	u64 moved;
-	u64 count;
-	bool narrow;
-};
-
 /* capture_vector_step sends what one buffer of a vector has. */
-STEP capture_vector_step(u32 i, struct capture_vector *v)
+STEP capture_vector_step(u32 i, u32 *number)
 {
+	struct event *walker = event_at(*number);
+	struct capture_walk *walk;
 	u64 element[2] = {};
 	u32 narrow[2] = {};
 	u64 n;
 
-	if (!v->moved || i >= v->count)
+	if (!walker)
 		return 1;
-	if (v->narrow) {
-		bpf_probe_read_user(narrow, sizeof(narrow), (void *)(v->vector + i * sizeof(narrow)));
+	walk = &walker->capture;
+	if (!walk->moved || i >= walk->count)
+		return 1;
+	if (walk->narrow) {
+		bpf_probe_read_user(narrow, sizeof(narrow), (void *)(walk->vector + i * sizeof(narrow)));
 		element[0] = narrow[0];
 		element[1] = narrow[1];
 	} else {
-		bpf_probe_read_user(element, sizeof(element), (void *)(v->vector + i * sizeof(element)));
+		bpf_probe_read_user(element, sizeof(element), (void *)(walk->vector + i * sizeof(element)));
 	}
-	n = element[1] > v->moved ? v->moved : element[1];
+	n = element[1] > walk->moved ? walk->moved : element[1];
 	if (!n)
 		return 0;
-	v->moved -= n;
-	v->walk.from = element[0];
-	v->walk.left = n;
-	if (capture_step(0, &v->walk))
+	walk->moved -= n;
+	walk->from = element[0];
+	walk->left = n;
+	if (capture_step(*number))
 		return 0;
-	v->walk.from = 0; /* the rest of a long buffer */
-	capture_step(0, &v->walk);
+	walk->from = 0; /* the rest of a long buffer */
+	capture_step(*number);
 	return 0;
 }
 
-static __noinline int capture_vectors(struct capture_vector *v)
+/* capture_vectors is capture_pieces for what lies in several buffers. */
+__noinline int capture_vectors(u32 number)
 {
-	repeat(CAPTURE_VECTOR, CAPTURE_VECTOR_UNROLLED, capture_vector_step, v);
-	if (v->moved) {
-		v->walk.from = 0;
-		v->walk.left = v->moved;
-		capture_step(0, &v->walk);
+	struct event *walker = event_at(number);
+	struct capture_walk *walk;
+
+	if (!walker)
+		return 0;
+	walk = &walker->capture;
+	repeat(CAPTURE_VECTOR, CAPTURE_VECTOR_UNROLLED, capture_vector_step, &number);
+	if (walk->moved) {
+		walk->from = 0;
+		walk->left = walk->moved;
+		capture_step(number);
 	}
 	capture_wake(bulk);
+	event_drop(walker);
 	return 0;
+}
+
+/*
+ * capture_call finds what a call has moved whose arguments are in the buffer of a walk; 0: it did not come as far as
+ * the file.
+ */
+__noinline int capture_call(u32 number, u32 nr, bool compat, s64 ret)
+{
+	struct event *walker = event_at(number);
+	bool plain = nr == ID_write || nr == ID_pwrite64 || nr == ID_read || nr == ID_pread64;
+	struct capture_walk *walk;
+	s64 start;
+
+	if (!walker)
+		return 0;
+	walk = &walker->capture;
+	start = call_start(nr, compat, walker->args, walk->file,
+			   walk->filter == CAPTURE_WRITE ? FMODE_PWRITE : FMODE_PREAD, ret);
+	if (start < 0)
+		return 0;
+	walk->pos = start;
+	walk->whole = ret;
+	if (plain) {
+		walk->from = walker->args[1];
+		walk->left = ret;
+		return 1;
+	}
+	walk->vector = walker->args[1];
+	walk->count = walker->args[2];
+	walk->moved = ret;
+	walk->narrow = narrow_pointers(compat);
+	return 1;
 }
 
 /* capture_transfer sends what a call that reads or writes has moved. */
-static __always_inline void capture_transfer(u32 index, u32 which, u32 mode, u32 nr, bool compat, const u64 args[6],
-					     long ret)
+static __always_inline void capture_transfer(u32 index, u32 which, u32 nr, bool compat, const u64 args[6], long ret)
 {
-	bool plain = nr == ID_write || nr == ID_pwrite64 || nr == ID_read || nr == ID_pread64;
-	struct capture_vector v = {
-		.walk = { .index = index, .filter = which, .fd = args[0], .rung = RUNG_TRACEPOINT },
-	};
 	struct file *file = ret > 0 ? task_file(args[0]) : NULL;
-	s64 start;
+	struct event *walker;
+	u32 number;
 
-	if (!file || !capture_file_passes(&capture_filters[which], file, args[0]))
+	if (!file || !capture_file_passes(which, (u64)file, args[0]))
 		return;
-	if (which == CAPTURE_WRITE && capture_is_copied(file))
+	number = capture_begin(index, which, args[0], RUNG_TRACEPOINT);
+	walker = event_at(number);
+	if (!walker)
 		return;
-	start = call_start(nr, compat, args, file, mode, ret);
-	if (start < 0)
-		return;
-	v.walk.file = file;
-	v.walk.pos = start;
-	v.walk.whole = ret;
-	if (plain) {
-		v.walk.from = args[1];
-		v.walk.left = ret;
-		capture_pieces(&v.walk);
-		return;
-	}
-	v.vector = args[1];
-	v.count = args[2];
-	v.moved = ret;
-	v.narrow = narrow_pointers(compat);
-	capture_vectors(&v);
+	walker->capture.file = file;
+	for (u32 i = 0; i < 6; i++)
+		walker->args[i] = args[i];
+	if (!capture_call(number, nr, compat, ret))
+		event_drop(walker);
+	else if (walker->capture.vector)
+		capture_vectors(number);
+	else
+		capture_pieces(number);
 }
 
 /* capture_notice tells that a file changes without bytes that could be read from anybody's memory. */
 static __always_inline void capture_notice(struct file *file, s32 fd, u64 size, u32 rung)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_file_write, .filter = CAPTURE_WRITE, .fd = fd, .rung = rung, .left = size,
-	};
+	struct event *walker;
+	u32 number;
 
-	if (!file || !capture_file_passes(&capture_filters[CAPTURE_WRITE], file, fd) || capture_is_copied(file))
+	if (!file || !capture_file_passes(CAPTURE_WRITE, (u64)file, fd))
 		return;
-	walk.file = file;
-	walk.whole = size;
-	walk.pos = -1; /* nobody knows */
-	capture_pieces(&walk);
+	number = capture_begin(EVENT_capture_file_write, CAPTURE_WRITE, fd, rung);
+	walker = event_at(number);
+	if (!walker)
+		return;
+	walker->capture.file = file;
+	walker->capture.left = walker->capture.whole = size;
+	walker->capture.pos = -1; /* nobody knows */
+	capture_pieces(number);
 }
 
 EXIT_TAIL(capture_write_exit)
@@ -343,7 +411,7 @@ EXIT_TAIL(capture_write_exit)
 	if (nr == ID_splice || nr == ID_copy_file_range)
 		fd = args[2];
 	else if (nr != ID_sendfile && nr != ID_sendfile32) {
-		capture_transfer(EVENT_capture_file_write, CAPTURE_WRITE, FMODE_PWRITE, nr, compat, args, ret);
+		capture_transfer(EVENT_capture_file_write, CAPTURE_WRITE, nr, compat, args, ret);
 		return;
 	}
 	capture_notice(task_file(fd), fd, ret, RUNG_TRACEPOINT);
@@ -352,32 +420,33 @@ EXIT_TAIL(capture_write_exit)
 EXIT_TAIL(capture_read_exit)
 {
 	if (event_selected(EVENT_capture_file_read))
-		capture_transfer(EVENT_capture_file_read, CAPTURE_READ, FMODE_PREAD, nr, compat, args, ret);
+		capture_transfer(EVENT_capture_file_read, CAPTURE_READ, nr, compat, args, ret);
 }
 
 URING_TAIL(capture_write_uring)
 {
 	if (ret > 0 && event_selected(EVENT_capture_file_write))
-		capture_notice(READ(req, file), -1, ret, RUNG_TRACEPOINT | BY_IO_URING);
+		capture_notice(unknown(READ(req, file)), -1, ret, RUNG_TRACEPOINT | BY_IO_URING);
 }
 
 /* The buffer of a request is in the memory of whoever submitted it, which may not be the current task's. */
 URING_TAIL(capture_read_uring)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_file_read, .filter = CAPTURE_READ, .fd = -1,
-		.rung = RUNG_TRACEPOINT | BY_IO_URING,
-	};
-	struct file *file = READ(req, file);
+	struct file *file = unknown(READ(req, file));
+	struct event *walker;
+	u32 number;
 
 	if (ret <= 0 || !file || !event_selected(EVENT_capture_file_read) ||
-	    !capture_file_passes(&capture_filters[CAPTURE_READ], file, -1))
+	    !capture_file_passes(CAPTURE_READ, (u64)file, -1))
 		return;
-	walk.file = file;
-	walk.left = ret;
-	walk.whole = ret;
-	walk.pos = request_start(req, file, FMODE_PREAD, ret);
-	capture_pieces(&walk);
+	number = capture_begin(EVENT_capture_file_read, CAPTURE_READ, -1, RUNG_TRACEPOINT | BY_IO_URING);
+	walker = event_at(number);
+	if (!walker)
+		return;
+	walker->capture.file = file;
+	walker->capture.left = walker->capture.whole = ret;
+	walker->capture.pos = request_start(req, file, FMODE_PREAD, ret);
+	capture_pieces(number);
 }
 
 #define CAPTURE_UNFILTERED 2 /* in place of a filter */
@@ -385,54 +454,68 @@ URING_TAIL(capture_read_uring)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(capture_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_exec, .filter = CAPTURE_UNFILTERED, .fd = -1, .rung = RUNG_TRACEPOINT,
-	};
+	struct event *walker;
+	u32 number;
 
 	if (!event_selected(EVENT_capture_exec))
 		return 0;
-	walk.file = unknown(bprm->file);
-	capture_step(0, &walk);
+	number = capture_begin(EVENT_capture_exec, CAPTURE_UNFILTERED, -1, RUNG_TRACEPOINT);
+	walker = event_at(number);
+	if (!walker)
+		return 0;
+	walker->capture.file = unknown(bprm->file);
+	capture_step(number);
 	capture_wake(critical);
+	event_drop(walker);
 	return 0;
+}
+
+/* capture_memory sends what lies in the memory of the caller. */
+static __always_inline void capture_memory(u32 index, u64 from, u64 size)
+{
+	u32 number = capture_begin(index, CAPTURE_UNFILTERED, -1, RUNG_TRACEPOINT);
+	struct event *walker = event_at(number);
+
+	if (!walker)
+		return;
+	walker->capture.address = walker->capture.from = from;
+	walker->capture.left = walker->capture.whole = size;
+	capture_pieces(number);
 }
 
 ENTER_TAIL(capture_module_enter)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_module, .filter = CAPTURE_UNFILTERED, .fd = -1, .rung = RUNG_TRACEPOINT,
-	};
+	struct event *walker;
+	struct file *file;
+	u32 number;
 
 	if (!event_selected(EVENT_capture_module))
 		return;
-	if (nr == ID_finit_module) {
-		walk.fd = args[0];
-		walk.file = task_file(args[0]);
-		if (!walk.file)
-			return;
-	} else {
-		walk.address = walk.from = args[0];
-		walk.left = walk.whole = args[1];
+	if (nr != ID_finit_module) {
+		capture_memory(EVENT_capture_module, args[0], args[1]);
+		return;
 	}
-	capture_pieces(&walk);
+	file = task_file(args[0]);
+	if (!file)
+		return;
+	number = capture_begin(EVENT_capture_module, CAPTURE_UNFILTERED, args[0], RUNG_TRACEPOINT);
+	walker = event_at(number);
+	if (!walker)
+		return;
+	walker->capture.file = file;
+	capture_pieces(number);
 }
 
 #ifndef WITHOUT_CALLBACKS
 ENTER_TAIL(capture_mem_enter)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_mem, .filter = CAPTURE_UNFILTERED, .fd = -1, .rung = RUNG_TRACEPOINT,
-	};
 	struct mapping mapping;
 
 	if (!event_selected(EVENT_capture_mem) || !(args[2] & PROT_EXEC) || args[2] & PROT_WRITE)
 		return;
 	mapping = mapping_at(task_current(), args[0]);
-	if (!mapping.found || !(mapping.flags & VM_WRITE) || !(mapping.flags & VM_EXEC))
-		return;
-	walk.address = walk.from = args[0];
-	walk.left = walk.whole = args[1];
-	capture_pieces(&walk);
+	if (mapping.found && mapping.flags & VM_WRITE && mapping.flags & VM_EXEC)
+		capture_memory(EVENT_capture_mem, args[0], args[1]);
 }
 #endif
 
@@ -455,21 +538,23 @@ struct prog_load_attr {
 
 EXIT_TAIL(capture_bpf_exit)
 {
-	struct capture_walk walk = {
-		.index = EVENT_capture_bpf, .filter = CAPTURE_UNFILTERED, .rung = RUNG_TRACEPOINT,
-	};
 	struct prog_load_attr attr = {};
+	struct event *walker;
+	u32 number;
 
 	if (!event_selected(EVENT_capture_bpf) || (u32)args[0] != BPF_PROG_LOAD || ret < 0)
 		return;
 	if (bpf_probe_read_user(&attr, sizeof(attr), (void *)args[1]))
 		return;
+	number = capture_begin(EVENT_capture_bpf, CAPTURE_UNFILTERED, ret, RUNG_TRACEPOINT);
+	walker = event_at(number);
+	if (!walker)
+		return;
 	attr.prog_name[15] = 0;
-	walk.fd = ret;
-	walk.name = attr.prog_name;
-	walk.address = walk.from = attr.insns;
-	walk.left = walk.whole = (u64)attr.insn_cnt * BPF_INSN_SIZE;
-	capture_pieces(&walk);
+	__builtin_memcpy(walker->capture.name, attr.prog_name, sizeof(attr.prog_name));
+	walker->capture.address = walker->capture.from = attr.insns;
+	walker->capture.left = walker->capture.whole = (u64)attr.insn_cnt * BPF_INSN_SIZE;
+	capture_pieces(number);
 }
 
 #define CAPTURE_PACKET_PIECES 8

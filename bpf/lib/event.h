@@ -48,6 +48,26 @@ struct str_array_walk {
 	u32 complete; /* the end of the array was reached */
 };
 
+/* capture_walk is a run of bytes that is sent piece by piece, see events/capture.bpf.h. */
+struct capture_walk {
+	struct file *file; /* NULL: memory */
+	u64 from;          /* where the bytes are; 0: nowhere that could be read */
+	u64 left;
+	u64 pos;
+	u64 address;
+	u64 whole;
+	u64 sequence;
+	u64 vector; /* of buffers, 0: there is one only */
+	u64 moved;  /* what is left in all of them */
+	u64 count;
+	u32 narrow; /* their addresses have four bytes */
+	u32 index;
+	s32 fd;
+	u32 filter;
+	u32 rung;
+	char name[16];
+};
+
 #define BY_IO_URING 0x80 /* beside a rung: what is seen was done through an io_uring */
 
 struct event {
@@ -57,6 +77,7 @@ struct event {
 	u64 args[8];     /* of the syscall, where they can be indexed */
 	struct path_walk walk; /* the path that is being built */
 	struct str_array_walk strings;
+	struct capture_walk capture; /* while the buffer is taken for it, and not for an event */
 	u32 path_at;     /* where the path begins in path[] */
 	u32 path_whole;  /* the path reaches the root */
 	u32 stack_bytes; /* of the addresses behind the body, with FLAG_STACK */
