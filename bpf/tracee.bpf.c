@@ -61,5 +61,6 @@ static __always_inline void put_u64(struct event *e, unsigned int index, unsigne
 #include "../events/uring_operations.bpf.h"
 #include "../events/modification.bpf.h"
 #include "../events/capture.bpf.h"
+#include "../events/capture_packet.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
