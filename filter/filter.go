@@ -47,11 +47,12 @@ type Filter struct {
 	conditions map[int][]condition // by event id; all must hold
 }
 
-// Named returns the events that were asked for by their whole names, in the order of the catalogue.
+// Named returns the events that were asked for by their whole names, in a flag with few of them: to trace without these
+// is not what was meant. In the order of the catalogue.
 func (f *Filter) Named() []*events.Event {
 	var named []*events.Event
 	for _, e := range events.All() {
-		if f.events.named[e] {
+		if f.events.demanded[e] {
 			named = append(named, e)
 		}
 	}

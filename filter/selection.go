@@ -12,6 +12,7 @@ import (
 // selection is what event and set flags say. The zero value is the base.
 type selection struct {
 	named    map[*events.Event]bool // by its whole name: nothing takes it away
+	demanded map[*events.Event]bool // of these: not in a long list
 	included map[*events.Event]bool // by a set or by a name with *
 	excluded map[*events.Event]bool
 }
@@ -53,6 +54,10 @@ func eventsNamed(value string) []*events.Event {
 	return found
 }
 
+// namesDemanded is up to how many names in one flag are a demand. A longer list is what somebody else wrote, such as
+// tracee-rules --list-events: there, what a kernel does not have is left out, as of a set.
+const namesDemanded = 8
+
 func (f *Filter) parseEvent(x expression) error {
 	if err := x.check(equal, notEqual); err != nil {
 		return err
@@ -70,6 +75,9 @@ func (f *Filter) parseEvent(x expression) error {
 			add(&f.events.included, found)
 		default:
 			add(&f.events.named, found)
+			if len(x.values) <= namesDemanded {
+				add(&f.events.demanded, found)
+			}
 		}
 	}
 	return nil
