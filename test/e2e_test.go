@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,15 @@ import (
 // disguises are what the test binary does under the name of another program.
 var disguises = map[string]func() error{
 	"strace": func() error {
+		// A signal would stop the traced thread for ever, and the runtime of Go sends some: to preempt.
+		runtime.LockOSThread()
+		var all unix.Sigset_t
+		for i := range all.Val {
+			all.Val[i] = ^uint64(0)
+		}
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil); err != nil {
+			return err
+		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_PTRACE, unix.PTRACE_TRACEME, 0, 0); errno != 0 {
 			return errno
 		}
@@ -318,7 +328,7 @@ func testTracee(t *testing.T, dir string) {
 	c.interrupt()
 
 	line := finding.FindString(c.stdout.String())
-	if got, want := keys(t, line), []string{"time", "signature", "data", "event"}; !slices.Equal(got, want) {
+	if got, want := keys(t, line), []string{"time", "signature", "data", "event", "process", "ancestors"}; !slices.Equal(got, want) {
 		t.Errorf("the fields: got %q, want %q", got, want)
 	}
 	var f struct {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,7 +76,17 @@ func openFiles() error {
 	}
 }
 
+// askToBeTraced is a trick against debuggers. Signals are kept from the thread: one would stop it for ever, and the
+// runtime of Go sends some, to preempt.
 func askToBeTraced() error {
+	runtime.LockOSThread()
+	var all unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^uint64(0)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil); err != nil {
+		return err
+	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_PTRACE, unix.PTRACE_TRACEME, 0, 0); errno != 0 {
 		return fmt.Errorf("ptrace: %w", errno)
 	}
