@@ -299,6 +299,7 @@ __noinline int capture_vectors(u32 number)
 	if (!walker)
 		return 0;
 	walk = &walker->capture;
+	walk->sequence = bpf_ktime_get_boot_ns();
 	repeat(CAPTURE_VECTOR, CAPTURE_VECTOR_UNROLLED, capture_vector_step, &number);
 	if (walk->moved) {
 		walk->from = 0;
