@@ -183,6 +183,9 @@ const (
 	soon  = 5 * time.Second // a tenth of a second, where nothing else runs
 )
 
+// losses are told however quiet the end is: a busy machine may not read in time.
+var losses = regexp.MustCompile(`(?m)^lost \d+ events?\n`)
+
 func TestClosedOutputEndsTraceeEBPFQuietly(t *testing.T) {
 	needRoot(t)
 	stir(t)
@@ -195,7 +198,7 @@ func TestClosedOutputEndsTraceeEBPFQuietly(t *testing.T) {
 			}
 			p.stdout.Close()
 			p.exit(1, soon)
-			if got := p.stderr.String(); got != "" {
+			if got := losses.ReplaceAllString(p.stderr.String(), ""); got != "" {
 				t.Errorf("stderr: got %q, want nothing", got)
 			}
 		})
@@ -209,7 +212,7 @@ func TestOutputThatWasNeverOpenEndsTraceeEBPFQuietly(t *testing.T) {
 		p := start(t, "tracee-ebpf", "--output", format)
 		p.stdout.Close()
 		p.exit(1, patience)
-		if got := p.stderr.String(); got != "" {
+		if got := losses.ReplaceAllString(p.stderr.String(), ""); got != "" {
 			t.Errorf("%s: stderr: got %q, want nothing", format, got)
 		}
 	}
