@@ -12,6 +12,9 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
+// guestVariable says that the tests run in a guest, which they may spoil, and which is emulated.
+const guestVariable = "TRACEE_TEST_GUEST"
+
 // TestMain runs the tests, or, in a child, the one action that it was started for.
 func TestMain(m *testing.M) {
 	switch name := os.Getenv(actionVariable); name {
@@ -25,7 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("SKIP: tracing the kernel needs root")
 		return
 	}
-	if os.Getenv("TRACEE_TEST_GUEST") != "" {
+	if os.Getenv(guestVariable) != "" {
 		loadOverlay()
 	}
 	status := m.Run()
