@@ -81,6 +81,9 @@ type processTree struct {
 
 func startTree(t *testing.T) *processTree {
 	t.Helper()
+	if file, _ := filepath.EvalSymlinks("/bin/sh"); filepath.Base(file) == "busybox" {
+		t.Skip("the shell here is busybox, copies of which do what they are called")
+	}
 	p := &processTree{dir: t.TempDir()}
 	copyProgram(t, "true", p.dir, "a", "b", "c", "d", "last")
 	copyProgram(t, "sh", p.dir, "leader", "upper")

@@ -1,6 +1,8 @@
 package test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -24,6 +26,9 @@ func TestNamesOfNumbersAreThoseOfTheKernel(t *testing.T) {
 		}
 	}
 	table, err := os.ReadFile("../events/symbols.txt")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the table of names is not here: tests run without the sources")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
