@@ -97,9 +97,6 @@ func (c *Capturer) SetCopied(copied func(device uint32, inode uint64, generation
 	c.config.Copied = copied
 }
 
-// Dir is the directory that artifacts are put into.
-func (c *Capturer) Dir() string { return c.keeper.store.path }
-
 // MarkReady leaves the file by which v0.8 says that it watches.
 func (c *Capturer) MarkReady(pid string) {
 	c.keeper.do(func(k *keeper) { k.warn("tracee.pid", k.store.replace("tracee.pid", []byte(pid+"\n"))) })

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -50,7 +51,7 @@ func openImage(n *notice) (*os.File, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
-	f, err := openWay(link)
+	f, err := library.OpenRegular(link)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func keyOf(f *os.File) (key fileKey) {
 		return key
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		key.device, key.inode = kernelDevice(stat.Dev), stat.Ino
+		key.device, key.inode = library.KernelDevice(stat.Dev), stat.Ino
 	}
 	return key
 }
@@ -220,7 +221,7 @@ func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept ma
 		k.store.note(r)
 		return
 	}
-	f, err := openWay(way)
+	f, err := library.OpenRegular(way)
 	if err != nil {
 		k.missed(&n.context, r, err)
 		return

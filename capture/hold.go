@@ -1,14 +1,13 @@
 package capture
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/tracee-go/tracee/internal/library"
 )
 
 // fileKey is a file of the kernel: its inode, whatever its name.
@@ -23,7 +22,7 @@ type fileKey struct {
 func hold(key fileKey, ways ...string) (*os.File, error) {
 	err := error(os.ErrNotExist)
 	for _, way := range ways {
-		f, e := openWay(way)
+		f, e := library.OpenRegular(way)
 		if e != nil {
 			if err == os.ErrNotExist {
 				err = e
@@ -39,20 +38,6 @@ func hold(key fileKey, ways ...string) (*os.File, error) {
 	return nil, bare(err)
 }
 
-// openWay opens a regular file without waiting: what is found there may be something else, made for us to hang on.
-func openWay(way string) (*os.File, error) {
-	fd, err := unix.Open(way, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, err
-	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd)
-		return nil, fmt.Errorf("it is no regular file")
-	}
-	return os.NewFile(uintptr(fd), way), nil
-}
-
 // isFile says whether an open file is the one that the kernel side saw. Some file systems (overlayfs, btrfs) tell stat
 // other numbers than they have; then the kernel's own are in fdinfo and mountinfo. The device of a mount in another
 // namespace is not to be found there; direct says that the file was not found by a name, so that its number is enough.
@@ -62,19 +47,16 @@ func isFile(f *os.File, key fileKey, direct bool) bool {
 		return false
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if ok && stat.Ino == key.inode && kernelDevice(stat.Dev) == key.device {
+	if ok && stat.Ino == key.inode && library.KernelDevice(stat.Dev) == key.device {
 		return true
 	}
 	inode, mount := fdinfo(int(f.Fd()))
 	if inode != key.inode || inode == 0 {
 		return false
 	}
-	device := mountDevice(mount)
-	return device == key.device || device == 0 && direct
+	device, err := library.MountDevice(mount, "/proc/self")
+	return err == nil && device == key.device || err != nil && direct
 }
-
-// kernelDevice turns a device number of user space into the one that the kernel has.
-func kernelDevice(dev uint64) uint32 { return unix.Major(dev)<<20 | unix.Minor(dev) }
 
 // fdinfo reads which inode an open file has (Linux 5.14), and through which mount it was opened.
 func fdinfo(fd int) (inode uint64, mount string) {
@@ -92,26 +74,6 @@ func fdinfo(fd int) (inode uint64, mount string) {
 		}
 	}
 	return inode, mount
-}
-
-// mountDevice finds the device of a mount. That of another mount namespace is not in our list: then it is not known.
-func mountDevice(id string) uint32 {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 3 || fields[0] != id {
-			continue
-		}
-		major, minor, _ := strings.Cut(fields[2], ":")
-		a, _ := strconv.ParseUint(major, 10, 12)
-		b, _ := strconv.ParseUint(minor, 10, 20)
-		return uint32(a)<<20 | uint32(b)
-	}
-	return 0
 }
 
 func procPath(pid int, rest string) string { return "/proc/" + strconv.Itoa(pid) + "/" + rest }

@@ -28,8 +28,11 @@ type Mapping struct {
 	MountNamespace int
 }
 
-// errReplaced is another file under the same name.
-var errReplaced = errors.New("another file has taken its place")
+var (
+	// errReplaced is another file under the same name.
+	errReplaced   = errors.New("another file has taken its place")
+	errNotRegular = errors.New("not a regular file")
+)
 
 // Open finds the file, wherever it can still be reached: by its path where the task is, through the mapping itself, by
 // its path where another task of the same mount namespace is, or by its path where we are. What is opened is the file
@@ -154,6 +157,24 @@ func (m *Mapping) in(line []byte) (name string, ok bool) {
 	return strings.TrimLeft(from, "0") + "-" + strings.TrimLeft(to, "0"), true
 }
 
+// OpenRegular opens a file for reading if it is a regular one, and only then: it is looked at before it is opened, so that
+// a device or a pipe that somebody put in its place does no harm. Links are followed.
+func OpenRegular(path string) (*os.File, error) {
+	found, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(found)
+	var st unix.Stat_t
+	if err := unix.Fstat(found, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errNotRegular
+	}
+	return reopen(found)
+}
+
 // openFound opens what a link of the kernel in /proc leads to, if it is the file.
 func (m *Mapping) openFound(link, proc string) (*os.File, bool, error) {
 	found, err := unix.Open(link, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -176,12 +197,12 @@ func (m *Mapping) is(fd int, proc string) (exact bool, err error) {
 		return false, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return false, errors.New("not a regular file")
+		return false, errNotRegular
 	}
 	if st.Ino != m.Inode {
 		return false, errReplaced
 	}
-	if kernelDev(uint64(st.Dev)) != m.Dev {
+	if KernelDevice(uint64(st.Dev)) != m.Dev {
 		// btrfs and overlayfs make up devices for stat.
 		if dev, err := superblock(fd, proc); err != nil || dev != m.Dev {
 			return false, errReplaced
@@ -196,8 +217,8 @@ func (m *Mapping) Unchanged(file *os.File) bool {
 	return unix.Fstat(int(file.Fd()), &st) == nil && uint64(st.Ctim.Nano()) == m.Ctime
 }
 
-// kernelDev turns a device as stat tells it into the kernel's own number.
-func kernelDev(dev uint64) uint32 { return unix.Major(dev)<<20 | unix.Minor(dev) }
+// KernelDevice turns a device as stat tells it into the kernel's own number, major << 20 | minor.
+func KernelDevice(dev uint64) uint32 { return unix.Major(dev)<<20 | unix.Minor(dev) }
 
 // superblock is the device of the file system as the kernel numbers it, by the mount that the file was opened on.
 func superblock(fd int, proc string) (uint32, error) {
@@ -210,6 +231,12 @@ func superblock(fd int, proc string) (uint32, error) {
 		return 0, errors.New("fdinfo without mnt_id")
 	}
 	id, _, _ = strings.Cut(strings.TrimSpace(id), "\n")
+	return MountDevice(id, proc)
+}
+
+// MountDevice is the device, as the kernel numbers it, of the file system on a mount: one that the task of a directory in
+// /proc sees, by its id as fdinfo tells it.
+func MountDevice(id, proc string) (uint32, error) {
 	mounts, err := os.Open(proc + "/mountinfo")
 	if err != nil {
 		return 0, err

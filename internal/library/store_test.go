@@ -30,7 +30,7 @@ func mappingOf(t *testing.T, path string) Mapping {
 		t.Fatal(err)
 	}
 	return Mapping{Path: path, Task: os.Getpid(), Key: Key{
-		Dev: kernelDev(uint64(st.Dev)), Inode: st.Ino, Ctime: uint64(st.Ctim.Nano()),
+		Dev: KernelDevice(uint64(st.Dev)), Inode: st.Ino, Ctime: uint64(st.Ctim.Nano()),
 	}}
 }
 
