@@ -50,7 +50,7 @@ func (r *fileRule) events() []string {
 }
 
 func (r *fileRule) newMatcher(s *surroundings) matcher {
-	return &fileMatcher{fileRule: r, unless: compile(r.unless), around: s, told: newMemory[deed, int](deedsRemembered)}
+	return &fileMatcher{fileRule: r, unless: compile(r.unless), around: s, told: newRetold()}
 }
 
 const (
@@ -67,11 +67,24 @@ type deed struct {
 	path    string
 }
 
+// retold remembers which deeds were told of, and when.
+type retold struct{ *memory[deed, int] }
+
+func newRetold() retold { return retold{newMemory[deed, int](deedsRemembered)} }
+
+// again notes that the process of an event did something to a file, and reports whether it did so a moment ago, too.
+func (r retold) again(e *trace.Event, path string) bool {
+	this := deed{entity(e), strings.Clone(path)}
+	last, known := r.get(this)
+	r.set(this, e.Timestamp)
+	return known && time.Duration(e.Timestamp-last) < repeats
+}
+
 type fileMatcher struct {
 	*fileRule
 	unless *patterns
 	around *surroundings
-	told   *memory[deed, int]
+	told   retold
 }
 
 func (m *fileMatcher) forgotten() uint64 { return m.told.forgotten() }
@@ -127,13 +140,10 @@ func (m *fileMatcher) touched(e *trace.Event, done access, path string) (map[str
 	if m.when != nil && !m.when(m.around, e) {
 		return nil, false
 	}
-	this := deed{entity(e), strings.Clone(path)}
-	last, known := m.told.get(this)
-	m.told.set(this, e.Timestamp)
-	if known && time.Duration(e.Timestamp-last) < repeats {
+	if m.told.again(e, path) {
 		return nil, false
 	}
-	return m.around.about(e, this.path), true
+	return m.around.about(e, strings.Clone(path)), true
 }
 
 func (m *fileMatcher) allowed(e *trace.Event) bool {

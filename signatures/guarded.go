@@ -3,7 +3,6 @@ package signatures
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -15,7 +14,7 @@ type guarded struct {
 	except programs
 	around *surroundings
 	files  *memory[identity, guardedFile]
-	told   *memory[deed, int]
+	told   retold
 }
 
 // identity is what a file is, whatever it is called.
@@ -35,7 +34,7 @@ const filesGuarded = 1 << 10
 func newGuarded(s *surroundings, paths []string, except programs) *guarded {
 	return &guarded{
 		paths: compile(paths), except: except, around: s,
-		files: newMemory[identity, guardedFile](filesGuarded), told: newMemory[deed, int](deedsRemembered),
+		files: newMemory[identity, guardedFile](filesGuarded), told: newRetold(),
 	}
 }
 
@@ -86,13 +85,10 @@ func (g *guarded) opened(e *trace.Event) (map[string]any, bool) {
 	if !opensForReading(text(e, "flags")) || g.allowed(e) {
 		return nil, false
 	}
-	this := deed{entity(e), strings.Clone(path)}
-	last, before := g.told.get(this)
-	g.told.set(this, e.Timestamp)
-	if before && time.Duration(e.Timestamp-last) < repeats {
+	if g.told.again(e, path) {
 		return nil, false
 	}
-	data := g.around.about(e, this.path)
+	data := g.around.about(e, strings.Clone(path))
 	if known != path {
 		data["file"] = strings.Clone(known)
 	}
