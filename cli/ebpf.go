@@ -89,8 +89,7 @@ func (c *ebpfCommand) trace() (err error) {
 	warnOfEnvironment(log, ftraceEnabled)
 	useInstalledBTF(c.installPath, log)
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	progress := new(tracee.Progress)
-	server, err := c.serve.ofRun(progress, log)
+	progress, server, err := c.serve.ofRun(log)
 	if err != nil {
 		return err
 	}

@@ -79,9 +79,15 @@ type server struct {
 	finished []chan struct{}
 }
 
-// ofRun serves what is known of a run, and more that is counted.
-func (o *serveOptions) ofRun(p *tracee.Progress, log *slog.Logger, more ...prometheus.Collector) (*server, error) {
-	return o.serve(append(more, ebpfMetrics(p)), func() error { return stalled(p) }, log)
+// ofRun serves what is known of a run, and more that is counted. The run keeps the progress up to date, which costs a look
+// at all counters each second: it is nil if nobody asks.
+func (o *serveOptions) ofRun(log *slog.Logger, more ...prometheus.Collector) (*tracee.Progress, *server, error) {
+	p := new(tracee.Progress)
+	s, err := o.serve(append(more, ebpfMetrics(p)), func() error { return stalled(p) }, log)
+	if !o.metrics && !o.healthz {
+		p = nil
+	}
+	return p, s, err
 }
 
 // serve begins to serve. What is to be counted and whether all is well, the callers say.

@@ -210,9 +210,8 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	}
 	warnOfEnvironment(c.log, ftraceEnabled)
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	progress := new(tracee.Progress)
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
-	server, err := c.serve.ofRun(progress, c.log, rulesMetrics(detecting))
+	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detecting))
 	if err != nil {
 		return err
 	}
