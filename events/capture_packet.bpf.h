@@ -41,36 +41,18 @@ static __always_inline void put_captured_packet(struct event *e, struct __sk_buf
 		mark_truncated(e, capture_pcap_data);
 }
 
-static __always_inline bool capture_interface_passes(struct net_device *device)
-{
-	u64 name[2] = {};
-
-	if (capture_all_interfaces)
-		return true;
-	return device && bpf_probe_read_kernel_str(name, sizeof(name), device->name) > 0 &&
-	       bpf_map_lookup_elem(&capture_interfaces, name);
-}
-
 static __always_inline int capture_packet(struct __sk_buff *skb, bool outgoing)
 {
-	struct bpf_sock *sk = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
 	struct net_device *device = packet_device(skb);
-	struct socket_owner *owner = NULL;
 	struct packet packet = {};
 	struct event *e;
 
-	if (!packet_parse(skb, &packet) || !capture_interface_passes(device))
+	if (!packet_parse(skb, &packet) || (!capture_all_interfaces && !interface_listed(device, &capture_interfaces)))
 		return 1;
 	if (packet.protocol != IPPROTO_TCP && packet.protocol != IPPROTO_UDP && packet.protocol != IPPROTO_ICMP &&
 	    packet.protocol != IPPROTO_ICMPV6)
 		return 1;
-	if (sk) {
-		owner = bpf_sk_storage_get(&socket_owners, sk, 0, 0);
-		owner = owner_noted(owner, sk);
-		if (outgoing)
-			owner = owner_sending(owner, sk);
-	}
-	e = owner_event(owner, EVENT_capture_pcap, EVENT_capture_pcap_ARGS);
+	e = owner_event(packet_owner(skb, outgoing), EVENT_capture_pcap, EVENT_capture_pcap_ARGS);
 	if (!e)
 		return 1;
 	capture_pcap_outgoing(e, outgoing);

@@ -220,23 +220,23 @@ static __always_inline void put_interface(struct event *e, struct __sk_buff *skb
 		put_str(e, net_packet_base_iface, device->name);
 }
 
+/* interface_listed says whether the name of an interface is in a table. */
+static __always_inline bool interface_listed(struct net_device *device, void *table)
+{
+	u64 name[2] = {};
+
+	return device && bpf_probe_read_kernel_str(name, sizeof(name), device->name) > 0 &&
+	       bpf_map_lookup_elem(table, name);
+}
+
 /* interface_passes says whether the packet's interface is among those of net=, if there are any. */
 static __always_inline bool interface_passes(struct __sk_buff *skb)
 {
-	struct net_device *device;
-	u64 name[2] = {};
-
-	if (!filter_interfaces)
-		return true;
-	device = packet_device(skb);
-	return device && bpf_probe_read_kernel_str(name, sizeof(name), device->name) > 0 &&
-	       bpf_map_lookup_elem(&interfaces, name);
+	return !filter_interfaces || interface_listed(packet_device(skb), &interfaces);
 }
 
 static __always_inline int packet_seen(struct __sk_buff *skb, bool outgoing)
 {
-	struct bpf_sock *sk = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
-	struct socket_owner *owner = NULL;
 	struct packet packet = {};
 	struct event *e;
 	u32 length;
@@ -246,13 +246,7 @@ static __always_inline int packet_seen(struct __sk_buff *skb, bool outgoing)
 	length = packet_wanted(skb, &packet);
 	if (!length || !interface_passes(skb))
 		return 1;
-	if (sk) {
-		owner = bpf_sk_storage_get(&socket_owners, sk, 0, 0);
-		owner = owner_noted(owner, sk);
-		if (outgoing)
-			owner = owner_sending(owner, sk);
-	}
-	e = owner_event(owner, EVENT_net_packet_base, EVENT_net_packet_base_ARGS);
+	e = owner_event(packet_owner(skb, outgoing), EVENT_net_packet_base, EVENT_net_packet_base_ARGS);
 	if (!e)
 		return 1;
 	net_packet_base_outgoing(e, outgoing);

@@ -162,6 +162,19 @@ static __always_inline struct socket_owner *owner_sending(struct socket_owner *o
 	return owner;
 }
 
+/* packet_owner returns the owner of the socket that a packet is sent or received by, NULL if that is not known. */
+static __always_inline struct socket_owner *packet_owner(struct __sk_buff *skb, bool outgoing)
+{
+	struct bpf_sock *sk = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
+	struct socket_owner *owner;
+
+	if (!sk)
+		return NULL;
+	owner = bpf_sk_storage_get(&socket_owners, sk, 0, 0);
+	owner = owner_noted(owner, sk);
+	return outgoing ? owner_sending(owner, sk) : owner;
+}
+
 SEC("cgroup/sock_create")
 int socket_created(struct bpf_sock *ctx)
 {
