@@ -158,9 +158,9 @@ func (c *capturing) told(r capture.Record) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.events, func(e *trace.Event) bool {
-		name, _ := e.Lookup("artifact")
-		sum, _ := e.Lookup("sha256")
-		return name.Value() == r.Artifact && sum.Value() == r.SHA256 && e.ProcessEntityID == r.ProcessEntityID
+		name, named := e.Lookup("artifact")
+		sum, summed := e.Lookup("sha256")
+		return named && summed && name.Value() == r.Artifact && sum.Value() == r.SHA256 && e.ProcessEntityID == r.ProcessEntityID
 	})
 }
 
