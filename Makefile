@@ -7,6 +7,7 @@
 # make kernels-table  the same, and write its results into docs/kernels.md
 # make budget     writes down what the verifier may spend on each program: on this kernel and on those of BUDGETS
 # make bench, make bench-counted   costs: on this kernel; by counting instructions in a guest
+# make soak       the sensor for long, under a load that changes: is it flat, is anything missing; 30 minutes, see SOAK; root
 # make lint       formatting, vet, staticcheck
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: all build generate test race fuzz test-kernels kernels-table budget bench bench-counted lint clean
+.PHONY: all build generate test race fuzz test-kernels kernels-table budget bench bench-counted soak lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -94,6 +95,12 @@ bench:
 
 bench-counted:
 	go run ./test/bench -counted
+
+# Such as "-duration 72h", and "-disturb cpu,clock" on a machine of one's own.
+SOAK ?=
+
+soak:
+	go run ./test/soak $(SOAK)
 
 lint:
 	@files=$$(go tool gofumpt -l .); \
