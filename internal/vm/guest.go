@@ -74,7 +74,7 @@ func (g *guest) arguments() []string {
 		counted = []string{"-icount", "shift=3,sleep=off"}
 	}
 	return slices.Concat(m.arguments, []string{
-		"-accel", accel, "-smp", cpus, "-m", "1024",
+		"-accel", accel, "-smp", cpus, "-m", "2048",
 		"-kernel", g.cfg.Image, "-initrd", g.initrd, "-append", line,
 		"-no-reboot", "-nodefaults", "-display", "none",
 		"-chardev", "file,id=console,path=" + g.console, "-serial", "chardev:console",

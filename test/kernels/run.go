@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tracee-go/tracee/internal/vm"
@@ -95,10 +96,15 @@ func (r testRun) explain(w io.Writer) {
 			fmt.Fprintf(w, "\n--- %s: %s %s; what did not pass:\n%s\n", r.kernel, job.Name, job, lastLines(complaints(job.Output), lines))
 		}
 	}
-	if r.death != nil {
+	switch {
+	case r.death != nil:
 		fmt.Fprintf(w, "\n--- %s: %v; its last messages:\n%s\n", r.kernel, r.death, r.result.Console)
+	case slices.ContainsFunc(r.result.Jobs, wasKilled): // the kernel says why, such as for want of memory
+		fmt.Fprintf(w, "\n--- %s: the last messages of its kernel:\n%s\n", r.kernel, r.result.Console)
 	}
 }
+
+func wasKilled(job vm.JobResult) bool { return job.State == vm.Killed }
 
 // routine matches the lines of tests that say nothing but that all is well.
 var routine = regexp.MustCompile(`^(=== (RUN|PAUSE|CONT|NAME) | *--- (PASS|SKIP): |.*RESULT event=\S+ rung=\S+ result=(pass|skip))`)
