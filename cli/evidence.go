@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -16,8 +15,8 @@ import (
 // evidenceLevels are the values of --evidence: from which severity on evidence is kept, whatever the signature asks for.
 var evidenceLevels = []struct {
 	name     string
-	severity int // place in severities
-}{{"none", 0}, {"asked", len(severities)}, {"high", 3}, {"medium", 2}, {"low", 1}}
+	severity int // place in detect.Severities
+}{{"none", 0}, {"asked", len(detect.Severities)}, {"high", 3}, {"medium", 2}, {"low", 1}}
 
 // evidence keeps what findings call for.
 type evidence struct {
@@ -51,7 +50,7 @@ func (v *evidence) keep(f detect.Finding) {
 		return
 	}
 	parts := f.Evidence | f.SigMetadata.EvidenceAsked()
-	if slices.Index(severities, severity(f.SigMetadata)) >= v.from {
+	if detect.SeverityLevel(f.SigMetadata.Severity()) >= v.from {
 		parts |= detect.EvidenceAll
 	}
 	if parts != 0 {

@@ -253,7 +253,7 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 		from = "built in"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  (%s, version %s, %s)\n", m.ID, m.Name, severity(m), m.Version, from)
+	fmt.Fprintf(&b, "%s  %s  (%s, version %s, %s)\n", m.ID, m.Name, m.Severity(), m.Version, from)
 	fmt.Fprintf(&b, "    %s\n", m.Description)
 	for _, key := range sortedKeys(m.Properties) {
 		fmt.Fprintf(&b, "    %s: %v\n", key, m.Properties[key])

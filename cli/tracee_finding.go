@@ -92,26 +92,15 @@ func findingJSON(f detect.Finding, e *trace.Event) []byte {
 
 func eventTime(e *trace.Event) time.Time { return time.Unix(0, int64(e.Timestamp)) }
 
-// severities name the levels of the property "Severity", as v0.8's signatures use them.
-var severities = []string{"info", "low", "medium", "high", "critical"}
-
 // severityColors are those of what somebody should look at.
 var severityColors = map[string]paint.Color{"medium": paint.Yellow, "high": paint.Red, "critical": paint.Red}
-
-func severity(m detect.SignatureMetadata) string {
-	level, err := strconv.Atoi(fmt.Sprint(m.Properties["Severity"]))
-	if err != nil || level < 0 || level >= len(severities) {
-		return "unrated"
-	}
-	return severities[level]
-}
 
 // findingText shows what happened, who did it and how it was seen. Strings that programs chose are escaped, so that they
 // can neither forge lines nor speak to the terminal.
 func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 	m := f.SigMetadata
 	var b strings.Builder
-	grade := severity(m)
+	grade := m.Severity()
 	fmt.Fprintf(&b, "%s  %s  %s  %s\n", eventTime(e).Format("15:04:05.000"),
 		color.Paint(severityColors[grade], fmt.Sprintf("%-8s", grade)), m.ID, color.Paint(paint.Bold, m.Name))
 	if m.Description != "" {

@@ -57,7 +57,7 @@ func TestTextOfAFindingSaysWhatWhoAndHow(t *testing.T) {
 func TestFindingWithoutSeverityIsUnrated(t *testing.T) {
 	for value, want := range map[any]string{0: "info", json.Number("4"): "critical", 5: "unrated", "high": "unrated", nil: "unrated"} {
 		m := detect.SignatureMetadata{Properties: map[string]any{"Severity": value}}
-		if got := severity(m); got != want {
+		if got := m.Severity(); got != want {
 			t.Errorf("%v: got %s, want %s", value, got, want)
 		}
 	}

@@ -85,8 +85,6 @@ func buildOurs(node *yaml.Node) (*Signature, error) {
 	return b.Signature, nil
 }
 
-var severities = []string{"info", "low", "medium", "high", "critical"}
-
 func (b *builder) describe(f *fileSignature) error {
 	b.metadata = detect.SignatureMetadata{
 		ID: f.ID.value, Version: f.Version, Name: f.Name, Description: f.Description, Tags: f.Tags,
@@ -104,12 +102,12 @@ func (b *builder) describe(f *fileSignature) error {
 	if f.Severity == nil {
 		return nil
 	}
-	level := slices.Index(severities, f.Severity.value)
+	level := detect.SeverityLevel(f.Severity.value)
 	if n, err := strconv.Atoi(f.Severity.value); err == nil {
 		level = n
 	}
-	if level < 0 || level >= len(severities) {
-		return problem(f.Severity.line, "severity %s: want 0 to 4, or %s", f.Severity.value, strings.Join(severities, ", "))
+	if level < 0 || level >= len(detect.Severities) {
+		return problem(f.Severity.line, "severity %s: want 0 to 4, or %s", f.Severity.value, strings.Join(detect.Severities, ", "))
 	}
 	b.metadata.Properties["Severity"] = level
 	return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/signatures"
+	"github.com/tracee-go/tracee/types/detect"
 )
 
 // introduction is what stands before the list.
@@ -29,8 +30,6 @@ func main() {
 	}
 }
 
-var severities = []string{"info", "low", "medium", "high", "critical"}
-
 // supporting are events by which signatures know processes, mounts and programs; they are told of once.
 var supporting = []string{"sched_process_exec", "sched_process_fork", "existing_process", "security_sb_mount"}
 
@@ -40,7 +39,7 @@ func render(list []signatures.Description) []byte {
 	fmt.Fprintf(&b, strings.TrimSpace(introduction)+"\n\n", len(list))
 	b.WriteString("| id | name | severity | technique |\n|---|---|---|---|\n")
 	for _, d := range list {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", d.ID, strings.ToLower(d.ID), d.Name, severities[d.Severity], technique(d))
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", d.ID, strings.ToLower(d.ID), d.Name, detect.Severities[d.Severity], technique(d))
 	}
 	for _, d := range list {
 		describe(&b, d)
@@ -58,7 +57,7 @@ func technique(d signatures.Description) string {
 
 func describe(b *bytes.Buffer, d signatures.Description) {
 	fmt.Fprintf(b, "\n## %s\n\n**%s.** %s.\n\n", d.ID, d.Name, strings.TrimSuffix(d.Meaning, "."))
-	fmt.Fprintf(b, "* Severity: %s (%d)\n", severities[d.Severity], d.Severity)
+	fmt.Fprintf(b, "* Severity: %s (%d)\n", detect.Severities[d.Severity], d.Severity)
 	fmt.Fprintf(b, "* MITRE ATT&CK: %s: %s, %s\n", d.Tactic, d.TechniqueName, technique(d))
 	if len(d.Aliases) > 0 {
 		fmt.Fprintf(b, "* Also known as: %s\n", strings.Join(d.Aliases, ", "))
