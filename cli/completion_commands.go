@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/spf13/pflag"
-
 	"github.com/tracee-go/tracee/types/detect"
 )
 
@@ -53,16 +51,12 @@ func (c *traceeCommand) completion(words []string) *completion {
 			"caps": completeCapabilities, "capture": completeCapture, "crs": completeRuntime,
 		},
 	}
-	switch {
-	case len(words) <= 1:
-		found.words = []candidate{
-			{"doctor", "say what can be seen on this machine"}, {"completion", "print the completion for a shell"},
+	if len(words) <= 1 {
+		for _, s := range traceeCommands() {
+			found.words = append(found.words, candidate{s.name, s.doc})
 		}
-	case words[0] == "completion":
-		found.words = []candidate{{"bash", ""}, {"fish", ""}, {"zsh", ""}}
-	case words[0] == "doctor":
-		found.flags = pflag.NewFlagSet("doctor", pflag.ContinueOnError)
-		found.flags.Bool("json", false, "a JSON object instead of text")
+	} else if s, ok := subcommandOf(words); ok && s.complete != nil {
+		return s.complete(words[1:])
 	}
 	return found
 }

@@ -63,18 +63,23 @@ type signatureDiagnosis struct {
 	Partial []string `json:"partial,omitempty"` // events that it needs and that do not see everything
 }
 
+const doctorHelp = `tracee doctor: say what can be seen on this machine, and what stands in the way of more
+
+Usage:
+  tracee doctor [flags]`
+
+func doctorFlags(asJSON *bool) *pflag.FlagSet {
+	flags := pflag.NewFlagSet("tracee doctor", pflag.ContinueOnError)
+	flags.BoolVar(asJSON, "json", false, "print the diagnosis as JSON")
+	return flags
+}
+
 // doctor is the command "tracee doctor": it attaches everything, says how that went, and leaves nothing behind.
 func doctor(args []string, stdout io.Writer) error {
-	flags := pflag.NewFlagSet("tracee doctor", pflag.ContinueOnError)
-	flags.Usage = func() {}
-	asJSON := flags.Bool("json", false, "print the diagnosis as JSON")
-	if err := flags.Parse(longOptions(args)); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			_, err = io.WriteString(stdout, "tracee doctor: say what can be seen on this machine, and what stands in the way "+
-				"of more\n\nUsage:\n  tracee doctor [flags]\n\nFlags:\n"+flags.FlagUsages())
-			return err
-		}
-		return fmt.Errorf("%w%s", err, flagHint(err, flags))
+	var asJSON bool
+	flags := doctorFlags(&asJSON)
+	if done, err := parseSubcommand(flags, args, doctorHelp, stdout); done || err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
@@ -83,7 +88,7 @@ func doctor(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	if asJSON {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(d)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,7 +98,11 @@ func checkExample(t *testing.T, line string) bool {
 			continue
 		}
 		name, args := filepath.Base(words[0]), words[1:]
-		if _, ok := tool(args); ok || len(args) > 0 && (args[0] == "doctor" || args[0] == "completion") {
+		if _, ok := tool(args); ok {
+			continue
+		}
+		if s, ok := subcommandOf(args); ok && name == "tracee" {
+			checked = checkSubcommand(t, line, s, args) || checked
 			continue
 		}
 		for i, arg := range args {
@@ -120,6 +125,21 @@ func checkExample(t *testing.T, line string) bool {
 		}
 	}
 	return checked
+}
+
+// checkSubcommand parses the flags that a line has for a subcommand.
+func checkSubcommand(t *testing.T, line string, s subcommand, args []string) bool {
+	t.Helper()
+	if s.complete == nil {
+		return false
+	}
+	if i := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, ">") }); i >= 0 {
+		args = args[:i]
+	}
+	if err := s.complete(args).flags.Parse(longOptions(args[1:])); err != nil {
+		t.Errorf("%s: %v", line, err)
+	}
+	return true
 }
 
 func TestExamplesOfTheDocumentationWork(t *testing.T) {

@@ -72,14 +72,11 @@ type traceeCommand struct {
 
 func (c *traceeCommand) run(args []string) error {
 	if len(args) > 0 {
-		switch args[0] {
-		case "doctor":
-			return doctor(args[1:], c.stdout)
-		case "completion":
-			script, err := completionScript(args[1:])
-			return errors.Join(err, c.print(script))
-		case completeWord:
+		if args[0] == completeWord {
 			return c.completion(args[1:]).answer(args[1:], c.stdout)
+		}
+		if s, ok := subcommandOf(args); ok {
+			return s.run(c, args[1:])
 		}
 	}
 	help, err := c.parse(args)
@@ -180,9 +177,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 
 func traceeHelp(flags *pflag.FlagSet) string {
 	usages := strings.ReplaceAll(flags.FlagUsages(), defaultRulesDir(), "<directory of tracee>/rules")
-	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n  tracee doctor [--json]  " +
-		"say what can be seen on this machine\n" +
-		"  tracee completion SHELL print the completion of all three commands for bash, fish or zsh\n\nFlags:\n" + usages
+	return "tracee: watch this machine and report attacks\n\nUsage:\n  tracee [flags]\n" + subcommandHelp() + "\nFlags:\n" + usages
 }
 
 // watch detects until a signal comes, and then says what it has seen.

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// A subcommand is what the first argument of tracee can be, other than a flag.
+type subcommand struct {
+	name, usage, doc string
+	run              func(c *traceeCommand, args []string) error
+	complete         func(words []string) *completion // what may follow the name; nil: nothing
+}
+
+// traceeCommands are listed in help, manual and completion.
+func traceeCommands() []subcommand {
+	return []subcommand{
+		{"report", "report FILE... [--output FILE]", "make a page of HTML of what was recorded", (*traceeCommand).report, completeReport},
+		{"doctor", "doctor [--json]", "say what can be seen on this machine",
+			func(c *traceeCommand, args []string) error { return doctor(args, c.stdout) }, completeDoctor},
+		{"completion", "completion SHELL", "print the completion of all three commands for bash, fish or zsh",
+			(*traceeCommand).completionScript, completeShell},
+	}
+}
+
+// subcommandOf finds the subcommand that arguments begin with.
+func subcommandOf(args []string) (subcommand, bool) {
+	all := traceeCommands()
+	i := slices.IndexFunc(all, func(s subcommand) bool { return len(args) > 0 && args[0] == s.name })
+	if i < 0 {
+		return subcommand{}, false
+	}
+	return all[i], true
+}
+
+// subcommandHelp lists the subcommands under each other.
+func subcommandHelp() string {
+	width := 0
+	for _, s := range traceeCommands() {
+		width = max(width, len(s.usage))
+	}
+	var b strings.Builder
+	for _, s := range traceeCommands() {
+		fmt.Fprintf(&b, "  tracee %-*s  %s\n", width, s.usage, s.doc)
+	}
+	return b.String()
+}
+
+// parseSubcommand parses the flags of a subcommand. It reports whether it has printed help instead.
+func parseSubcommand(flags *pflag.FlagSet, args []string, help string, to io.Writer) (done bool, err error) {
+	flags.Usage = func() {}
+	flags.SortFlags = false
+	err = flags.Parse(longOptions(args))
+	if errors.Is(err, pflag.ErrHelp) {
+		_, err = io.WriteString(to, help+"\n\nFlags:\n"+flags.FlagUsages())
+		return true, err
+	}
+	if err != nil {
+		return true, explainFlag(err, flags)
+	}
+	return false, nil
+}
+
+func (c *traceeCommand) completionScript(args []string) error {
+	script, err := completionScript(args)
+	return errors.Join(err, c.print(script))
+}
+
+func completeShell([]string) *completion {
+	return &completion{flags: pflag.NewFlagSet("completion", pflag.ContinueOnError), words: []candidate{{"bash", ""}, {"fish", ""}, {"zsh", ""}}}
+}
+
+func completeDoctor([]string) *completion { return &completion{flags: doctorFlags(new(bool))} }
