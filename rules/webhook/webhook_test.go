@@ -151,7 +151,11 @@ func TestWhatIsLeftAtTheEndIsPostedByTheNextRun(t *testing.T) {
 		t.Errorf("stats: %+v", s)
 	}
 	// A process that was killed while it wrote leaves half a text.
-	file, err := os.OpenFile(spill, os.O_APPEND|os.O_WRONLY, 0)
+	files, err := filepath.Glob(spill + ".*")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	file, err := os.OpenFile(files[len(files)-1], os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +269,7 @@ func TestBadSettingsAreErrors(t *testing.T) {
 		{Config{URL: "http://x", TLS: TLS{Cert: empty, Key: empty}}, "webhook certificate: "},
 		{Config{URL: "http://x", HeaderFile: empty}, "want lines such as Authorization"},
 		{Config{URL: "http://x", HeaderFile: "nowhere"}, "no such file"},
-		{Config{URL: "http://x", Spill: "/nowhere/x"}, "webhook spill: "},
+		{Config{URL: "http://x", Spill: "/nowhere/x"}, "spill: "},
 	} {
 		if _, err := New(test.c); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: got %v, want %s", test.c, err, test.want)
