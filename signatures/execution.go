@@ -153,14 +153,15 @@ var _ = declare(description{
 	doc:       "A program was executed whose file had been removed before, or never had a name",
 	technique: technique{"Stealth", "Reflective Code Loading", "T1620", ""},
 	response:  "Copy the program from /proc/PID/exe while it runs.",
-	benign:    "Programs that execute themselves again after an upgrade.",
-	events:    with(),
+	benign: "Programs that execute themselves again after an upgrade. Container runtimes that execute themselves again by a read-only " +
+		"mount of their own file, as runc does, are left out: the file is the one they ran before, in a directory of the system.",
+	events: with(),
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		path, c := text(e, "pathname"), &s.command
 		if e.EventName != "sched_process_exec" || strings.Contains(path, "memfd:") {
 			return nil, false // that is TRC-5
 		}
-		if !nameless(e, path) || s.startedBy(e, packageManagers) {
+		if !nameless(e, path) || s.startedBy(e, packageManagers) || s.executedItself(e, containerManagers) {
 			return nil, false
 		}
 		return c.shown(), true

@@ -23,6 +23,17 @@ type process struct {
 	previous string // of what it ran before its last exec
 	parent   uint64
 	pid      int
+	file     programFile
+	again    bool // its last exec was of the file that it ran already
+}
+
+// programFile is a program, whatever its path: the zero value if it is not known.
+type programFile struct{ device, inode int }
+
+func programFileOf(e *trace.Event) (f programFile) {
+	f.device, _ = whole(e, "dev")
+	f.inode, _ = whole(e, "inode")
+	return f
 }
 
 // processesRemembered bounds the processes that are remembered.
@@ -86,7 +97,11 @@ func (s *surroundings) see(e *trace.Event) {
 // runs remembers which program a process runs.
 func (s *surroundings) runs(e *trace.Event, program string) {
 	before, _ := s.processes.get(entity(e))
-	s.processes.set(entity(e), process{program, before.program, parentEntity(e), e.HostProcessID})
+	file := programFileOf(e)
+	s.processes.set(entity(e), process{
+		program: program, previous: before.program, parent: parentEntity(e), pid: e.HostProcessID,
+		file: file, again: file.inode != 0 && file == before.file,
+	})
 	if watchmen.name(base(program)) {
 		s.watchmen.set(e.HostProcessID, entity(e))
 	}
@@ -102,7 +117,8 @@ func (s *surroundings) born(e *trace.Event) {
 	if a, ok := e.Lookup("child_process_entity_id"); ok && a.Uint() != 0 {
 		child = a.Uint()
 	}
-	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid})
+	maker, _ := s.processes.get(entity(e))
+	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid, file: maker.file})
 }
 
 // program returns the path of what the process of an event runs, "" if it is not known.
@@ -152,6 +168,13 @@ func (s *surroundings) startedBy(e *trace.Event, of programs) bool {
 func (s *surroundings) previous(e *trace.Event) string {
 	p, _ := s.processes.get(entity(e))
 	return p.previous
+}
+
+// executedItself reports whether the last exec of the process was of the file that it ran already, and that it ran by the
+// path of one of these programs.
+func (s *surroundings) executedItself(e *trace.Event, of programs) bool {
+	p, _ := s.processes.get(entity(e))
+	return p.again && of.path(p.previous)
 }
 
 // is reports whether the process runs one of these programs, from a directory of the system. Where the program is not
