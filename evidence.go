@@ -64,13 +64,19 @@ func (r *run) captured(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
 
 // captureReady is called when everything is attached.
 func (r *run) captureReady(t *tracer.Tracer) {
+	pid := strconv.Itoa(os.Getpid())
 	if r.capturer == nil {
+		if r.Capture.Dir != "" {
+			if err := capture.MarkReady(r.Capture.Dir, pid); err != nil {
+				r.Log.Info("nobody who waits for this file learns that tracee is ready", "error", err)
+			}
+		}
 		return
 	}
 	r.capturer.SetCopied(func(device uint32, inode uint64, generation uint32, copied bool) error {
 		return t.SetCopied(tracer.CapturedFile{Inode: inode, Device: device, Generation: generation}, copied)
 	})
-	r.capturer.MarkReady(strconv.Itoa(os.Getpid()))
+	r.capturer.MarkReady(pid)
 }
 
 // endCapture finishes what is left, and notes what became of artifacts.

@@ -99,7 +99,7 @@ func (c *Capturer) SetCopied(copied func(device uint32, inode uint64, generation
 
 // MarkReady leaves the file by which v0.8 says that it watches.
 func (c *Capturer) MarkReady(pid string) {
-	c.keeper.do(func(k *keeper) { k.warn("tracee.pid", k.store.replace("tracee.pid", []byte(pid+"\n"))) })
+	c.keeper.do(func(k *keeper) { k.warn(readyFile, k.store.markReady(pid)) })
 }
 
 // Pending says whether there are artifacts to tell of; the stream needs another event for that.

@@ -97,6 +97,29 @@ func openOut(o Options) (*store, error) {
 	return &store{root: root, path: filepath.Join(o.Dir, outDir), quota: o.Quota, by: map[string]int64{}}, nil
 }
 
+// readyFile is how v0.8 says that it watches; pidMode lets its group wait for it.
+const (
+	readyFile = "tracee.pid"
+	pidMode   = 0o640
+)
+
+// MarkReady leaves the file by which v0.8 says that it watches, where nothing is captured.
+func MarkReady(dir, pid string) error {
+	s, err := openOut(Options{Dir: dir})
+	if err != nil {
+		return fmt.Errorf("%s in %s: %w", readyFile, filepath.Join(dir, outDir), err)
+	}
+	defer s.root.Close()
+	return s.markReady(pid)
+}
+
+func (s *store) markReady(pid string) error {
+	if err := s.replace(readyFile, []byte(pid+"\n")); err != nil {
+		return err
+	}
+	return s.root.Chmod(readyFile, pidMode)
+}
+
 // bare is an error without the path, which is told already.
 func bare(err error) error {
 	var of *fs.PathError

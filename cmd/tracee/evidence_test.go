@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,33 @@ func TestKilledInTheMiddleTraceeEBPFLeavesATrueManifest(t *testing.T) {
 		}
 		contentOf(t, dir, r)
 	}
+}
+
+// TestReadinessIsToldWhereNothingIsCaptured is about the file that scripts of v0.8 wait for.
+func TestReadinessIsToldWhereNothingIsCaptured(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	p := start(t, "tracee-ebpf", "--trace", "event=ptrace", "--output", "none", "--capture", "dir:"+dir)
+	ready := filepath.Join(dir, "out", "tracee.pid")
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(ready)
+		if err == nil {
+			if got := strings.TrimSpace(string(text)); got != strconv.Itoa(p.Process.Pid) {
+				t.Errorf("got %s, want %d", got, p.Process.Pid)
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no %s; stderr: %s", ready, &p.stderr)
+		}
+	}
+	if info, err := os.Stat(ready); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.exit(0, patience)
 }
 
 func TestTheCommandsOfTheGuideWork(t *testing.T) {
