@@ -7,7 +7,7 @@ import (
 )
 
 // sliceBytes is how much of a file is copied before the queue has its turn again.
-const sliceBytes = 4 << 20
+const sliceBytes = 1 << 20
 
 // dueTransfers finishes what is over.
 func (k *keeper) dueTransfers(ending bool) {

@@ -33,6 +33,8 @@ type keeper struct {
 	pieces     map[pieceKey]*piecewise
 	packets    *packets
 	watch      *watcher
+	rested     *time.Timer // runs while the next slice is to wait
+	resting    bool
 }
 
 func newKeeper(c *Capturer, s *store) (*keeper, error) {
@@ -42,7 +44,7 @@ func newKeeper(c *Capturer, s *store) (*keeper, error) {
 	}
 	k := &keeper{
 		capturer: c, store: s, queue: make(chan func(*keeper), queueMax), quit: make(chan struct{}), over: make(chan struct{}),
-		executions: newExecutions(), pieces: map[pieceKey]*piecewise{}, watch: w,
+		executions: newExecutions(), pieces: map[pieceKey]*piecewise{}, watch: w, rested: time.NewTimer(0),
 	}
 	k.transfers.start()
 	k.packets = newPackets()
@@ -57,11 +59,15 @@ func (k *keeper) run() {
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	for {
-		if len(k.transfers.copying) > 0 && len(k.queue) == 0 && len(beats.C) == 0 && !k.ending() {
+		if k.mayCopy() && len(k.queue) == 0 && len(beats.C) == 0 && !k.ending() {
+			began := time.Now()
 			k.copySlice()
+			k.rest(time.Since(began))
 			continue
 		}
 		select {
+		case <-k.rested.C:
+			k.resting = false
 		case job := <-k.queue:
 			job(k)
 		case <-beats.C:
@@ -73,6 +79,21 @@ func (k *keeper) run() {
 			k.due(true)
 			return
 		}
+	}
+}
+
+// restFactor is how many times as long as a slice took the copy rests, while files are being written: so that who writes
+// them has the processor and the memory for himself, or nearly.
+const restFactor = 4
+
+// mayCopy says that there is something to copy, and that it is time for it.
+func (k *keeper) mayCopy() bool { return len(k.transfers.copying) > 0 && !k.resting }
+
+// rest lets the copy wait after a slice, if somebody is at work meanwhile.
+func (k *keeper) rest(took time.Duration) {
+	if k.transfers.written() {
+		k.resting = true
+		k.rested.Reset(took * restFactor)
 	}
 }
 

@@ -44,6 +44,16 @@ func (t *transfers) start() {
 	t.finished = finished
 }
 
+// written says that a file is open to be written.
+func (t *transfers) written() bool {
+	for key, transfer := range t.active {
+		if !key.read && !transfer.idle && !transfer.copying {
+			return true
+		}
+	}
+	return false
+}
+
 type transferKey struct {
 	file      fileKey
 	read      bool
