@@ -1,11 +1,13 @@
 package tracee
 
 import (
+	"errors"
 	"iter"
 	"os"
 	"strconv"
 
 	"github.com/tracee-go/tracee/capture"
+	"github.com/tracee-go/tracee/derive"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
@@ -16,12 +18,29 @@ func (r *run) startCapture() (err error) {
 	if !r.Capture.Enabled() {
 		return nil
 	}
+	packet, err := r.capturedPackets()
+	if err != nil {
+		return err
+	}
 	r.wanted[events.ArtifactCaptured.ID] = true
-	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Log: r.Log})
+	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Packet: packet, Log: r.Log})
 	if err == nil && r.Capturing != nil {
 		r.Capturing(r.capturer)
 	}
 	return err
+}
+
+// capturedPackets says which packets are captured; nil: all.
+func (r *run) capturedPackets() (func(*trace.Event) bool, error) {
+	if !r.Capture.Filtered || len(r.Capture.Net) == 0 {
+		return nil, nil
+	}
+	wanted := derive.OfPackets(r.Events, r.Filter)
+	if wanted == nil {
+		return nil, errors.New("pcap-options:filtered captures the packets that events tell of, and no event about packets " +
+			"is traced (hint: --trace event=net_packet_dns)")
+	}
+	return wanted, nil
 }
 
 // captureConfig is what the kernel side has to know.

@@ -19,6 +19,8 @@ type Config struct {
 	// Copied, if set, tells the kernel side that it need not send what is written to a file, because the file is copied as
 	// a whole; or that this is over.
 	Copied func(device uint32, inode uint64, generation uint32, copied bool) error
+	// Packet, if set, says which packets are captured, of those that the kernel side sends.
+	Packet func(*trace.Event) bool
 	Log    *slog.Logger // nil: nothing is logged
 }
 

@@ -19,7 +19,8 @@ type Options struct {
 	Profile                   bool
 	Net                       []string // interfaces whose packets are captured; "any": all
 	Split                     Split
-	Snaplen                   int // bytes kept of a packet, from the link header on; 0: all
+	Filtered                  bool // only packets of which an event is made that is wanted
+	Snaplen                   int  // bytes kept of a packet, from the link header on; 0: all
 	Dir                       string
 	ClearDir                  bool
 	Quota                     Quota
@@ -140,6 +141,7 @@ var forms = []form{
 	}},
 	{"net=interface[,interface]", "net=", true, "capture packets of traced processes on these interfaces; any: on all", (*Options).setNet},
 	{"pcap:per-container", "pcap:", true, "a file for each container; also per-process, per-command, per-host (default)", (*Options).addSplit},
+	{"pcap-options:filtered", "pcap-options:", true, "only packets that traced events tell of, such as net_packet_dns; none: all (default)", (*Options).setPcap},
 	{"pcap-snaplen:N", "pcap-snaplen:", true, "bytes to keep of a packet (96, 1kb); headers; max (default)", (*Options).setSnaplen},
 	{"profile", "profile", false, "capture exec, and count executions in tracee.profile", func(o *Options, _ string) error {
 		o.Exec, o.Profile = true, true
@@ -285,6 +287,18 @@ func (o *Options) addSplit(value string) error {
 			return invalid(fmt.Sprintf("packets are not divided by %q: per-host, per-container, per-process, per-command", name))
 		}
 		o.Split |= s
+	}
+	return nil
+}
+
+func (o *Options) setPcap(value string) error {
+	switch value {
+	case "none":
+		o.Filtered = false
+	case "filtered":
+		o.Filtered = true
+	default:
+		return invalid(fmt.Sprintf("pcap-options takes none or filtered, not %q", value))
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ func TestOptionsAreReadInAllTheirForms(t *testing.T) {
 		{"profile", preset(func(o *Options) { o.Exec, o.Profile = true, true })},
 		{"net=eth0,lo net=eth1", preset(func(o *Options) { o.Net = []string{"eth1"} })},
 		{"net=lo pcap:per-process pcap:per-command", preset(func(o *Options) { o.Net, o.Split = []string{"lo"}, PerProcess|PerCommand })},
+		{"net=lo pcap-options:filtered", preset(func(o *Options) { o.Net, o.Filtered = []string{"lo"}, true })},
+		{"net=lo pcap-options:filtered pcap-options:none", preset(func(o *Options) { o.Net = []string{"lo"} })},
 		{"net=any pcap:per-container pcap-snaplen:1kb", preset(func(o *Options) {
 			o.Net, o.Split, o.Snaplen = []string{"any"}, PerContainer, 1024
 		})},
@@ -73,6 +75,7 @@ func TestWrongOptionsAreRefusedWithTheTextOfOldAndAHint(t *testing.T) {
 		{"quota:age=old", invalid, "24h"},
 		{"quota:full=panic", invalid, "evict"},
 		{"pcap-snaplen:3", invalid, "headers"},
+		{"pcap-options:some", invalid, "filtered"},
 		{"", invalid, ""},
 	} {
 		values := strings.Fields(test.values)

@@ -58,7 +58,7 @@ type packet struct {
 // sent takes a packet.
 func (c *Capturer) sent(e *trace.Event) {
 	data, ok := e.At(events.CapturePcap.Schema().Index("data"))
-	if !ok {
+	if !ok || c.config.Packet != nil && !c.config.Packet(e) {
 		return
 	}
 	p := &packet{context: contextOf(e), time: time.Unix(0, int64(e.Timestamp))}
