@@ -66,6 +66,11 @@ func Headers(name, path string) (http.Header, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s headers: %s: want lines such as Authorization: Bearer …", name, path)
 	}
+	for field := range header {
+		if strings.Contains(field, " ") { // which is read, but can not be sent
+			return nil, fmt.Errorf("%s headers: %s: %q is no name of a header", name, path, field)
+		}
+	}
 	return http.Header(header), nil
 }
 
