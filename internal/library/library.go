@@ -6,6 +6,8 @@
 // system that does not answer costs Patience, and one of a few goroutines, which stays behind until it does answer.
 //
 // A Store belongs to one goroutine. It keeps no file open. A Library does not change.
+//
+// ReadFunctions names addresses: it reads the functions of a file, with the same caution.
 package library
 
 import (

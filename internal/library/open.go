@@ -26,6 +26,9 @@ type Mapping struct {
 	Path           string
 	Task           int // the thread that made the mapping
 	MountNamespace int
+	// FromMaps: the file is known by a line of /proc/PID/maps, which does not tell when it was changed, and until Linux 6.8
+	// tells device and inode of the file below, where file systems are stacked.
+	FromMaps bool
 }
 
 var (
@@ -204,11 +207,16 @@ func (m *Mapping) is(fd int, proc string) (exact bool, err error) {
 	}
 	if KernelDevice(uint64(st.Dev)) != m.Dev {
 		// btrfs and overlayfs make up devices for stat.
-		if dev, err := superblock(fd, proc); err != nil || dev != m.Dev {
+		if dev, err := superblock(fd, proc); (err != nil || dev != m.Dev) && !(m.FromMaps && isStacked(fd)) {
 			return false, errReplaced
 		}
 	}
-	return uint64(st.Ctim.Nano()) == m.Ctime, nil
+	return m.FromMaps || uint64(st.Ctim.Nano()) == m.Ctime, nil
+}
+
+func isStacked(fd int) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
 // Unchanged reports whether the inode of an open file is as it was when it was mapped: for after reading.
