@@ -25,9 +25,6 @@ const (
 	hashedFiles  = 1024
 	hashesAtOnce = 4
 	largestFile  = 1 << 30
-	// slowFor is how long nobody waits for a file system that was too slow.
-	slowFor     = time.Minute
-	slowDevices = 64
 )
 
 var (
@@ -49,7 +46,7 @@ type Hasher struct {
 	digests *lru.Cache[library.Key, *digest]
 	tasks   library.Tasks
 	reading int
-	slow    map[uint32]time.Time // by device: until when
+	slow    slowDevices
 }
 
 // digest is the hash of a file, or of one that is being read.
@@ -68,7 +65,7 @@ func NewHasher(log *slog.Logger) *Hasher {
 	if err != nil {
 		panic(err) // the size is a constant
 	}
-	return &Hasher{log: log, digests: digests, tasks: library.Tasks{}, slow: map[uint32]time.Time{}}
+	return &Hasher{log: log, digests: digests, tasks: library.Tasks{}}
 }
 
 // Begin starts to read the file of an execution. It does not wait, and may be called by another goroutine than Add, as
@@ -190,7 +187,7 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 		return d.sum, d.err
 	default:
 	}
-	if h.isSlow(m.Dev) {
+	if h.slow.has(m.Dev) {
 		return "", errTooSlow
 	}
 	timer := time.NewTimer(hashPatience)
@@ -199,7 +196,7 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 	case <-d.done:
 		return d.sum, d.err
 	case <-timer.C:
-		h.noteSlow(m.Dev)
+		h.slow.add(m.Dev)
 		return "", errTooSlow
 	}
 }
@@ -207,19 +204,4 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 // changed reports whether the content may be another. To delete a file, or to give it a further name, does not count.
 func changed(before, after os.FileInfo) bool {
 	return before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime())
-}
-
-func (h *Hasher) isSlow(dev uint32) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return time.Now().Before(h.slow[dev])
-}
-
-func (h *Hasher) noteSlow(dev uint32) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.slow) >= slowDevices {
-		clear(h.slow)
-	}
-	h.slow[dev] = time.Now().Add(slowFor)
 }

@@ -13,6 +13,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -20,16 +21,20 @@ const (
 	mappedProcesses = 512
 	largestMaps     = 8 << 20
 	maxRegions      = 1 << 16
+	allRegions      = 1 << 19 // of all processes
 	// mapsFresh is how old what is known of a process may be before an address that is not in it lets look again.
 	mapsFresh = 100 * time.Millisecond
 	// startTick is the unit in which the kernel tells the start of a thread: USER_HZ is 100 everywhere.
 	startTick = 10 * time.Millisecond
 )
 
-// Stacks tells in which files the addresses of stacks lie, by the memory maps of the process. It asks when the event is
-// read: of a process that has ended, or runs another program by then, only addresses are told.
+// Stacks tells in which files, and in which functions of these, the addresses of stacks lie, by the memory maps of the
+// process and the symbols of the files. It asks when the event is read: of a process that has ended, or runs another program
+// by then, only addresses are told.
 type Stacks struct {
 	processes *lru.Cache[uint64, *memoryMap] // by entity id
+	regions   int                            // of all of them
+	functions *fileFunctions
 	now       func() time.Time
 }
 
@@ -42,16 +47,21 @@ type memoryMap struct {
 
 type region struct {
 	start, end, offset uint64
-	name               string
+	file               mappedFile
+	name               string // as shown
+	code               bool
+	search             *search // for the functions of the file, nil: none yet
 }
 
 // NewStacks returns a Stacks that knows no process.
 func NewStacks() *Stacks {
-	processes, err := lru.New[uint64, *memoryMap](mappedProcesses)
+	s := &Stacks{functions: newFileFunctions(), now: time.Now}
+	processes, err := lru.NewWithEvict(mappedProcesses, func(_ uint64, gone *memoryMap) { s.regions -= len(gone.regions) })
 	if err != nil {
 		panic(err) // the size is a constant
 	}
-	return &Stacks{processes: processes, now: time.Now}
+	s.processes = processes
+	return s
 }
 
 // Locate fills StackSymbols of an event that has a stack.
@@ -65,17 +75,74 @@ func (s *Stacks) Locate(e *trace.Event) {
 	}
 	if !ok || !known.has(e.StackAddresses[0]) && s.now().Sub(known.read) > mapsFresh {
 		known = s.readMaps(e)
-		s.processes.Add(e.ProcessEntityID, known)
+		s.add(e.ProcessEntityID, known)
 	}
 	located := false
 	symbols := make([]string, len(e.StackAddresses))
 	for i, address := range e.StackAddresses {
-		symbols[i] = known.locate(address)
+		if r := known.find(address); r != nil {
+			symbols[i] = r.locate(address) + s.function(r, e.HostProcessID, codeOf(address, i))
+		}
 		located = located || symbols[i] != ""
 	}
 	if located {
 		e.StackSymbols = symbols
 	}
+}
+
+// codeOf is an address within the instruction that a frame is at: frames but the innermost are where a call returns to, which
+// is in the next function if the call was the last of its own.
+func codeOf(address uint64, frame int) uint64 {
+	if frame == 0 {
+		return address
+	}
+	return address - 1
+}
+
+func (s *Stacks) add(id uint64, m *memoryMap) {
+	s.processes.Remove(id)
+	s.regions += len(m.regions)
+	s.processes.Add(id, m)
+	for s.regions > allRegions && s.processes.Len() > 1 {
+		s.processes.RemoveOldest()
+	}
+}
+
+// function says which function lies at an address of a region, with a blank before; nothing if that is not known.
+func (s *Stacks) function(r *region, task int, address uint64) string {
+	offset := address - r.start
+	functions := vdsoFunctions(r)
+	if functions == nil {
+		functions, offset = s.functionsOf(r, task), offset+r.offset
+	}
+	if functions == nil {
+		return ""
+	}
+	text, ok := describe(functions, offset)
+	if !ok {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// functionsOf are those of the file of a region, nil as long as they are not known.
+func (s *Stacks) functionsOf(r *region, task int) *library.Functions {
+	if !r.code || r.file.inode == 0 {
+		return nil
+	}
+	if r.search == nil {
+		if r.search = s.functions.begin(r.file, task); r.search == nil {
+			return nil
+		}
+	}
+	if !s.functions.wait(r.search, r.file.dev) || !r.search.found {
+		return nil
+	}
+	functions := s.functions.lookup(r.search.key)
+	if functions == nil {
+		r.search = nil // forgotten: it is read again for the next event
+	}
+	return functions
 }
 
 // readMaps reads what the process has mapped; nothing if it is not the process of the event any more.
@@ -127,33 +194,44 @@ func parseMaps(text []byte) []region {
 		if len(regions) == maxRegions {
 			break
 		}
-		var r region
-		var permissions, device string
-		var inode uint64
-		n, err := fmt.Sscanf(string(line), "%x-%x %s %x %s %d", &r.start, &r.end, &permissions, &r.offset, &device, &inode)
-		if n < 6 || err != nil {
-			continue
+		if r, ok := parseRegion(bytes.TrimSuffix(line, []byte("\n"))); ok {
+			regions = append(regions, r)
 		}
-		r.name = mapName(line)
-		regions = append(regions, r)
 	}
 	return regions
 }
 
-// mapName is the last field of a line: all that is behind five others.
-func mapName(line []byte) string {
-	rest := string(bytes.TrimSuffix(line, []byte("\n")))
-	for range 5 {
-		_, rest, _ = strings.Cut(strings.TrimLeft(rest, " "), " ")
+func parseRegion(line []byte) (r region, ok bool) {
+	var fields [5][]byte
+	for i := range fields {
+		fields[i], line, _ = bytes.Cut(bytes.TrimLeft(line, " "), []byte(" "))
 	}
-	rest = strings.TrimLeft(rest, " ")
-	if utf8.ValidString(rest) {
-		return rest
+	from, to, _ := bytes.Cut(fields[0], []byte("-"))
+	major, minor, _ := bytes.Cut(fields[3], []byte(":"))
+	ok = true
+	number := func(text []byte, base int) uint64 {
+		n, err := strconv.ParseUint(string(text), base, 64)
+		ok = ok && err == nil
+		return n
+	}
+	r.start, r.end, r.offset = number(from, 16), number(to, 16), number(fields[2], 16)
+	r.file.dev = uint32(number(major, 16)<<20 | number(minor, 16))
+	r.file.inode = number(fields[4], 10)
+	r.code = bytes.IndexByte(fields[1], 'x') >= 0
+	path := string(bytes.TrimLeft(line, " "))
+	r.name, r.file.path = validText(path), strings.ReplaceAll(path, `\012`, "\n") // the only escape of the kernel
+	return r, ok
+}
+
+// validText shows bytes that are no UTF-8 as \xff.
+func validText(text string) string {
+	if utf8.ValidString(text) {
+		return text
 	}
 	var b strings.Builder
-	for i, r := range rest {
-		if r == utf8.RuneError && !strings.HasPrefix(rest[i:], "\ufffd") {
-			fmt.Fprintf(&b, `\x%02x`, rest[i])
+	for i, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd") {
+			fmt.Fprintf(&b, `\x%02x`, text[i])
 		} else {
 			b.WriteRune(r)
 		}
@@ -173,11 +251,7 @@ func (m *memoryMap) has(address uint64) bool { return m.find(address) != nil }
 
 // locate returns file+0xoffset, where the offset is one in the file; for memory that is no file's, its name in brackets as
 // the kernel calls it, and the offset from its beginning.
-func (m *memoryMap) locate(address uint64) string {
-	r := m.find(address)
-	if r == nil {
-		return ""
-	}
+func (r *region) locate(address uint64) string {
 	name, offset := r.name, address-r.start
 	switch {
 	case name == "":

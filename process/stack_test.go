@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -57,7 +58,8 @@ func TestNewMappingsAreLookedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	s := NewStacks()
+	s, now := NewStacks(), time.Now()
+	s.now = func() time.Time { return now }
 	s.Locate(ownEvent(t, uint64(reflect.ValueOf(TestNewMappingsAreLookedFor).Pointer())))
 	mapped, err := unix.Mmap(int(file.Fd()), 4096, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
@@ -68,7 +70,6 @@ func TestNewMappingsAreLookedFor(t *testing.T) {
 	if s.Locate(e); e.StackSymbols != nil {
 		t.Errorf("got %q, so soon", e.StackSymbols)
 	}
-	now := s.now()
 	s.now = func() time.Time { return now.Add(2 * mapsFresh) }
 	s.Locate(e)
 	if want := strings.ReplaceAll(path, "\n", `\012`) + "+0x1010"; len(e.StackSymbols) != 1 || e.StackSymbols[0] != want {
@@ -99,8 +100,92 @@ func TestMapsAreParsed(t *testing.T) {
 	for address, want := range map[uint64]string{
 		0x55d0: "/usr/bin/a b+0x1000", 0x55d1: "", 0x7f00: "[anon]+0x0", 0x7ffe: "[vdso]+0x0", 0x8000: `/x\xff (deleted)+0x0`, 0: "", 1 << 60: "",
 	} {
-		if got := m.locate(address); got != want {
+		got := ""
+		if r := m.find(address); r != nil {
+			got = r.locate(address)
+		}
+		if got != want {
 			t.Errorf("%x: got %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestStacksAreNamedByFunctions(t *testing.T) {
+	here := uint64(reflect.ValueOf(TestStacksAreNamedByFunctions).Pointer())
+	next := uint64(reflect.ValueOf(ownEvent).Pointer())
+	e := ownEvent(t, here+4, here+9, next)
+	s := NewStacks()
+	s.functions.patience = time.Minute // the test, not the machine
+	s.Locate(e)
+	const name = " (github.com/tracee-go/tracee/process.TestStacksAreNamedByFunctions+0x"
+	if len(e.StackSymbols) != 3 || !strings.HasSuffix(e.StackSymbols[0], name+"4)") || !strings.HasSuffix(e.StackSymbols[1], name+"8)") {
+		t.Fatalf("got %q", e.StackSymbols)
+	}
+	// Where a call would return to that is the last instruction of its function.
+	if strings.Contains(e.StackSymbols[2], "ownEvent") {
+		t.Errorf("got %q", e.StackSymbols[2])
+	}
+	if s.functions.files.Len() != 1 {
+		t.Errorf("%d files were read", s.functions.files.Len())
+	}
+}
+
+func TestSlowFilesDelayTheStreamOnce(t *testing.T) {
+	f := newFileFunctions()
+	f.patience = time.Millisecond
+	stuck := &search{done: make(chan struct{})}
+	file := mappedFile{dev: 1, inode: 2, path: "/x"}
+	f.reading[file] = stuck
+	if f.begin(file, os.Getpid()) != stuck || f.wait(stuck, file.dev) || !f.slow.has(file.dev) {
+		t.Error("a second search has begun, or the first one is done")
+	}
+	f.patience = time.Hour
+	if f.wait(stuck, file.dev) {
+		t.Error("the first one is done")
+	}
+	close(stuck.done)
+	if !f.wait(stuck, file.dev) {
+		t.Error("what is there is not taken")
+	}
+	for i := range namesAtOnce - 1 {
+		f.reading[mappedFile{inode: uint64(i)}] = stuck
+	}
+	if f.begin(mappedFile{inode: 99}, os.Getpid()) != nil {
+		t.Error("there is no end of searches")
+	}
+}
+
+func TestFunctionsOfFilesAreBounded(t *testing.T) {
+	f := newFileFunctions()
+	one := &library.Functions{}
+	f.maxBytes = 3 * one.Bytes()
+	for i := range 10 {
+		f.add(library.Key{Inode: uint64(i)}, one)
+		f.add(library.Key{Inode: uint64(i)}, one) // by two processes at once
+	}
+	if f.files.Len() != 3 || f.bytes != 3*one.Bytes() || f.lookup(library.Key{Inode: 9}) == nil || f.lookup(library.Key{}) != nil {
+		t.Errorf("%d files, %d bytes", f.files.Len(), f.bytes)
+	}
+}
+
+func TestTheVDSOIsNamed(t *testing.T) {
+	functions, size := ownVDSO()
+	if functions == nil {
+		t.Skip("this kernel maps none")
+	}
+	if functions.Len() == 0 {
+		t.Error("it has no functions")
+	}
+	r := &region{name: vdsoName, start: narrowEnd, end: narrowEnd + size}
+	if vdsoFunctions(r) != functions {
+		t.Error("it is not the one of this process")
+	}
+	for name, r := range map[string]*region{
+		"another name": {name: "[vvar]", start: narrowEnd, end: narrowEnd + size}, "another size": {name: vdsoName, start: narrowEnd, end: narrowEnd + size + 1},
+		"of 32 bits": {name: vdsoName, start: narrowEnd - size, end: narrowEnd},
+	} {
+		if vdsoFunctions(r) != nil {
+			t.Errorf("%s: it is taken for the one of this process", name)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func testOptions(t *testing.T, dir string) {
 		{"parse-arguments-fds", "close", `"name":"fd","type":"string","value":"\d+=socket:\[\d+\]"`},
 		{"detect-syscall", "security_file_open", `"/etc/hostname".*"name":"syscall","type":"int","value":257}`},
 		{"relative-time", "openat", `^{"timestamp":\d{8,11},`},
-		{"stack-addresses", "openat", `"stackAddresses":\[\d+.*"stackSymbols":\["` + regexp.QuoteMeta(binary) + `\+0x[0-9a-f]+"`},
+		{"stack-addresses", "openat", `"stackAddresses":\[\d+.*"stackSymbols":\["` + regexp.QuoteMeta(binary) + `\+0x[0-9a-f]+ \([a-z/.]+\.Syscall6\+0x[0-9a-f]+\)".*test\.openAndWait\+0x`},
 		{"stack-addresses", "security_file_open", `"stackAddresses":\[\d+.*"/etc/hostname"`},
 		{"sort-events", "openat", `"/etc/hostname"`},
 		{"cache-events", "openat", `"/etc/hostname"`},

@@ -76,8 +76,8 @@ type Event struct {
 
 	// Executable is the path of the file that the process runs. JSON shows it as "executable" when it is known.
 	Executable string
-	// StackSymbols says, for each of StackAddresses, where it lies: file+0xoffset, or nothing. JSON shows it as "stackSymbols"
-	// when something is known.
+	// StackSymbols says, for each of StackAddresses, where it lies: file+0xoffset, with " (function+0xoffset)" if that is known,
+	// or nothing. JSON shows it as "stackSymbols" when something is known.
 	StackSymbols []string
 	// Rung is the kind of hook that saw the event. JSON shows it as "rung" when it is set.
 	Rung Rung

@@ -1,0 +1,33 @@
+package process
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// slowFor is how long nobody waits for a file system that was too slow.
+	slowFor = time.Minute
+	maxSlow = 64
+)
+
+// slowDevices are file systems that were too slow. The zero value has none.
+type slowDevices struct {
+	mu    sync.Mutex
+	until map[uint32]time.Time // by device
+}
+
+func (s *slowDevices) has(dev uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.until[dev])
+}
+
+func (s *slowDevices) add(dev uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil || len(s.until) >= maxSlow {
+		s.until = map[uint32]time.Time{}
+	}
+	s.until[dev] = time.Now().Add(slowFor)
+}
