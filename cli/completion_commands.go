@@ -57,8 +57,20 @@ func (c *traceeCommand) completion(words []string) *completion {
 		}
 	} else if s, ok := subcommandOf(words); ok && s.complete != nil {
 		return s.complete(words[1:])
+	} else if ok {
+		found.words = completeConfig(words[1:]) // its flags are those of tracee
 	}
 	return found
+}
+
+func completeConfig(words []string) []candidate {
+	switch {
+	case len(words) == 1:
+		return []candidate{{"check", "say what is wrong with a file"}, {"print", "print what is in force"}}
+	case words[0] == "check":
+		return completeFile(words[len(words)-1])
+	}
+	return nil
 }
 
 // completeSignatures completes the ids of the signatures that there are in the rules directory of the command line.

@@ -145,7 +145,7 @@ func checkSubcommand(t *testing.T, line string, s subcommand, args []string) boo
 func TestExamplesOfTheDocumentationWork(t *testing.T) {
 	all := documentedLines(t)
 	t.Chdir(t.TempDir())
-	for _, file := range []string{"events.json", "events.gob", "rules"} {
+	for _, file := range []string{"events.json", "events.gob", "rules", "my.yaml"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

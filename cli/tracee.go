@@ -39,7 +39,7 @@ func Tracee(args []string, stdout *os.File, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, errSaid), errors.Is(err, syscall.EPIPE):
 	default:
 		fmt.Fprintln(stderr, "tracee:", err)
 	}
@@ -63,6 +63,8 @@ type traceeCommand struct {
 	captureFlags  []string
 	capture       capture.Options
 	evidence      evidence
+	scope         *filter.Filter
+	configuration
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -87,21 +89,22 @@ func (c *traceeCommand) run(args []string) error {
 		return c.print(help)
 	}
 	c.log = c.logs.logger(c.stderr)
-	scope, err := filter.Parse(c.traceFlags)
+	shared := c.rules()
+	loaded, err := shared.loadSignatures()
 	if err != nil {
 		return err
 	}
-	shared := rulesCommand{
+	return c.watch(shared, loaded)
+}
+
+// rules is what tracee-rules would be with the flags that both have.
+func (c *traceeCommand) rules() *rulesCommand {
+	return &rulesCommand{
 		rulesOptions: rulesOptions{
 			ids: c.ids, rulesDir: c.rulesDir, rulesDirGiven: c.rulesDirGiven, strict: c.strict, repeats: c.repeats,
 		},
 		stdout: c.stdout, stderr: c.stderr, log: c.log, processes: "/proc",
 	}
-	loaded, err := shared.loadSignatures()
-	if err != nil {
-		return err
-	}
-	return c.watch(&shared, loaded, scope)
 }
 
 func (c *traceeCommand) print(text string) error {
@@ -128,6 +131,7 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	c.capabilities.add(flags)
 	c.serve.add(flags, ebpfAddress)
 	c.logs.add(flags)
+	c.configuration.add(flags)
 	return flags
 }
 
@@ -139,7 +143,6 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		}
 		return "", explainFlag(err, flags)
 	}
-	c.rulesDirGiven = flags.Changed("rules-dir")
 	switch {
 	case c.version:
 		return "tracee version " + version() + "\n", nil
@@ -154,15 +157,39 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	case flags.NArg() > 0:
 		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
 	}
-	if c.capture, err = capture.Parse(c.captureFlags); err != nil {
+	if err := c.settle(flags); err != nil {
 		return "", err
 	}
-	if c.capture.Evidence, err = c.evidence.check(); err != nil {
-		return "", err
+	for _, check := range c.checks() {
+		if err := check.run(); err != nil {
+			return "", c.located(check.key, err)
+		}
 	}
-	if err := errors.Join(c.logs.check(), c.serve.check(), c.capabilities.parse()); err != nil {
-		return "", err
+	return "", nil
+}
+
+// check says whether the value of a flag can be used.
+type check struct {
+	key string
+	run func() error
+}
+
+// checks read the values of flags that are more than texts and numbers.
+func (c *traceeCommand) checks() []check {
+	return []check{
+		{"trace", func() (err error) { c.scope, err = filter.Parse(c.traceFlags); return err }},
+		{"capture", func() (err error) { c.capture, err = capture.Parse(c.captureFlags); return err }},
+		{"evidence", func() (err error) { c.capture.Evidence, err = c.evidence.check(); return err }},
+		{"crs", func() error { _, err := c.containers.sockets(slog.New(slog.DiscardHandler)); return err }},
+		{"quiet", c.logs.check},
+		{"listen-addr", c.serve.check},
+		{"caps", c.capabilities.parse},
+		{"output", c.checkFormat},
 	}
+}
+
+// checkFormat chooses a format where none was given.
+func (c *traceeCommand) checkFormat() error {
 	if c.format == "" {
 		c.format = "json"
 		if term.IsTerminal(int(c.stdout.Fd())) {
@@ -170,9 +197,9 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		}
 	}
 	if c.format != "json" && c.format != "text" {
-		return "", fmt.Errorf("unrecognized output format: %s (text or json)", c.format)
+		return fmt.Errorf("unrecognized output format: %s (text or json)", c.format)
 	}
-	return "", nil
+	return nil
 }
 
 func traceeHelp(flags *pflag.FlagSet) string {
@@ -181,7 +208,7 @@ func traceeHelp(flags *pflag.FlagSet) string {
 }
 
 // watch detects until a signal comes, and then says what it has seen.
-func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, scope *filter.Filter) error {
+func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	var broken error
@@ -213,7 +240,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature, s
 	defer server.close()
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
-		Filter:         scope,
+		Filter:         c.scope,
 		NameContainers: c.containers.enrich,
 		Runtimes:       sockets,
 		ExecEnv:        true,

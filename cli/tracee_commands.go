@@ -23,6 +23,8 @@ func traceeCommands() []subcommand {
 		{"report", "report FILE... [--output FILE]", "make a page of HTML of what was recorded", (*traceeCommand).report, completeReport},
 		{"doctor", "doctor [--json]", "say what can be seen on this machine",
 			func(c *traceeCommand, args []string) error { return doctor(args, c.stdout) }, completeDoctor},
+		{"config", "config check [FILE] | print [flags]", "say what is wrong with a file of settings; print those in force",
+			(*traceeCommand).configCommand, nil},
 		{"completion", "completion SHELL", "print the completion of all three commands for bash, fish or zsh",
 			(*traceeCommand).completionScript, completeShell},
 	}
