@@ -284,8 +284,8 @@ EXIT_TAIL(process_execute_failed)
 		put_file_path(e, process_execute_failed_stdin_path, stdin);
 	}
 	narrow = narrow_pointers(compat);
-	put_count(process_execute_failed_argc, e, user_str_array_count(e, argv, narrow));
-	put_count(process_execute_failed_envc, e, user_str_array_count(e, envp, narrow));
+	put_count(process_execute_failed_argc, e, user_str_array_count(e->number, argv, narrow));
+	put_count(process_execute_failed_envc, e, user_str_array_count(e->number, envp, narrow));
 	put_user_str_array(e, process_execute_failed_argv, argv, narrow);
 	if (exec_env)
 		put_user_str_array(e, process_execute_failed_envp, envp, narrow);

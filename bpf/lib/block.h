@@ -222,12 +222,10 @@ STEP str_array_step(u32 i, struct event **context)
 
 #define STR_ARRAY_UNROLLED 32
 
-/*
- * put_user_str_array copies the strings that a NULL-terminated array of pointers names, at most BLOCK_MAX bytes; before
- * bpf_loop (kernel 5.17) at most 32 pieces of strings.
- */
-ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool narrow)
+/* put_user_strings is put_user_str_array for the buffer of that number: a global function, which every kernel verifies once. */
+__noinline int put_user_strings(u32 number, u32 index, u64 array, bool narrow)
 {
+	struct event *e = event_at(number);
 	u32 begin;
 
 	if (!e || !array)
@@ -241,6 +239,15 @@ ONCE int put_user_str_array(struct event *e, u32 index, u64 array, bool narrow)
 	return 0;
 }
 
+/*
+ * put_user_str_array copies the strings that a NULL-terminated array of pointers names, at most BLOCK_MAX bytes; before
+ * bpf_loop (kernel 5.17) at most 32 pieces of strings.
+ */
+static __always_inline int put_user_str_array(struct event *e, u32 index, u64 array, bool narrow)
+{
+	return put_user_strings(e->number, index, array, narrow);
+}
+
 #define COUNTED_MAX (1 << 18) /* pointers for which the kernel gives room: 2 MiB */
 #define COUNTED_UNROLLED 256
 
@@ -250,8 +257,12 @@ STEP str_array_count_step(u32 i, struct event **context)
 }
 
 /* user_str_array_count returns how many strings there are, negative where the end is not found. */
-static __noinline int user_str_array_count(struct event *e, u64 array, bool narrow)
+__noinline int user_str_array_count(u32 number, u64 array, bool narrow)
 {
+	struct event *e = event_at(number);
+
+	if (!e)
+		return -1;
 	str_array_begin(e, 0, array, narrow);
 	if (array)
 		repeat(COUNTED_MAX, COUNTED_UNROLLED, str_array_count_step, &e);
