@@ -294,7 +294,66 @@ func TestASteadyFlowAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestSpillIsAQueue compares the queue on disk with a list.
+// disk is a queue on disk, beside lists of what went in and came out.
+type disk struct {
+	*spill
+	t         *rapid.T
+	path      string
+	want, got []string
+}
+
+func (d *disk) open() {
+	var err error
+	if d.spill, err = openSpill(d.path, 1<<40); err != nil {
+		d.t.Fatal(err)
+	}
+	d.max = 0 // the smallest files; append does not look whether there is room
+}
+
+func (d *disk) put() {
+	var f fifo
+	for range rapid.IntRange(1, 5).Draw(d.t, "texts") {
+		text := fmt.Sprint(len(d.want), strings.Repeat("x", rapid.SampledFrom([]int{0, 10, 5000, 70000}).Draw(d.t, "size")))
+		f.add(nil, []byte(text))
+		d.want = append(d.want, text)
+	}
+	for _, b := range f.take() {
+		d.mu.Lock()
+		err := d.append(b.bytes)
+		d.mu.Unlock()
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+func (d *disk) take() bool {
+	b, err := d.next()
+	if err != nil {
+		return false
+	}
+	var f fifo
+	f.give([]*block{b})
+	for _, text := range f.peek(nil, 1<<30, 1<<60) {
+		d.got = append(d.got, string(text))
+	}
+	return true
+}
+
+// restart is another process; some of what was read was not sent, and goes back.
+func (d *disk) restart() {
+	back := min(len(d.got), rapid.IntRange(0, 3).Draw(d.t, "back"))
+	var front [][]byte
+	for _, text := range d.got[len(d.got)-back:] {
+		front = append(front, []byte(text))
+	}
+	d.got = d.got[:len(d.got)-back]
+	if err := d.close(front, nil); err != nil {
+		d.t.Fatal(err)
+	}
+	d.open()
+}
+
 func TestSpillIsAQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "spill")
@@ -302,69 +361,24 @@ func TestSpillIsAQueue(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		var want, got []string
-		s, err := openSpill(filepath.Join(dir, "x"), 1<<40)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.max = 0 // smallest files; room is made below
-		n := 0
-		read := func(b *block) {
-			var f fifo
-			f.give([]*block{b})
-			for _, text := range f.peek(nil, 1<<30, 1<<60) {
-				got = append(got, string(text))
-			}
-		}
+		d := &disk{t: t, path: filepath.Join(dir, "x")}
+		d.open()
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch rapid.IntRange(0, 5).Draw(t, "step") {
 			case 0, 1, 2:
-				var f fifo
-				for range rapid.IntRange(1, 5).Draw(t, "texts") {
-					n++
-					text := fmt.Sprint(n, strings.Repeat("x", rapid.SampledFrom([]int{0, 10, 5000, 70000}).Draw(t, "size")))
-					f.add(nil, []byte(text))
-					want = append(want, text)
-				}
-				for _, b := range f.take() {
-					s.mu.Lock()
-					err := s.append(b.bytes)
-					s.mu.Unlock()
-					if err != nil {
-						t.Fatal(err)
-					}
-				}
+				d.put()
 			case 3, 4:
-				if b, err := s.next(); err == nil {
-					read(b)
-				}
-			case 5: // another process; what was read and not sent goes back
-				back := min(len(got), rapid.IntRange(0, 3).Draw(t, "back"))
-				var front [][]byte
-				for _, text := range got[len(got)-back:] {
-					front = append(front, []byte(text))
-				}
-				got = got[:len(got)-back]
-				if err := s.close(front, nil); err != nil {
-					t.Fatal(err)
-				}
-				if s, err = openSpill(filepath.Join(dir, "x"), 1<<40); err != nil {
-					t.Fatal(err)
-				}
-				s.max = 0
+				d.take()
+			case 5:
+				d.restart()
 			}
 		}
-		for {
-			b, err := s.next()
-			if err != nil {
-				break
-			}
-			read(b)
+		for d.take() {
 		}
-		if !slices.Equal(got, want) || s.unread.Load() != 0 {
-			t.Fatalf("got %d of %d texts", len(got), len(want))
+		if !slices.Equal(d.got, d.want) || d.unread.Load() != 0 {
+			t.Fatalf("got %d of %d texts", len(d.got), len(d.want))
 		}
-		if err := s.close(nil, nil); err != nil {
+		if err := d.close(nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
