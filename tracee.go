@@ -69,8 +69,9 @@ type Config struct {
 // Summary is what Run has to say in the end.
 type Summary struct {
 	tracer.Stats
-	Seen   uint64 // events that passed all filters
-	Errors uint64 // events that could not be printed
+	Seen    uint64 // events that passed all filters
+	NetSeen uint64 // those of the network among them
+	Errors  uint64 // events that could not be printed
 
 	Capture capture.Stats // what became of artifacts
 }
@@ -114,8 +115,8 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		stream.Each(r.print),
 	)
 	r.moved()
-	for range story {
-		r.summary.Seen++
+	for e := range story {
+		r.summary.count(e.EventID)
 	}
 
 	if c.Engine != nil {
@@ -298,7 +299,10 @@ func (r *run) epilogue() error {
 	}
 	return errors.Join(r.Printer.Epilogue(output.Stats{
 		EventCount:  r.summary.Seen,
+		NetEvCount:  r.summary.NetSeen,
 		ErrorCount:  r.summary.Errors,
 		LostEvCount: r.summary.LostTotal(),
+		LostWrCount: r.summary.LostWrites(),
+		LostNtCount: r.summary.LostNetwork(),
 	}), r.Printer.Close())
 }
