@@ -39,7 +39,7 @@ func parseCache(values []string) (tracer.CacheConfig, error) {
 		name, text, ok := strings.Cut(value, "=")
 		switch {
 		case !ok:
-			return c, fmt.Errorf("unrecognized cache option format: %s", value)
+			return c, fmt.Errorf("unrecognized cache option format: %s, use '--cache help' for more info", value)
 		case name == "cache-type":
 			if text != "mem" && text != "disk" {
 				return c, fmt.Errorf("unrecognized cache-mem option: %s (valid options are: none,mem,disk)", value)
@@ -74,7 +74,7 @@ func setCacheSize(c *tracer.CacheConfig, kind, name, text string) error {
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return fmt.Errorf("could not parse %s value: %w", name, err)
+			return fmt.Errorf("could not parse %s value: %s is no number of MB", name, text)
 		}
 		if n < 1 || n > largestCache {
 			return fmt.Errorf("could not parse %s value: %d is not between 1 and %d MB", name, n, largestCache)
