@@ -21,6 +21,9 @@ var jsonPlain = func() (plain [256]bool) {
 	return plain
 }()
 
+// AppendJSONString appends a string in quotes, escaped as in the JSON of events.
+func AppendJSONString(b []byte, s string) []byte { return appendJSONString(b, s) }
+
 // appendJSONString appends a string in quotes, escaped as encoding/json does by default: for HTML too. The control
 // characters from 0x7f to 0x9f, which JSON allows as they are, are escaped as well.
 func appendJSONString(b []byte, s string) []byte {
