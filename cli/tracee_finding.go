@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tracee-go/tracee/internal/paint"
+	"github.com/tracee-go/tracee/sink/schema"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -26,71 +26,11 @@ func renderFinding(format string, f detect.Finding, color paint.Painter) []byte 
 	return findingText(f, e, color)
 }
 
-// jsonFinding is a finding on one line. Its event has the form of tracee-ebpf's JSON.
-type jsonFinding struct {
-	Time      string         `json:"time"` // of the event, RFC 3339 in UTC
-	Signature jsonSignature  `json:"signature"`
-	Data      map[string]any `json:"data"`
-	Event     *trace.Event   `json:"event"`
-
-	Process    *jsonProcess  `json:"process,omitempty"`
-	Ancestors  []jsonProcess `json:"ancestors,omitempty"`  // the parent first
-	LostNearby uint64        `json:"lostNearby,omitempty"` // events, shortly before
-	Repeated   uint64        `json:"repeated,omitempty"`   // the finding stands for so many, since it was told first
-}
-
-// jsonProcess is what is known of a process.
-type jsonProcess struct {
-	EntityID   uint64   `json:"entityId,omitempty"`
-	PID        int      `json:"pid"`
-	Name       string   `json:"name"`
-	Executable string   `json:"executable,omitempty"`
-	Arguments  []string `json:"arguments,omitempty"`
-	User       int      `json:"user"`
-	StartTime  int      `json:"startTime,omitempty"` // ns since boot
-}
-
-func processJSON(p detect.Process) jsonProcess {
-	return jsonProcess{p.EntityID, p.PID, p.Name, p.Executable, p.Arguments, p.User, p.StartTime}
-}
-
-type jsonSignature struct {
-	ID          string         `json:"id"`
-	Version     string         `json:"version"`
-	Name        string         `json:"name"`
-	Description string         `json:"description"`
-	Tags        []string       `json:"tags"`
-	Properties  map[string]any `json:"properties"`
-}
-
 func findingJSON(f detect.Finding, e *trace.Event) []byte {
-	m := f.SigMetadata
-	shown := jsonFinding{
-		Time:       eventTime(e).UTC().Format(time.RFC3339Nano),
-		Signature:  jsonSignature{m.ID, m.Version, m.Name, m.Description, m.Tags, m.Properties},
-		Data:       f.Data,
-		Event:      e,
-		LostNearby: f.LostNearby,
-		Repeated:   f.Repeated,
-	}
-	for i, p := range f.Process {
-		shownProcess := processJSON(p)
-		if i == 0 {
-			shown.Process = &shownProcess
-		} else {
-			shown.Ancestors = append(shown.Ancestors, shownProcess)
-		}
-	}
-	line, err := json.Marshal(shown)
-	if err != nil {
-		// A rule can put into Data what has no form in JSON; the finding matters more.
-		f.Data = map[string]any{"error": fmt.Sprintf("data can not be shown: %v", err)}
-		return findingJSON(f, e)
-	}
-	return append(line, '\n')
+	return append(schema.JSON{}.AppendFinding(nil, &f, e), '\n')
 }
 
-func eventTime(e *trace.Event) time.Time { return time.Unix(0, int64(e.Timestamp)) }
+func eventTime(e *trace.Event) time.Time { return schema.EventTime(e) }
 
 // severityColors are those of what somebody should look at.
 var severityColors = map[string]paint.Color{"medium": paint.Yellow, "high": paint.Red, "critical": paint.Red}
