@@ -25,6 +25,7 @@ import (
 	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/process"
 	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/sink"
 	"github.com/tracee-go/tracee/stream"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
@@ -58,6 +59,7 @@ type Config struct {
 	CriticalBytes, BulkBytes int // sizes of the rings; 0: the tracer's choice
 
 	Engine  *rules.Engine  // detects; nil: nothing is detected
+	Sinks   *sink.Set      // is shown events; nil: there is none
 	Printer output.Printer // prints events; nil: nothing is printed
 
 	Ready    func(*tracer.Tracer) error // called when everything is attached; an error ends Run
@@ -239,6 +241,7 @@ func (r *run) detect(e *trace.Event) error {
 
 // print shows the event. An event that can not be shown is counted; an output that is gone ends the run.
 func (r *run) print(e *trace.Event) error {
+	r.Sinks.Event(e)
 	if r.Printer == nil {
 		return nil
 	}

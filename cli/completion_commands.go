@@ -43,7 +43,9 @@ func (c *traceeCommand) completion(words []string) *completion {
 		shared.rulesDir, shared.rulesDirGiven = c.rulesDir, c.rulesDirGiven
 		return shared.completeSignatures(words)(typed)
 	}
-	formats := func(string) []candidate { return []candidate{{"text", "for people"}, {"json", "an object a line"}} }
+	formats := func(string) []candidate {
+		return append([]candidate{{"help", "print all of them"}, {"text", "for people"}, {"json", "an object a line"}}, completeURL()...)
+	}
 	found := &completion{
 		flags: flags,
 		values: completions{

@@ -123,7 +123,7 @@ func completeOutput(typed string) []candidate {
 	for _, s := range outputSwitches {
 		found = append(found, candidate{"option:" + s.name, s.doc})
 	}
-	return found
+	return append(found, completeURL()...)
 }
 
 func completeCache(typed string) []candidate {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -75,9 +76,7 @@ func (c *ebpfCommand) trace() (err error) {
 	}
 	defer func() { err = errors.Join(err, closeFiles()) }()
 	log := c.logs.logger(errOut)
-	for _, warning := range scope.Warnings {
-		log.Warn(warning)
-	}
+	c.warn(scope, log)
 	sockets, err := c.containers.sockets(log)
 	if err != nil {
 		return err
@@ -86,16 +85,20 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
-	warnOfEnvironment(log, ftraceEnabled)
 	useInstalledBTF(c.installPath, log)
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	progress, server, err := c.serve.ofRun(log)
+	ctx, stop := untilSignal()
+	defer stop()
+	sinks := cmp.Or(c.output.destinations, &destinations{})
+	if err := sinks.open(destinationOptions{host: true, stop: stop, stdout: c.stdout, log: log}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sinks.close(errOut, "")) }()
+	progress, server, err := c.serve.ofRun(log, destinationMetrics(sinks))
 	if err != nil {
 		return err
 	}
 	defer server.close()
-	ctx, stop := untilSignal()
-	defer stop()
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         scope.Selection(events.Default),
 		Required:       scope.Named(),
@@ -111,10 +114,11 @@ func (c *ebpfCommand) trace() (err error) {
 		ExecHash:       c.output.execHash,
 		SortEvents:     c.output.sortEvents,
 		Cache:          c.cache,
-		Executables:    output.Whole(c.output.format),
+		Executables:    output.Whole(c.output.format) || sinks.set.WantsEvents(),
 		Capture:        c.capture,
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
 		Printer:        printer,
+		Sinks:          sinks.set,
 		Ready:          func(*tracer.Tracer) error { return c.capabilities.drop(log) },
 		Progress:       progress,
 		Log:            log,
@@ -122,6 +126,14 @@ func (c *ebpfCommand) trace() (err error) {
 	saySummary(errOut, summary, log)
 	sayArtifacts(errOut, "", summary.Capture)
 	return err
+}
+
+// warn tells before anything starts what may not be as it was meant.
+func (c *ebpfCommand) warn(scope *filter.Filter, log *slog.Logger) {
+	for _, warning := range scope.Warnings {
+		log.Warn(warning)
+	}
+	warnOfEnvironment(log, ftraceEnabled)
 }
 
 // saySummary tells what became of the events.

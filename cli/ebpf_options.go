@@ -16,6 +16,7 @@ import (
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/sink"
 	"github.com/tracee-go/tracee/tracer"
 )
 
@@ -163,6 +164,7 @@ type outputOptions struct {
 	execHash         bool
 	sortEvents       bool
 	cacheEvents      bool
+	destinations     *destinations // nil: none
 }
 
 // outputSwitches are the options that can be switched on, with their documentation.
@@ -182,11 +184,19 @@ var outputSwitches = []struct {
 }
 
 func parseOutput(values []string) (outputOptions, error) {
-	o := outputOptions{format: "table"}
+	var o outputOptions
 	for _, value := range values {
 		if err := o.add(value); err != nil {
 			return o, err
 		}
+	}
+	switch {
+	case o.destinations != nil && o.relativeTime:
+		return o, errors.New("destinations need to know when something was: leave option:relative-time out")
+	case o.format == "" && o.outFile == "" && o.destinations != nil:
+		o.format = "none" // they are where events go
+	case o.format == "":
+		o.format = "table"
 	}
 	if o.format == "table" {
 		o.parseArguments = true
@@ -195,6 +205,10 @@ func parseOutput(values []string) (outputOptions, error) {
 }
 
 func (o *outputOptions) add(value string) error {
+	if sink.IsURL(value) {
+		o.destinations = cmp.Or(o.destinations, &destinations{})
+		return o.destinations.add(value)
+	}
 	key, rest, _ := strings.Cut(value, ":")
 	switch key {
 	case "option":
@@ -275,9 +289,12 @@ func outputHelp() string {
 	for _, s := range outputSwitches {
 		fmt.Fprintf(&b, "  %-32s %s\n", s.name, s.doc)
 	}
+	b.WriteString("\n" + sink.Help())
+	b.WriteString("With destinations, nothing is printed unless a format or a file is given, too.\n")
 	b.WriteString("\nExamples:\n  --output json\n  --output gotemplate=/path/to/my.tmpl\n" +
 		"  --output out-file:/my/out --output err-file:/my/err\n" +
 		"  --output json --output option:parse-arguments --output option:detect-syscall\n" +
+		"  --output 'file:///var/log/events.json?size=100MB&keep=5' --output option:parse-arguments\n" +
 		"\nThe table parses arguments by itself. The last format given wins.\n")
 	return b.String()
 }

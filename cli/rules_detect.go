@@ -36,6 +36,7 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 		}
 		printer.print(f)
 		hook.send(f)
+		c.destinations.set.Finding(f)
 	})
 	if _, err := io.WriteString(c.stdout, loadedLine(engine.Signatures())); err != nil {
 		return err
@@ -51,9 +52,13 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	}
 	defer source.close()
 
+	if err := c.destinations.open(destinationOptions{findings: true, stop: source.stop, stdout: c.stdout, log: c.log}); err != nil {
+		return err
+	}
+	defer c.destinations.set.Close()
 	var pulse pulse
 	source.pulse = &pulse
-	server, err := c.serve.serve([]prometheus.Collector{rulesMetrics(c.detecting(engine, printer, hook))}, pulse.check, c.log)
+	server, err := c.serve.serve([]prometheus.Collector{rulesMetrics(c.detecting(engine, printer, hook)), destinationMetrics(&c.destinations)}, pulse.check, c.log)
 	if err != nil {
 		return err
 	}
@@ -62,8 +67,9 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	err = run.read(newEventReader(c.input.format, source))
 	engine.Close()
 	hook.close()
-	if printer.err != nil {
-		return printer.err
+	gone := c.destinations.close(c.quietly(), "tracee-rules: ")
+	if err := errors.Join(printer.err, gone); err != nil {
+		return err
 	}
 	return run.conclude(err, hook)
 }
@@ -78,6 +84,14 @@ func (c *rulesCommand) detecting(engine *rules.Engine, printer *findingPrinter, 
 		}
 		return detection{Stats: engine.Stats(), signatures: len(engine.Signatures()), sinks: sinks}
 	}
+}
+
+// quietly is where summaries go.
+func (c *rulesCommand) quietly() io.Writer {
+	if c.logs.quiet {
+		return io.Discard
+	}
+	return c.stderr
 }
 
 // rulesRun is the reading of one input.
@@ -100,6 +114,7 @@ func (r *rulesRun) read(reader trace.Reader) error {
 		case err == nil:
 			r.pulse.begin()
 			r.engine.Handle(&e)
+			r.c.destinations.set.Event(&e)
 		case errors.Is(err, io.EOF), r.source.stopped: // a signal may end the input within an event
 			return nil
 		case errors.As(err, &bad):

@@ -137,6 +137,7 @@ type stoppable struct {
 	wake     *os.File // becomes readable when there was a signal
 	deadline time.Time
 	stopped  bool // the signal ended the file
+	stop     func()
 	pulse    *pulse
 
 	done     chan struct{}
@@ -151,6 +152,12 @@ func newStoppable(file *os.File) (*stoppable, error) {
 	s := &stoppable{file: file, wake: wake, done: make(chan struct{}), finished: make(chan struct{})}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	s.stop = func() { // as if a signal had come
+		select {
+		case signals <- os.Interrupt:
+		default:
+		}
+	}
 	go func() {
 		defer close(s.finished)
 		select {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tracee-go/tracee/internal/suggest"
+	"github.com/tracee-go/tracee/sink"
 
 	"github.com/spf13/pflag"
 )
@@ -26,6 +28,8 @@ type rulesOptions struct {
 	listFilters       bool
 	input             inputOptions
 	outputTemplate    string
+	outputs           []string
+	destinations      destinations
 	webhook           webhookOptions
 	allowCapabilities bool
 	regoTarget        string
@@ -60,6 +64,14 @@ func (o *rulesOptions) parse(args []string) (help string, err error) {
 	o.rulesDirGiven = flags.Changed("rules-dir")
 	if len(input) == 1 && input[0] == "help" {
 		return inputHelp, nil
+	}
+	if slices.Equal(o.outputs, []string{"help"}) {
+		return sink.Help(), nil
+	}
+	for _, value := range o.outputs {
+		if err := o.destinations.add(value); err != nil {
+			return "", err
+		}
 	}
 	switch target := strings.ToLower(o.regoTarget); target {
 	case "rego":
@@ -97,6 +109,8 @@ func (o *rulesOptions) flags(input *[]string) *pflag.FlagSet {
 	flags.StringArrayVar(input, "input-tracee", nil, "`option` of the input: file:<path>, file:stdin, format:json or format:gob;\n"+
 		"given once for the file and once for its format; 'help' says more")
 	flags.StringVar(&o.outputTemplate, "output-template", "", "Go template `file` for findings on stdout")
+	flags.StringArrayVar(&o.outputs, "output", nil, "`URL` of a destination, beside stdout, such as file:///var/log/findings.json; may be repeated;\n"+
+		"'help' says more")
 	o.webhook.add(flags)
 	flags.Uint("sig-buffer", 1000, "accepted for compatibility: signatures have no buffers here")
 	flags.BoolVarP(&o.version, "version", "v", false, "print the version and exit")

@@ -54,7 +54,9 @@ type traceeCommand struct {
 	strict        bool
 	repeats       time.Duration
 	traceFlags    []string
-	format        string
+	format        string // empty: nothing is printed
+	outputs       []string
+	destinations  destinations
 	version       bool
 	containers    containerOptions
 	logs          logOptions
@@ -127,7 +129,8 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.StringArrayVarP(&c.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
 	c.evidence.add(flags)
 	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
-	flags.StringVarP(&c.format, "output", "o", "", "`format` of findings: text or json (default: text on a terminal, json otherwise)")
+	flags.StringArrayVarP(&c.outputs, "output", "o", nil, "`format` of findings: text or json (default: text on a terminal, json otherwise);\n"+
+		"or a destination, such as file:///var/log/tracee.json; may be repeated; 'help' says more")
 	c.capabilities.add(flags)
 	c.serve.add(flags, ebpfAddress)
 	c.logs.add(flags)
@@ -150,6 +153,8 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 		return filter.Help(), nil
 	case slices.Equal(c.captureFlags, []string{"help"}):
 		return capture.Help(), nil
+	case slices.Equal(c.outputs, []string{"help"}):
+		return traceeOutputHelp(), nil
 	case c.containers.wantsHelp():
 		return runtimes.Help(), nil
 	case c.capabilities.wantsHelp():
@@ -184,22 +189,18 @@ func (c *traceeCommand) checks() []check {
 		{"quiet", c.logs.check},
 		{"listen-addr", c.serve.check},
 		{"caps", c.capabilities.parse},
-		{"output", c.checkFormat},
+		{"output", c.readOutputs},
 	}
 }
 
-// checkFormat chooses a format where none was given.
-func (c *traceeCommand) checkFormat() error {
-	if c.format == "" {
-		c.format = "json"
-		if term.IsTerminal(int(c.stdout.Fd())) {
-			c.format = "text"
-		}
+// readOutputs reads the values of --output.
+func (c *traceeCommand) readOutputs() (err error) {
+	preset := "json"
+	if term.IsTerminal(int(c.stdout.Fd())) {
+		preset = "text"
 	}
-	if c.format != "json" && c.format != "text" {
-		return fmt.Errorf("unrecognized output format: %s (text or json)", c.format)
-	}
-	return nil
+	c.format, err = c.destinations.readOutputs(c.outputs, preset)
+	return err
 }
 
 func traceeHelp(flags *pflag.FlagSet) string {
@@ -215,7 +216,8 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	color := paint.Painter(colorful(c.stdout))
 	engine := shared.engine(loaded, func(f detect.Finding) {
 		c.evidence.keep(f)
-		if broken != nil {
+		c.destinations.set.Finding(f)
+		if broken != nil || c.format == "" {
 			return
 		}
 		if _, broken = c.stdout.Write(renderFinding(c.format, f, color)); broken != nil {
@@ -230,12 +232,16 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	if err != nil {
 		return err
 	}
+	if err := c.destinations.open(destinationOptions{findings: true, host: true, stop: stop, stdout: c.stdout, log: c.log}); err != nil {
+		return err
+	}
+	selection = union(selection, c.destinations.set.Selection())
 	warnOfEnvironment(c.log, ftraceEnabled)
 	c.capabilities.forArtifacts(c.capture.Enabled())
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
-	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detecting))
+	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detecting), destinationMetrics(&c.destinations))
 	if err != nil {
-		return err
+		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
 	defer server.close()
 	summary, err := tracee.Run(ctx, tracee.Config{
@@ -245,6 +251,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		Runtimes:       sockets,
 		ExecEnv:        true,
 		Engine:         engine,
+		Sinks:          c.destinations.set,
 		Ready:          func(t *tracer.Tracer) error { return c.ready(engine, t) },
 		Progress:       progress,
 		Log:            c.log,
@@ -255,7 +262,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
 	}
-	return errors.Join(err, broken)
+	return errors.Join(err, broken, c.destinations.close(c.quietly(), "tracee: "))
 }
 
 // selectedEvents looks up what the signatures want to see.
@@ -274,8 +281,22 @@ func selectedEvents(engine *rules.Engine) (selection []*events.Event, unknown []
 	}
 	// Of these the engine learns who made whom, and what they run.
 	selection = append(selection, events.SchedProcessFork, events.SchedProcessExec, events.SchedProcessExit)
-	slices.SortFunc(selection, func(a, b *events.Event) int { return a.ID - b.ID })
-	return slices.Compact(selection), unknown
+	return union(selection, nil), unknown
+}
+
+// union are all events of both, once and in order.
+func union(a, b []*events.Event) []*events.Event {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b *events.Event) int { return a.ID - b.ID })
+	return slices.Compact(all)
+}
+
+// quietly is where summaries go.
+func (c *traceeCommand) quietly() io.Writer {
+	if c.logs.quiet {
+		return io.Discard
+	}
+	return c.stderr
 }
 
 // ready is called when everything is attached.

@@ -210,7 +210,7 @@ func (d *Destination) AdmitsFinding(f *detect.Finding, e *trace.Event, policies 
 	if !d.Findings || !d.ofPolicies(policies) {
 		return false
 	}
-	if level, ok := schema.Severity(f.SigMetadata); d.Severity > 0 && (!ok || level < d.Severity) {
+	if detect.SeverityLevel(f.SigMetadata.Severity()) < d.Severity && d.Severity > 0 {
 		return false
 	}
 	return d.passes == nil || d.passes(e)

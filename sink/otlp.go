@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/tracee-go/tracee/internal/courier"
-	"github.com/tracee-go/tracee/sink/schema"
+	"github.com/tracee-go/tracee/types/detect"
 )
 
 var (
@@ -93,7 +93,7 @@ func otlpRequest(from *resource.Resource, texts [][]byte) *logs.LogsData {
 			record.Attributes[1] = otlpText("tracee.kind", "finding")
 		}
 		if m.level >= 0 && m.level < len(otlpLevels) {
-			record.SeverityNumber, record.SeverityText = otlpLevels[m.level], schema.Severities[m.level]
+			record.SeverityNumber, record.SeverityText = otlpLevels[m.level], detect.Severities[m.level]
 		}
 		records[i] = record
 	}

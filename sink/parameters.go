@@ -10,6 +10,7 @@ import (
 
 	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/sink/schema"
+	"github.com/tracee-go/tracee/types/detect"
 )
 
 // common are the parameters of all kinds.
@@ -84,8 +85,8 @@ func (d *Destination) setSelect(value string) error {
 }
 
 func (d *Destination) setSeverity(value string) error {
-	if d.Severity = slices.Index(schema.Severities, value); d.Severity < 0 {
-		return fmt.Errorf("want %s%s", strings.Join(schema.Severities, ", "), suggest.DidYouMean(value, schema.Severities))
+	if d.Severity = detect.SeverityLevel(value); d.Severity < 0 {
+		return fmt.Errorf("want %s%s", strings.Join(detect.Severities, ", "), suggest.DidYouMean(value, detect.Severities))
 	}
 	return nil
 }

@@ -179,13 +179,9 @@ func (s *Set) finding(f *detect.Finding, policies []string) {
 	if !ok {
 		e = &trace.Event{}
 	}
-	level, ok := schema.Severity(f.SigMetadata)
-	if !ok {
-		level = -1
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.begin(e, true, level)
+	s.begin(e, true, detect.SeverityLevel(f.SigMetadata.Severity()))
 	for _, o := range s.outlets {
 		if !o.AdmitsFinding(f, e, policies) {
 			continue

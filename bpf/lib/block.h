@@ -222,7 +222,7 @@ STEP str_array_step(u32 i, struct event **context)
 
 #define STR_ARRAY_UNROLLED 32
 
-/* put_user_strings is put_user_str_array for the buffer of that number: a global function, which every kernel verifies once. */
+/* put_user_strings is put_user_str_array for a buffer by its number: a global function, which is verified once. */
 __noinline int put_user_strings(u32 number, u32 index, u64 array, bool narrow)
 {
 	struct event *e = event_at(number);
