@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 
+	"github.com/tracee-go/tracee/internal/confine"
 	"github.com/tracee-go/tracee/internal/suggest"
 )
 
@@ -18,12 +19,14 @@ type capabilityOptions struct {
 	values      []string
 	allowFailed bool // go on if the rest can not be given up
 	cancel      bool // give up nothing
+	seccomp     bool // give up system calls, too
 	more, less  []cap.Value
 }
 
 func (o *capabilityOptions) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.values, "caps", nil, "`option` of giving up capabilities; may be repeated; 'help' says more")
 	addAllowFailed(flags, &o.allowFailed)
+	flags.BoolVar(&o.seccomp, "seccomp", true, "once it traces, do without the system calls that a sensor has no use for")
 }
 
 func addAllowFailed(flags *pflag.FlagSet, allow *bool) {
@@ -121,13 +124,28 @@ func (o *capabilityOptions) keep() []cap.Value {
 	return slices.DeleteFunc(keep, func(c cap.Value) bool { return slices.Contains(o.less, c) })
 }
 
-// drop gives up what the process does not need any more.
+// drop gives up what the process does not need any more: capabilities, privileges of what it could execute, system calls.
 func (o *capabilityOptions) drop(log *slog.Logger) error {
 	if o.cancel {
 		log.Info("all capabilities are kept (--caps cancel-drop)")
+	} else if err := giveUp(o.keep(), o.allowFailed, log); err != nil {
+		return err
+	}
+	refuseMore(log)
+	if !o.seccomp {
 		return nil
 	}
-	return giveUp(o.keep(), o.allowFailed, log)
+	if err := confine.Calls(); err != nil { // a kernel without seccomp
+		log.Warn("all system calls are kept", "error", err)
+	}
+	return nil
+}
+
+// refuseMore sees to it that no program which this process could execute has more privileges.
+func refuseMore(log *slog.Logger) {
+	if err := confine.NoNewPrivileges(); err != nil {
+		log.Warn("programs could be executed with more privileges", "error", err)
+	}
 }
 
 // giveUp drops all capabilities but those to keep. If that fails and may fail, it is a warning.

@@ -77,6 +77,7 @@ func (c *rulesCommand) run(args []string) error {
 	if err := giveUp(nil, c.allowCapabilities, c.log); err != nil {
 		return err
 	}
+	refuseMore(c.log)
 	loaded, err := c.loadSignatures()
 	if err != nil {
 		return err

@@ -62,6 +62,8 @@ type traceeCommand struct {
 	logs          logOptions
 	serve         serveOptions
 	capabilities  capabilityOptions
+	instance      instanceOptions
+	manager       *serviceManager
 	captureFlags  []string
 	capture       capture.Options
 	evidence      evidence
@@ -96,6 +98,11 @@ func (c *traceeCommand) run(args []string) error {
 	if err != nil {
 		return err
 	}
+	claim, err := c.instance.claim(instanceFile, c.log)
+	if err != nil {
+		return err
+	}
+	defer claim.end()
 	return c.watch(shared, loaded)
 }
 
@@ -132,6 +139,7 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.StringArrayVarP(&c.outputs, "output", "o", nil, "`format` of findings: text or json (default: text on a terminal, json otherwise);\n"+
 		"or a destination, such as file:///var/log/tracee.json; may be repeated; 'help' says more")
 	c.capabilities.add(flags)
+	c.instance.add(flags)
 	c.serve.add(flags, ebpfAddress)
 	c.logs.add(flags)
 	c.configuration.add(flags)
@@ -244,6 +252,8 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
 	defer server.close()
+	c.manager = askedToNotify(c.log)
+	progress = c.manager.watch(progress)
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
 		Filter:         c.scope,
@@ -304,6 +314,7 @@ func (c *traceeCommand) ready(engine *rules.Engine, t *tracer.Tracer) error {
 	if err := c.capabilities.drop(c.log); err != nil {
 		return err
 	}
+	c.manager.tell("READY=1")
 	if !c.logs.quiet {
 		c.sayReady(engine, t)
 	}

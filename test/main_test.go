@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(guestVariable) != "" {
 		loadOverlay()
 	}
+	os.Setenv("TRACEE_ALLOW_SECOND", "1") // tests of other packages start one, too
 	status := m.Run()
 	if left := leaked(); len(left) > 0 {
 		fmt.Println("FAIL: BPF objects left by closed tracers:", left)

@@ -26,6 +26,9 @@ import (
 var update = flag.Bool("update", false, "rewrite the help texts in the scripts")
 
 func TestMain(m *testing.M) {
+	if _, given := os.LookupEnv(allowSecond); !given {
+		os.Setenv(allowSecond, "1") // tests of other packages start one, too
+	}
 	testscript.Main(m, map[string]func(){
 		"tracee":       main,
 		"tracee-ebpf":  func() { os.Exit(cli.EBPF(os.Args[1:], os.Stdout, os.Stderr)) },
@@ -34,6 +37,8 @@ func TestMain(m *testing.M) {
 		"act":          act,
 	})
 }
+
+const allowSecond = "TRACEE_ALLOW_SECOND"
 
 func TestScripts(t *testing.T) {
 	filterHelp, err := filepath.Abs("../../filter/testdata/help.golden")
