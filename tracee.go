@@ -180,6 +180,7 @@ func (r *run) tracerConfig() tracer.Config {
 		Filter:        r.Filter,
 		Needs:         r.Needs,
 		Containers:    true,
+		Itself:        r.Engine != nil,
 		DetectSyscall: r.DetectSyscall,
 		ExecEnv:       r.ExecEnv,
 		FilePaths:     r.FilePaths,

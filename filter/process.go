@@ -83,6 +83,14 @@ func (f *Filter) parseFollow(x expression) error {
 	return nil
 }
 
+// AdmitsAllTasks reports whether no flag is about who does something.
+func (f *Filter) AdmitsAllTasks() bool { return f == nil || f.admitsAllTasks() && !f.process.follow }
+
+func (f *Filter) admitsAllTasks() bool {
+	return !f.container.active() && len(f.process.tree) == 0 && len(f.process.executable) == 0 &&
+		!slices.ContainsFunc(f.scope[:], func(r rule) bool { return r.active() })
+}
+
 // checkFollow refuses what the kernel could not decide: a process would count as one that passed before Match is asked.
 func (f *Filter) checkFollow() error {
 	if !f.process.follow {
@@ -92,8 +100,7 @@ func (f *Filter) checkFollow() error {
 		return fmt.Errorf("invalid filter value: %s has more than %d letters beside * (too many together with follow)",
 			fields[i].Name, maxLetters)
 	}
-	active := f.container.active() || len(f.process.tree) > 0 || len(f.process.executable) > 0 ||
-		slices.ContainsFunc(f.scope[:], func(r rule) bool { return r.active() })
+	active := !f.admitsAllTasks()
 	if !active {
 		f.warn("follow has no effect: there is no filter that processes have to pass (such as comm=bash)")
 	}

@@ -251,6 +251,9 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 	for _, e := range config.Events {
 		flags[e.Index] |= events.FlagSelected
 	}
+	if config.Itself && config.Filter.AdmitsAllTasks() {
+		flags[events.ExistingProcess.Index] |= events.FlagUnfiltered
+	}
 	if config.Executed != nil {
 		flags[events.SchedProcessExec.Index] |= events.FlagUrgent
 	}

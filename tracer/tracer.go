@@ -44,6 +44,9 @@ type Config struct {
 
 	Capture *Capture // nil: nothing is captured
 
+	// Itself makes events.ExistingProcess tell of the tracer, too, so that who detects knows whom attacks on it are aimed at.
+	Itself bool
+
 	DetectSyscall bool // fill the arguments called "syscall"
 	ExecEnv       bool // keep the environment of executions
 	FilePaths     bool // tell the files of arguments called "fd", see trace.Event.FilePaths

@@ -173,7 +173,6 @@ func TestAttacksOnTraceeAreFound(t *testing.T) {
 	pid := strconv.Itoa(p.Process.Pid)
 	for _, c := range []struct{ deed, want string }{
 		{"stop", fmt.Sprintf(`"signal":%d`, syscall.SIGSTOP)},
-		{"stop-thread", fmt.Sprintf(`"signal":%d`, syscall.SIGSTOP)},
 		{"seize", `"eventName":"ptrace"`},
 		{"detach", `"command":"BPF_LINK_GET_FD_BY_ID"`},
 		{"terminate", fmt.Sprintf(`"signal":%d`, syscall.SIGTERM)}, // the last: it ends it
@@ -202,8 +201,6 @@ func attack(deed, target string) error {
 	switch deed {
 	case "stop":
 		return errors.Join(unix.Kill(pid, unix.SIGSTOP), unix.Kill(pid, unix.SIGCONT))
-	case "stop-thread":
-		return errors.Join(unix.Tgkill(pid, pid, unix.SIGSTOP), unix.Kill(pid, unix.SIGCONT))
 	case "terminate":
 		return unix.Kill(pid, unix.SIGTERM)
 	case "seize":
