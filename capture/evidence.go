@@ -2,7 +2,9 @@ package capture
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -193,7 +195,7 @@ func (k *keeper) keepMemory(n *notice, m mapping, memory *os.File) {
 // evidenceFiles keeps the regular files that the process has open, and records what else it has open.
 func (k *keeper) evidenceFiles(n *notice) {
 	dir := procPath(n.pid, "fd")
-	descriptors, err := os.ReadDir(dir)
+	descriptors, err := readDescriptors(dir)
 	if err != nil {
 		k.missed(&n.context, n.asked("open"), fmt.Errorf("gone before it could be looked at: %w", bare(err)))
 		return
@@ -206,6 +208,20 @@ func (k *keeper) evidenceFiles(n *notice) {
 		}
 		k.keepOpen(n, path.Join(dir, descriptor.Name()), descriptor, kept)
 	}
+}
+
+func readDescriptors(dir string) ([]fs.DirEntry, error) {
+	const listed = 1 << 16
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	descriptors, err := f.ReadDir(listed)
+	if errors.Is(err, io.EOF) { // none
+		err = nil
+	}
+	return descriptors, err
 }
 
 func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept map[fileKey]bool) {

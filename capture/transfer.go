@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -26,6 +27,7 @@ const (
 	transfersMax = 512  // at once; each may have two descriptors
 	resumedMax   = 8192 // finished ones that are gone on with, not made anew
 	writersMax   = 16
+	largestMaps  = 8 << 20 // of a writer
 )
 
 // transfers are the files that are written and read.
@@ -252,7 +254,7 @@ func (t *transfer) open() bool {
 		if !t.mapped {
 			continue
 		}
-		maps, err := os.ReadFile(procPath(writer[0], "maps"))
+		maps, err := library.ReadAtMost(procPath(writer[0], "maps"), largestMaps)
 		if err == nil && strings.Contains(string(maps), " "+strconv.FormatUint(t.key.file.inode, 10)+" ") {
 			return true
 		}

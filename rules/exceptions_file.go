@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"regexp"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/rules/declared"
 	"github.com/tracee-go/tracee/rules/lineage"
 	"github.com/tracee-go/tracee/types/detect"
@@ -183,7 +183,7 @@ func (h *hashes) of(p detect.Process) string {
 	if p.Inode == 0 {
 		return ""
 	}
-	file, err := os.Open(p.Executable)
+	file, err := library.OpenPlain(p.Executable)
 	if err != nil {
 		return ""
 	}
@@ -201,7 +201,7 @@ func (h *hashes) of(p detect.Process) string {
 		return known
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
+	if _, err := io.Copy(sum, io.LimitReader(file, maxExecutable)); err != nil {
 		return ""
 	}
 	if *h == nil || len(*h) >= maxHashes {

@@ -168,6 +168,23 @@ func OpenRegular(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer unix.Close(found)
+	return reopenRegular(found)
+}
+
+// OpenPlain is OpenRegular for a path that others made up: it follows no link, on no part of the way. What the kernel
+// calls the path of a file has none.
+func OpenPlain(path string) (*os.File, error) {
+	found, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(found)
+	return reopenRegular(found)
+}
+
+func reopenRegular(found int) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(found, &st); err != nil {
 		return nil, err
@@ -176,6 +193,16 @@ func OpenRegular(path string) (*os.File, error) {
 		return nil, errNotRegular
 	}
 	return reopen(found)
+}
+
+// ReadAtMost reads a file of /proc, and no more of it than a limit: what lies in some, a process decides.
+func ReadAtMost(path string, limit int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit))
 }
 
 // openFound opens what a link of the kernel in /proc leads to, if it is the file.

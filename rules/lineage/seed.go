@@ -9,8 +9,12 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/detect"
 )
+
+// largest is how much is read of what a process says of itself: the kernel takes no longer arguments, but may be told of some.
+const largest = 128 << 10
 
 // Seed adds the processes that a proc file system shows. It is for the time before the first event: who is known already
 // is not asked about. What can not be read is left out.
@@ -31,7 +35,7 @@ func (t *Table) Seed(proc string) {
 }
 
 func readProcess(dir string, pid int) (*process, bool) {
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	stat, err := library.ReadAtMost(filepath.Join(dir, "stat"), largest)
 	if err != nil {
 		return nil, false
 	}
@@ -49,7 +53,7 @@ func readProcess(dir string, pid int) (*process, bool) {
 	if path, err := os.Readlink(filepath.Join(dir, "exe")); err == nil {
 		p.Executable = strings.TrimSuffix(path, " (deleted)")
 	}
-	if raw, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(raw) > 0 {
+	if raw, err := library.ReadAtMost(filepath.Join(dir, "cmdline"), largest); err == nil && len(raw) > 0 {
 		p.Arguments = cut(raw)
 	}
 	var info syscall.Stat_t
