@@ -9,6 +9,9 @@
 # make bench, make bench-counted   costs: on this kernel; by counting instructions in a guest
 # make soak       the sensor for long, under a load that changes: is it flat, is anything missing; 30 minutes, see SOAK; root
 # make lint       formatting, vet, staticcheck
+# make dist       what is released, into dist/release: tarballs, .deb, .rpm, checksums, lists of materials; see ARCHES
+# make dist-check the same twice, in two places: it must be the same bytes
+# make image      the container image tracee:latest, of nothing but Tracee; docker
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -20,7 +23,7 @@ KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: all build generate test race fuzz test-kernels kernels-table budget bench bench-counted soak lint clean
+.PHONY: dist dist-check image test-packaging all build generate test race fuzz test-kernels kernels-table budget bench bench-counted soak lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -59,7 +62,12 @@ test:
 	GOARCH=arm64 go vet ./...
 	go tool staticcheck ./...
 	go test -v ./... 2>&1 | awk "$$REPORT"
+	$(MAKE) test-packaging
 	$(MAKE) race
+
+# A module of its own: what packages are made with is no concern of the programs.
+test-packaging:
+	cd packaging && go vet . && go test .
 
 race:
 	@if command -v gcc >/dev/null; then \
@@ -123,6 +131,21 @@ lint:
 	else \
 		echo "skipped clang-format: it needs clang-format-16 and .clang-format"; \
 	fi
+
+ARCHES ?= amd64,arm64
+
+dist:
+	rm -rf dist/release
+	cd packaging && go run . -arch $(ARCHES)
+
+# The second time in a clone elsewhere: neither the path nor the time of the build may matter.
+dist-check: dist
+	other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && git clone -q . "$$other/tracee" && \
+	cd "$$other/tracee/packaging" && go run . -arch $(ARCHES) && diff ../dist/release/SHA256SUMS $(CURDIR)/dist/release/SHA256SUMS
+	cd dist/release && sha256sum --quiet --check SHA256SUMS
+
+image: build
+	docker build -t tracee:latest -f deploy/Dockerfile dist
 
 clean:
 	rm -rf dist
