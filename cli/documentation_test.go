@@ -49,11 +49,14 @@ func TestDocumentedFlagsAreThoseOfHelp(t *testing.T) {
 // documentedLines returns the command lines in the blocks of shell commands of the documentation, and those of v0.8.
 func documentedLines(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("../docs/guide/*.md")
-	if err != nil {
-		t.Fatal(err)
+	files := []string{"../README.md", "../CONTRIBUTING.md", "testdata/examples-v0.8.md"}
+	for _, pattern := range []string{"../docs/*.md", "../docs/guide/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
-	files = append(files, "../README.md", "testdata/examples-v0.8.md")
 	var found []string
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -98,11 +101,14 @@ func checkExample(t *testing.T, line string) bool {
 			continue
 		}
 		name, args := filepath.Base(words[0]), words[1:]
-		if _, ok := tool(args); ok {
-			continue
-		}
 		if s, ok := subcommandOf(args); ok && name == "tracee" {
 			checked = checkSubcommand(t, line, s, args) || checked
+			continue
+		}
+		if checked, err := checkTool(name, args); checked || err != nil {
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
 			continue
 		}
 		for i, arg := range args {
