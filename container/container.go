@@ -151,7 +151,7 @@ func (t *Tracker) learn(e *trace.Event) *trace.Event {
 // add writes down a group, and returns its container if it is the group that makes it.
 func (t *Tracker) add(e *trace.Event, time string, offset int64) *Container {
 	id, path, ok := group(e)
-	if !ok {
+	if !ok || path == "" {
 		return nil
 	}
 	return t.addGroup(id, path, int64(number(e, time))+offset)
@@ -160,7 +160,11 @@ func (t *Tracker) add(e *trace.Event, time string, offset int64) *Container {
 func (t *Tracker) addGroup(id uint64, path string, created int64) *Container {
 	in, ok := cgroup.Parse(path)
 	if !ok {
-		return nil
+		if c := t.around(path); c != nil {
+			t.groups[id] = c
+			return nil
+		}
+		in = cgroup.Named(path)
 	}
 	c := t.byID[in.ID]
 	if in.Path == path {
@@ -174,8 +178,21 @@ func (t *Tracker) addGroup(id uint64, path string, created int64) *Container {
 	if in.Path != path {
 		return nil
 	}
+	if in.Named && t.config.Enrich {
+		c.Name = in.ID // what people call it
+	}
 	t.ask(c)
 	return c
+}
+
+// around returns the container of any name that a group lies in.
+func (t *Tracker) around(path string) *Container {
+	for _, c := range t.groups {
+		if c.Named && strings.HasPrefix(path, c.Path+"/") {
+			return c
+		}
+	}
+	return nil
 }
 
 // remove notes that a group is gone, though it will be asked about for a while.

@@ -48,7 +48,7 @@ func (t *Tracker) ask(c *Container) {
 	if n.client == nil {
 		return
 	}
-	asked := n.client.Ask(c.ID, c.Runtime)
+	asked := n.client.Ask(c.Container)
 	if asked == 0 {
 		return
 	}

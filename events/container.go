@@ -3,7 +3,7 @@ package events
 import "github.com/tracee-go/tracee/types/trace"
 
 var containerArgs = []trace.Field{
-	{Name: "runtime", Type: Str, Doc: "docker, containerd, crio, podman, or unknown: by the name of the control group"},
+	{Name: "runtime", Type: Str, Doc: "docker, containerd, crio, podman, runc, crun, lxc, or unknown: by the name of the control group"},
 	{Name: "container_id", Type: Str},
 	{Name: "ctime", Type: ULong, Doc: "when its control group was made, ns since the epoch"},
 	{Name: "container_image", Type: Str, Doc: "empty without --containers"},
@@ -20,13 +20,13 @@ func groupArgs(more ...trace.Field) []trace.Field {
 }
 
 // What is known of containers, and what package container makes of that. Control groups of containers are those whose
-// name is, or holds, the id of one, and all within them.
+// name is, or holds, the id of one, or in which a program begins as the first of its namespaces, and all within them.
 var (
 	ContainerGroupMade = declare(Event{
 		ID: 890, Name: "container_group_made", Internal: true, Critical: true, Unfiltered: true,
 		Hooks: Ladder{{Rung: trace.Tracepoint, Program: "container_group_made", With: []string{"container_started"}}},
 		Args:  groupArgs(trace.Field{Name: "time", Type: U64, Doc: "ns since the machine started"}),
-		Doc:   "A control group of a container was made.",
+		Doc:   "A control group of a container was made, or is known to be one by what begins in it.",
 	})
 	ContainerGroupRemoved = declare(Event{
 		ID: 891, Name: "container_group_removed", Internal: true, Critical: true, Unfiltered: true,
@@ -51,7 +51,9 @@ var (
 		From: []*Event{ContainerGroupMade},
 		Args: containerArgs,
 		Doc: "A container is made: the runtime has made its control group, in which nothing runs yet. Once for each container, " +
-			"not for control groups that it makes itself. The process is the one that made the group. Of the filters only container applies.",
+			"not for control groups that it makes itself. The process is the one that made the group. Where the group's name does not tell " +
+			"(ctr, runc, LXC), it is the first program of the container, and the event comes before that program's. Of the filters only " +
+			"container applies.",
 	})
 	ContainerRemove = declare(Event{
 		ID: 2002, Name: "container_remove",

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/tracee-go/tracee/internal/cgroup"
 )
 
 // containerRule is what the flags say about containers.
@@ -64,12 +66,15 @@ func (r *containerRule) add(op operator, value string) error {
 	case value == startedContainers:
 		r.notStarted = true
 	default:
-		id := strings.ToLower(strings.TrimSuffix(value, "*"))
-		if strings.Trim(id, "0123456789abcdef") != "" || id == "" || len(id) > containerIDSize {
+		id := strings.TrimSuffix(value, "*")
+		if id == "" || len(id) > containerIDSize || strings.ContainsAny(id, "/*") {
 			return fmt.Errorf("invalid filter value: %s (container takes new, started, or the beginning of a container's id: "+
-				"up to %d hexadecimal digits)", value, containerIDSize)
+				"up to %d characters)", value, containerIDSize)
 		}
 		r.ids = append(r.ids, term[string]{op, id})
+		if lower := strings.ToLower(id); lower != id && strings.Trim(lower, "0123456789abcdef") == "" {
+			r.ids = append(r.ids, term[string]{op, lower}) // hexadecimal digits in capitals
+		}
 	}
 	return nil
 }
@@ -133,9 +138,11 @@ func (r *containerRule) compile() (rule filterContainerRule, ids map[filterConta
 	}
 	ids = map[filterContainerKey]uint8{}
 	for _, t := range r.ids {
-		key := filterContainerKey{PrefixLength: uint32(len(t.value)) * 8}
-		copy(key.Text[:], t.value)
-		ids[key] = inOrOut(!r.judgeID(t.value).excluded)
+		for _, name := range cgroup.Spellings(t.value) {
+			var key filterContainerKey
+			key.PrefixLength = uint32(copy(key.Text[:], name)) * 8
+			ids[key] = inOrOut(!r.judgeID(t.value).excluded)
+		}
 	}
 	return rule, ids
 }

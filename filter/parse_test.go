@@ -169,7 +169,7 @@ func TestParseErrors(t *testing.T) {
 		"openat.dirfd=4294967296", "openat.dirfd<A", "openat.flags<O_CREAT", "openat.flags=1O",
 		"close.fd>1*", "bpf.attr=x",
 		".retval=0", "open.retvall=0", "open.retval", "open.retval=x", "open.retval=1*", "blabla.retval=0",
-		"container=", "container=nginx", "container>1", "!container=new", "!containers", "container=" + strings.Repeat("a", 65),
+		"container=", "container=a/b", "container>1", "!container=new", "!containers", "container=" + strings.Repeat("a", 65),
 		"net=nosuch0", "net!=lo", "net=", "net=lo,nosuch0.1", "net=nosuch*", "set=*zz*",
 		"follow=1", "f!=bash", "comm=a*,b*," + strings.Repeat("x", 14) + "*," + strings.Repeat("y*,", 50) + "z --trace follow",
 		"pid=old", "pid>new", "uid=new", "tid=new",

@@ -122,11 +122,10 @@ func (t *Tracer) bookContainers(l *loader) error {
 
 // bookExisting writes down a group that is there already, unless the kernel side has just done so.
 func (t *Tracer) bookExisting(g cgroup.Group) {
-	in, _ := cgroup.Parse(g.Path)
 	group := bpf.TraceeContainerGroup{
 		Outermost: g.Outermost,
 		State:     events.ContainerExisted,
-		Verdict:   t.config.Filter.ListedContainer(in.ID),
+		Verdict:   t.config.Filter.ListedContainer(cgroup.Of(g.Path).ID),
 	}
 	if err := t.variables["containers_known"].Set(uint32(1)); err != nil {
 		t.log.Warn("container not known", "group", g.Path, "error", err)

@@ -3,7 +3,8 @@
  * Which control groups are those of containers, whether a container has started, and what --trace container says of it.
  *
  * User space writes down the groups that are there when tracing begins, events/container.bpf.h those that are made
- * later: before anything can run in them. A group within that of a container belongs to the outermost one.
+ * later: before anything can run in them, if their names tell, else with the first program in them. A group within that
+ * of a container belongs to the outermost one.
  */
 #pragma once
 
@@ -58,19 +59,28 @@ static __always_inline u64 cgroup_id(struct cgroup *cgroup)
 	return TASK(node, id);
 }
 
-/* task_cgroup_id returns the id of the task's group in the hierarchy in which runtimes make groups for containers. */
-static __always_inline u64 task_cgroup_id(struct task_struct *task)
+/* task_group_of returns the group of any task in the hierarchy in which runtimes make groups for containers. */
+static __always_inline struct cgroup *task_group_of(struct task_struct *task)
 {
-	struct css_set *groups = TASK(task, cgroups);
 	struct cgroup_subsys_state *state = NULL;
 	void *at;
 
 	if (container_controller == UNIFIED_HIERARCHY)
-		return cgroup_id(TASK(groups, dfl_cgrp));
+		return BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	at = (void *)BPF_CORE_READ(task, cgroups) + bpf_core_field_offset(struct css_set, subsys) +
 	     container_controller * sizeof(state);
 	bpf_probe_read_kernel(&state, sizeof(state), at);
-	return BPF_CORE_READ(state, cgroup, kn, id);
+	return BPF_CORE_READ(state, cgroup);
+}
+
+/* task_cgroup_id returns the id of the task's group in the hierarchy in which runtimes make groups for containers. */
+static __always_inline u64 task_cgroup_id(struct task_struct *task)
+{
+	struct css_set *groups = TASK(task, cgroups);
+
+	if (container_controller == UNIFIED_HIERARCHY)
+		return cgroup_id(TASK(groups, dfl_cgrp));
+	return BPF_CORE_READ(task_group_of(task), kn, id);
 }
 
 /* group_container returns what is known of the container that a group belongs to, NULL for the host. */
@@ -163,4 +173,37 @@ static __noinline bool container_named(struct filter_container_key *key, const c
 	if (length < (long)sizeof(key->text) || !container_id_read(key, name, length))
 		return false;
 	return container_dress_known(name, length - sizeof(key->text));
+}
+
+#define CONTAINER_SERVICE 8 /* bytes of ".service" */
+
+/*
+ * container_begins says that the current task, which executes a program, is the first process of a container whose
+ * group has a name of any kind, and reads the beginning of that name. The process is the first of a pid namespace, in a
+ * mount namespace of its own (the caller has seen to that), and whoever started it is outside of the group: so neither
+ * programs that divide themselves up nor somebody's unshare is a container. Services of systemd may be all that.
+ */
+static __noinline bool container_begins(struct filter_container_key *key, struct task_struct *task,
+					struct cgroup *group)
+{
+	char service[CONTAINER_SERVICE + 1] = ".service", end[CONTAINER_SERVICE + 1] = {}, text[256];
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	const char *name = BPF_CORE_READ(group, kn, name);
+	long length;
+
+	if (!BPF_CORE_READ(task, thread_pid, level) || task_pid_in_own_namespace(task) != 1)
+		return false;
+	if (!BPF_CORE_READ(group, self.parent) || task_group_of(parent) == group)
+		return false;
+	length = bpf_probe_read_kernel_str(text, sizeof(text), name) - 1;
+	if (length <= 0)
+		return false;
+	if (length > CONTAINER_SERVICE) {
+		bpf_probe_read_kernel(end, CONTAINER_SERVICE, name + length - CONTAINER_SERVICE);
+		if (!__builtin_memcmp(end, service, sizeof(end)))
+			return false;
+	}
+	key->prefix_length = sizeof(key->text) * 8;
+	bpf_probe_read_kernel_str(key->text, sizeof(key->text), name);
+	return true;
 }

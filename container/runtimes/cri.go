@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/tracee-go/tracee/internal/cgroup"
 )
 
 // runtimeInterface asks a runtime that speaks the interface of Kubernetes.
@@ -21,13 +23,13 @@ type runtimeInterface struct {
 }
 
 func newContainerd(path string) source {
-	return newCRI(path, "/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json", annotations{
+	return &containerd{newCRI(path, "/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json", annotations{
 		name:      "io.kubernetes.cri.container-name",
 		image:     "io.kubernetes.cri.image-name",
 		pod:       "io.kubernetes.cri.sandbox-name",
 		namespace: "io.kubernetes.cri.sandbox-namespace",
 		uid:       "io.kubernetes.cri.sandbox-uid",
-	})
+	})}
 }
 
 func newCRIO(path string) source {
@@ -41,7 +43,7 @@ func newCRIO(path string) source {
 	})
 }
 
-func newCRI(path, bundle string, keys annotations) source {
+func newCRI(path, bundle string, keys annotations) *runtimeInterface {
 	r := &runtimeInterface{bundle: bundle, keys: keys}
 	r.connection, r.err = grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	return r
@@ -55,7 +57,8 @@ func (r *runtimeInterface) close() {
 
 func (r *runtimeInterface) prepare(context.Context) error { return r.err }
 
-func (r *runtimeInterface) describe(ctx context.Context, id string) (Details, error) {
+func (r *runtimeInterface) describe(ctx context.Context, about cgroup.Container) (Details, error) {
+	id := about.ID
 	if d, ok := describeBundle(strings.Replace(r.bundle, "ID", id, 1), r.keys); ok {
 		return d, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tracee-go/tracee/internal/cgroup"
 )
 
 // docker asks an engine that speaks Docker's API: Docker itself, and podman.
@@ -56,7 +58,8 @@ type inspected struct {
 	}
 }
 
-func (d *docker) describe(ctx context.Context, id string) (Details, error) {
+func (d *docker) describe(ctx context.Context, about cgroup.Container) (Details, error) {
+	id := about.ID
 	c, err := d.inspect(ctx, id)
 	if err != nil {
 		return Details{}, err

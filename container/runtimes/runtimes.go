@@ -36,7 +36,7 @@ type Socket struct{ Runtime, Path string }
 // questions show.
 type source interface {
 	prepare(ctx context.Context) error
-	describe(ctx context.Context, id string) (Details, error)
+	describe(ctx context.Context, c cgroup.Container) (Details, error)
 	close()
 }
 
@@ -52,7 +52,7 @@ var kinds = []struct {
 	{cgroup.Docker, "/var/run/docker.sock", []string{"docker"}, newDocker},
 	{cgroup.Containerd, "/var/run/containerd/containerd.sock", []string{"containerd"}, newContainerd},
 	{cgroup.CRIO, "/var/run/crio/crio.sock", []string{"crio", "cri-o"}, newCRIO},
-	{cgroup.Podman, "/var/run/podman/podman.sock", []string{"podman"}, newDocker},
+	{cgroup.Podman, "/var/run/podman/podman.sock", []string{"podman"}, newPodman},
 }
 
 // Parse reads a value of --crs.
@@ -84,11 +84,11 @@ func checkSocket(path string) error {
 	return nil
 }
 
-// Found returns the sockets that are where they are by custom.
+// Found returns the sockets that are where they are by custom. Podman is found without: it has no engine that must run.
 func Found() []Socket {
 	var found []Socket
 	for _, k := range kinds {
-		if checkSocket(k.path) == nil {
+		if checkSocket(k.path) == nil || k.name == cgroup.Podman && podmanIsThere() {
 			found = append(found, Socket{k.name, k.path})
 		}
 	}
@@ -142,7 +142,7 @@ type asked struct {
 }
 
 type question struct {
-	id    string
+	about cgroup.Container
 	since time.Time
 	tries int
 }
@@ -172,15 +172,18 @@ func New(sockets []Socket, log *slog.Logger) *Client {
 }
 
 // Ask asks for a container, and returns how many answers there will be. It does not wait: when a queue is full, that
-// runtime is not asked.
-func (c *Client) Ask(id, runtime string) int {
+// runtime is not asked. Of containers of any name only containerd knows: two runtimes may have the same name for theirs.
+func (c *Client) Ask(about cgroup.Container) int {
 	n := 0
 	for _, a := range c.asked {
-		if runtime != cgroup.Unknown && runtime != a.Runtime {
+		if about.Runtime != cgroup.Unknown && about.Runtime != a.Runtime {
+			continue
+		}
+		if about.Named && (a.Runtime != cgroup.Containerd || about.Namespace == "") {
 			continue
 		}
 		select {
-		case a.questions <- question{id: id, since: time.Now()}:
+		case a.questions <- question{about: about, since: time.Now()}:
 			n++
 		default:
 		}
@@ -208,12 +211,12 @@ func (a *asked) run(ctx context.Context, answers chan<- Answer) {
 		case <-ctx.Done():
 			return
 		case q := <-a.questions:
-			details, err := a.ask(ctx, q.id)
+			details, err := a.ask(ctx, q.about)
 			if errors.Is(err, errUnknown) && a.again(ctx, q) {
 				continue
 			}
 			select {
-			case answers <- Answer{q.id, details, err, time.Since(q.since)}:
+			case answers <- Answer{q.about.ID, details, err, time.Since(q.since)}:
 			case <-ctx.Done():
 				return
 			}
@@ -238,10 +241,10 @@ func (a *asked) again(ctx context.Context, q question) bool {
 }
 
 // ask gives the runtime its time, and warns when it begins to fail.
-func (a *asked) ask(ctx context.Context, id string) (Details, error) {
+func (a *asked) ask(ctx context.Context, about cgroup.Container) (Details, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	details, err := a.source.describe(limited, id)
+	details, err := a.source.describe(limited, about)
 	switch {
 	case err == nil, errors.Is(err, errUnknown):
 		a.failing = false

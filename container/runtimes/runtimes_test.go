@@ -84,7 +84,7 @@ func ask(t *testing.T, s Socket, ids ...string) (answers []Answer, warned int) {
 	c := New([]Socket{s}, slog.New(slog.NewTextHandler(&w, nil)))
 	defer c.Close()
 	for _, id := range ids {
-		if n := c.Ask(id, s.Runtime); n != 1 {
+		if n := c.Ask(cgroup.Container{ID: id, Runtime: s.Runtime}); n != 1 {
 			t.Fatalf("%d runtimes were asked, want 1", n)
 		}
 		select {
@@ -316,5 +316,28 @@ func TestSocketsAreParsed(t *testing.T) {
 		if _, err := Parse(value); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s…", value, err, want)
 		}
+	}
+}
+
+func TestPodmansFilesTellWhatItsContainersAre(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"overlay-containers/volatile-containers.json": fmt.Sprintf(
+			`[{"id":%q,"names":["web"],"image":"aa","metadata":"{\"image-name\":\"localhost/web:1\",\"name\":\"web\"}"}]`, id),
+		"overlay-images/images.json": `[{"id":"bb","digest":"sha256:2"},{"id":"aa","digest":"sha256:1"}]`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, ok := describeStored(root, id)
+	if want := (Details{Name: "web", Image: "localhost/web:1", Digest: "sha256:1"}); !ok || got != want {
+		t.Errorf("got %+v %t, want %+v", got, ok, want)
+	}
+	if got, ok := describeStored(root, other); ok {
+		t.Errorf("a container that is not there: %+v", got)
 	}
 }

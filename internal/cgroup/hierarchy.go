@@ -126,7 +126,7 @@ func (h Hierarchy) Groups(visit func(Group)) error {
 // Containers calls visit for the groups of containers, and for those within them, after the one they are in. Groups that
 // go away meanwhile are left out.
 func (h Hierarchy) Containers(visit func(Group)) error {
-	outermost := map[string]uint64{}
+	outermost, running := map[string]uint64{}, h.running()
 	err := filepath.WalkDir(h.Root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil && name != h.Root {
 			return nil // it went away
@@ -137,7 +137,7 @@ func (h Hierarchy) Containers(visit func(Group)) error {
 		path := strings.TrimPrefix(name, h.Root)
 		parent, last := filepath.Split(path)
 		above := outermost[strings.TrimSuffix(parent, "/")]
-		if _, _, ok := parseName(last); !ok && above == 0 {
+		if _, _, ok := parseName(last); !ok && above == 0 && !running[path] {
 			return nil
 		}
 		var st unix.Stat_t

@@ -3,17 +3,20 @@
 // Start from Find, which tells the hierarchy that container runtimes use here, and Parse, which reads the path of a
 // group. Nobody is asked but the kernel and, with Parse, not even that. A group is a container when its name is the id of
 // one (64 hexadecimal digits), alone or as a runtime dresses it up. Who may make control groups can make one of such a
-// name: then it is taken for a container too.
+// name: then it is taken for a container too. A group of another name is one by what runs in it; Named reads its path.
 package cgroup
 
 import "strings"
 
 // Container is what the path of a control group tells of the container that it belongs to.
 type Container struct {
-	ID      string // 64 hexadecimal digits, lower case
+	ID      string // 64 hexadecimal digits, lower case; if Named, any text
 	Runtime string
 	Path    string // of the group that makes it
 	PodUID  string // of a pod of Kubernetes, as kubelet names its control groups; or empty
+
+	Named     bool   // known by what runs in it
+	Namespace string // of containerd, of one that is named
 }
 
 // The runtimes, by v0.8's names.
@@ -43,6 +46,7 @@ var Dresses = []Dress{
 	{":cri-containerd:", Containerd},
 	{"crio-", CRIO},
 	{"libpod-", Podman},
+	{"nerdctl-", Containerd},
 }
 
 const (
