@@ -69,6 +69,7 @@ type traceeCommand struct {
 	evidence      evidence
 	scope         *filter.Filter
 	configuration
+	view *liveView // nil: there is none
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -91,6 +92,9 @@ func (c *traceeCommand) run(args []string) error {
 	}
 	if help != "" {
 		return c.print(help)
+	}
+	if c.view = c.newView(); c.view != nil {
+		c.stderr = c.view
 	}
 	c.log = c.logs.logger(c.stderr)
 	shared := c.rules()
@@ -136,8 +140,8 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.StringArrayVarP(&c.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
 	c.evidence.add(flags)
 	flags.BoolVarP(&c.version, "version", "v", false, "print the version and exit")
-	flags.StringArrayVarP(&c.outputs, "output", "o", nil, "`format` of findings: text or json (default: text on a terminal, json otherwise);\n"+
-		"or a destination, such as file:///var/log/tracee.json; may be repeated; 'help' says more")
+	flags.StringArrayVarP(&c.outputs, "output", "o", nil, "`format` of findings, as lines: text or json (default: json, on a terminal the live view of\n"+
+		"tracee top); or a destination, such as file:///var/log/tracee.json; may be repeated; 'help' says more")
 	c.capabilities.add(flags)
 	c.instance.add(flags)
 	c.serve.add(flags, ebpfAddress)
@@ -225,7 +229,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	engine := shared.engine(loaded, func(f detect.Finding) {
 		c.evidence.keep(f)
 		c.destinations.set.Finding(f)
-		if broken != nil || c.format == "" {
+		if broken != nil || c.view.found(f) || c.format == "" {
 			return
 		}
 		if _, broken = c.stdout.Write(renderFinding(c.format, f, color)); broken != nil {
@@ -254,6 +258,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	defer server.close()
 	c.manager = askedToNotify(c.log)
 	progress = c.manager.watch(progress)
+	progress = c.view.progressOf(progress)
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
 		Filter:         c.scope,
@@ -262,13 +267,19 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		ExecEnv:        true,
 		Engine:         engine,
 		Sinks:          c.destinations.set,
-		Ready:          func(t *tracer.Tracer) error { return c.ready(engine, t) },
-		Progress:       progress,
-		Log:            c.log,
-		Executables:    true,
-		Capture:        c.capture,
-		Capturing:      func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
+		Printer:        c.view.printer(),
+		Ready: func(t *tracer.Tracer) error {
+			defer c.view.begin(ctx, stop, viewed{engine, t, progress})
+			return c.ready(engine, t)
+		},
+		Progress:    progress,
+		Log:         c.log,
+		Executables: true,
+		Capture:     c.capture,
+		Capturing:   func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
 	})
+	stop()
+	err = errors.Join(err, c.view.end())
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
 	}

@@ -20,6 +20,8 @@ type subcommand struct {
 // traceeCommands are listed in help, manual and completion.
 func traceeCommands() []subcommand {
 	return []subcommand{
+		{"top", "top [flags]", "watch, in a live view on this terminal; flags as without top",
+			(*traceeCommand).run, func([]string) *completion { return new(traceeCommand).completion(nil) }},
 		{"report", "report FILE... [--output FILE]", "make a page of HTML of what was recorded", (*traceeCommand).report, completeReport},
 		{"doctor", "doctor [--json]", "say what can be seen on this machine",
 			func(c *traceeCommand, args []string) error { return doctor(args, c.stdout) }, completeDoctor},

@@ -64,8 +64,8 @@ func aFinding(id string, severity, pid, ms int, text string) string {
 			"id": id, "name": "name of " + id + text, "description": text, "tags": []string{text},
 			"properties": map[string]any{"Severity": severity, "MITRE ATT&CK": text, "Technique": text},
 		},
-		"data":  map[string]any{"path" + text: text, "deep": map[string]any{text: []string{text}}},
-		"event": json.RawMessage(anEvent(pid, 1, ms, "security_file_open", text)),
+		"data":    map[string]any{"path" + text: text, "deep": map[string]any{text: []string{text}}},
+		"event":   json.RawMessage(anEvent(pid, 1, ms, "security_file_open", text)),
 		"process": process, "ancestors": []any{map[string]any{"pid": 1, "name": text, "arguments": []string{text}}},
 		"repeated": 3, "lostNearby": 4,
 	})
