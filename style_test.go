@@ -430,13 +430,14 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	for _, generator := range [][]string{
 		{"./events/gen", root},
 		{"./filter/gen", filepath.Join(root, "bpf/gen/filters.h")},
+		{"./cli/manual", filepath.Join(root, "docs/man")},
 		{"./events/symbols", "events/symbols.txt", filepath.Join(root, "symbols.go")},
 	} {
 		if output, err := exec.Command("go", append([]string{"run"}, generator...)...).CombinedOutput(); err != nil {
 			t.Fatalf("go run %s: %v\n%s", strings.Join(generator, " "), err, output)
 		}
 	}
-	for _, dir := range []string{"bpf/gen", "docs/events"} {
+	for _, dir := range []string{"bpf/gen", "docs/events", "docs/man"} {
 		compareTrees(t, filepath.Join(root, dir), dir)
 	}
 	want, err := os.ReadFile(filepath.Join(root, "symbols.go"))

@@ -49,7 +49,7 @@ func commandOnly(args []string) []string {
 }
 
 // strangers are programs that the documentation uses and that are none of ours.
-var strangers = strings.Fields("apt cp curl dmesg dnf grep journalctl jq mkdir source strace systemctl sha256sum tar cd")
+var strangers = strings.Fields("apt cp curl dmesg dnf grep journalctl jq mkdir source strace systemctl sha256sum tar cd zcat")
 
 var (
 	target     = regexp.MustCompile(`(?m)^([a-z-]+):`)

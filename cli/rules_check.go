@@ -258,6 +258,9 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 	for _, key := range sortedKeys(m.Properties) {
 		fmt.Fprintf(&b, "    %s: %v\n", key, m.Properties[key])
 	}
+	if response, benign := saidOf(m); response != "" {
+		fmt.Fprintf(&b, "    what to do: %s\n    what else causes it: %s\n", response, benign)
+	}
 	if len(m.Tags) > 0 {
 		fmt.Fprintf(&b, "    tags: %s\n", strings.Join(m.Tags, ", "))
 	}

@@ -23,12 +23,15 @@ func traceeCommands() []subcommand {
 		{"top", "top [flags]", "watch, in a live view on this terminal; flags as without top",
 			(*traceeCommand).run, func([]string) *completion { return new(traceeCommand).completion(nil) }},
 		{"report", "report FILE... [--output FILE]", "make a page of HTML of what was recorded", (*traceeCommand).report, completeReport},
+		{"events", "events [NAME...]", "list the events, or say all about some", (*traceeCommand).events, completeEvents},
+		{"rules", "rules [ID...]", "list the signatures, or say all about some", (*traceeCommand).explainRules, completeRules},
 		{"doctor", "doctor [--json]", "say what can be seen on this machine",
 			func(c *traceeCommand, args []string) error { return doctor(args, c.stdout) }, completeDoctor},
 		{"config", "config check [FILE] | print [flags]", "say what is wrong with a file of settings; print those in force",
 			(*traceeCommand).configCommand, nil},
 		{"completion", "completion SHELL", "print the completion of all three commands for bash, fish or zsh",
 			(*traceeCommand).completionScript, completeShell},
+		{"version", "version", "say what this program was built from", (*traceeCommand).versionDetails, nil},
 	}
 }
 
