@@ -14,7 +14,6 @@ package rules
 
 import (
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -188,8 +187,10 @@ func (g *Engine) dispatch(e *trace.Event, targets []target) {
 		Payload: e,
 	}
 	bit := originBit(origin)
-	for _, t := range targets {
-		if t.origins&bit == 0 || t.off() {
+	var sifted sifted
+	for i := range targets {
+		t := &targets[i]
+		if t.origins&bit == 0 || t.sieve != nil && !sifted.concerns(t, e) || t.off() {
 			continue
 		}
 		if !t.onEvent(event) {
@@ -200,6 +201,32 @@ func (g *Engine) dispatch(e *trace.Event, targets []target) {
 	for _, input := range g.inputs {
 		input.forget()
 	}
+}
+
+// sifted is what the last sieve said of an event.
+type sifted struct {
+	by        detect.Sieve
+	concerned []uint64
+	ok        bool
+}
+
+// concerns reports whether a signature with a sieve is to see an event.
+func (s *sifted) concerns(t *target, e *trace.Event) bool {
+	if s.by != t.sieve {
+		s.by = t.sieve
+		s.sift(e)
+	}
+	return !s.ok || s.concerned[t.number/64]&(1<<(t.number%64)) != 0
+}
+
+// sift asks the sieve. When it panics, all signatures see the event: one of them will do the same, and be to blame.
+func (s *sifted) sift(e *trace.Event) {
+	defer func() {
+		if recover() != nil {
+			s.ok = false
+		}
+	}()
+	s.concerned, s.ok = s.by.Sift(e)
 }
 
 func (g *Engine) countCutOff(m *member) {
@@ -247,20 +274,6 @@ func (g *Engine) deliver(f detect.Finding) {
 }
 
 func (g *Engine) hand(f detect.Finding) { g.finding(f) }
-
-// Stage lets the events of a stream pass by the engine. It does not close the engine at the end.
-func (g *Engine) Stage() func(iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
-	return func(events iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
-		return func(yield func(*trace.Event) bool) {
-			for e := range events {
-				g.Handle(e)
-				if !yield(e) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // Close tells the signatures that the source is complete, which may make them find something, and then closes them.
 func (g *Engine) Close() {

@@ -1,6 +1,9 @@
 package rules
 
-import "github.com/tracee-go/tracee/types/trace"
+import (
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
+)
 
 // origins is a set of origins, a bit for each.
 type origins uint8
@@ -32,6 +35,8 @@ func originBit(name string) origins {
 type target struct {
 	*member
 	origins origins
+	sieve   detect.Sieve // that it shares with others; nil: it is to see each
+	number  int          // under which the sieve knows it
 }
 
 // indexByName returns for each event name that a selector mentions who is shown the event, and who is shown all others.
@@ -57,6 +62,9 @@ func targetsOf(members []*member, name string) []target {
 			if s.Name == name || s.Name == "*" {
 				t.origins |= originBit(s.Origin)
 			}
+		}
+		if s, ok := m.signature.(detect.Sieved); ok {
+			t.sieve, t.number = s.Sieve()
 		}
 		if t.origins != 0 {
 			targets = append(targets, t)

@@ -17,8 +17,9 @@ type fileIndex struct {
 	others      []numbered[broad]
 	binds       []bind
 
-	asked []byte // the path of the last question
-	hits  []uint64
+	asked  []byte // the path of the last question
+	hits   []uint64
+	nobody []uint64 // as many bits, none of them set
 }
 
 // numbered is something of a rule.
@@ -54,7 +55,7 @@ const bindsRemembered = 64
 func newFileIndex() *fileIndex {
 	x := &fileIndex{
 		byName: map[string][]numbered[*patterns]{}, byRoot: map[string][]numbered[broad]{}, byExtension: map[string][]numbered[broad]{},
-		hits: make([]uint64, (len(fileRules)+63)/64),
+		hits: make([]uint64, (len(fileRules)+63)/64), nobody: make([]uint64, (len(fileRules)+63)/64),
 	}
 	for n, r := range fileRules {
 		p := compile(r.paths)
@@ -103,18 +104,20 @@ func rootOf(path string) string {
 }
 
 func (x *fileIndex) has(path string, rule int) bool {
-	if string(x.asked) != path {
-		x.ask(path)
-	}
-	return x.hits[rule/64]&(1<<(rule%64)) != 0
+	return x.wanting(path)[rule/64]&(1<<(rule%64)) != 0
 }
 
 // any reports whether a path is of interest to any rule.
 func (x *fileIndex) any(path string) bool {
+	return slices.ContainsFunc(x.wanting(path), func(word uint64) bool { return word != 0 })
+}
+
+// wanting returns a bit for each rule: whether a path is of interest to it. Valid until the next question.
+func (x *fileIndex) wanting(path string) []uint64 {
 	if string(x.asked) != path {
 		x.ask(path)
 	}
-	return slices.ContainsFunc(x.hits, func(word uint64) bool { return word != 0 })
+	return x.hits
 }
 
 func (x *fileIndex) ask(path string) {

@@ -14,6 +14,7 @@ type surroundings struct {
 	watchmen  *memory[int, uint64] // by their numbers on the host
 	index     *fileIndex
 	seen      occasion
+	sifted    []uint64 // the last answer of Sift
 	command   command
 }
 
