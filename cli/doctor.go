@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
@@ -26,6 +27,7 @@ type diagnosis struct {
 	Kernel     kernelFacts          `json:"kernel"`
 	Events     []eventDiagnosis     `json:"events"`
 	Signatures []signatureDiagnosis `json:"signatures"`
+	Needs      []needDiagnosis      `json:"needs"`
 }
 
 // kernelFacts decide which rungs there are.
@@ -74,6 +76,13 @@ func doctorFlags(asJSON *bool) *pflag.FlagSet {
 	return flags
 }
 
+// needDiagnosis is which of the events of a name the kernel side sends for the signatures.
+type needDiagnosis struct {
+	Name string `json:"name"`
+	Some bool   `json:"some"` // and not all
+	Sent string `json:"sent"`
+}
+
 // doctor is the command "tracee doctor": it attaches everything, says how that went, and leaves nothing behind.
 func doctor(args []string, stdout io.Writer) error {
 	var asJSON bool
@@ -113,7 +122,7 @@ func diagnose() (*diagnosis, error) {
 		d.Events = append(d.Events, diagnoseEvent(a))
 	}
 	d.diagnoseSignatures()
-	return d, t.Close()
+	return d, errors.Join(d.diagnoseNeeds(), t.Close())
 }
 
 func diagnoseEvent(a tracer.Attachment) eventDiagnosis {
@@ -149,6 +158,15 @@ func (d *diagnosis) diagnoseSignatures() {
 		}
 		d.Signatures = append(d.Signatures, found)
 	}
+}
+
+func (d *diagnosis) diagnoseNeeds() error {
+	engine, refused := rules.New(rules.Config{Signatures: signatures.All()})
+	needed, err := needsOf(engine)
+	for _, n := range needed {
+		d.Needs = append(d.Needs, needDiagnosis{Name: n.event.Name, Some: n.inKernel(), Sent: n.text()})
+	}
+	return errors.Join(append(refused, err)...)
 }
 
 func kernel(t *tracer.Tracer) kernelFacts {
@@ -212,6 +230,7 @@ func (d *diagnosis) text() []byte {
 	d.printKernel(w)
 	d.printEvents(w)
 	d.printSignatures(w)
+	d.printNeeds(w)
 	_ = w.Flush() // to memory
 	return []byte(b.String())
 }
@@ -278,6 +297,15 @@ func (d *diagnosis) standing(e eventDiagnosis) string {
 		line += ": " + strings.Join(reasons, "; ")
 	}
 	return line
+}
+
+func (d *diagnosis) printNeeds(w io.Writer) {
+	fmt.Fprint(w, "\nEvents of which the kernel sends only what signatures look for\n")
+	for _, n := range d.Needs {
+		if n.Some {
+			fmt.Fprintf(w, "  %s\t%s\n", n.Name, n.Sent)
+		}
+	}
 }
 
 func (d *diagnosis) printSignatures(w io.Writer) {

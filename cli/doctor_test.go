@@ -24,6 +24,7 @@ func TestDiagnosisNamesWhatIsMissing(t *testing.T) {
 			{ID: "B", Name: "Second", Works: true, Partial: []string{"memory"}},
 			{ID: "C", Name: "Third", Missing: []string{"gone"}},
 		},
+		Needs: []needDiagnosis{{Name: "memory", Sent: "all, for B"}, {Name: "openat", Some: true, Sent: "pathname=/etc/*"}},
 	}
 	const want = `Kernel
   release           6.1.0
@@ -48,6 +49,9 @@ Signatures
   A  First   yes
   B  Second  yes, as far as seen: memory
   C  Third   can not fire: no gone
+
+Events of which the kernel sends only what signatures look for
+  openat  pathname=/etc/*
 `
 	if got := string(d.text()); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

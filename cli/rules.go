@@ -20,7 +20,6 @@ import (
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/types/detect"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 // Rules runs the command tracee-rules and returns its exit code: 1 when it could not start, when the stream of events
@@ -197,31 +196,6 @@ func (c *rulesCommand) printEvents(loaded []detect.Signature) error {
 	slices.Sort(names)
 	_, err := fmt.Fprintln(c.stdout, strings.Join(slices.Compact(names), ","))
 	return err
-}
-
-// printFilters prints a flag a line that makes tracee-ebpf trace what the signatures need, and no more.
-func (c *rulesCommand) printFilters(loaded []detect.Signature) error {
-	origins := map[string]bool{}
-	var names []string
-	for _, s := range c.engine(loaded, nil).SelectedEvents() {
-		names = append(names, s.Name)
-		origins[s.Origin] = true
-	}
-	if slices.Contains(names, "*") {
-		names = nil // all events, which is what no filter of events would not select
-		for _, e := range events.InSet(events.AllEvents) {
-			names = append(names, e.Name)
-		}
-	}
-	slices.Sort(names)
-	if _, err := fmt.Fprintf(c.stdout, "--trace event=%s\n", strings.Join(slices.Compact(names), ",")); err != nil {
-		return err
-	}
-	if len(origins) == 1 && origins[trace.OriginContainer] {
-		_, err := fmt.Fprintln(c.stdout, "--trace container")
-		return err
-	}
-	return nil
 }
 
 func (c *rulesCommand) printSignatures(loaded []detect.Signature) error {

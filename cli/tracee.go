@@ -248,6 +248,8 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		return err
 	}
 	selection = union(selection, c.destinations.set.Selection())
+	needs := engine.Needs()
+	needs.Alone = !c.destinations.set.WantsEvents()
 	warnOfEnvironment(c.log, ftraceEnabled)
 	c.capabilities.forArtifacts(c.capture.Enabled())
 	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
@@ -262,6 +264,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,
 		Filter:         c.scope,
+		Needs:          needs,
 		NameContainers: c.containers.enrich,
 		Runtimes:       sockets,
 		ExecEnv:        true,

@@ -20,6 +20,8 @@ type argumentRule struct {
 	signed   numbers[int64]
 	unsigned numbers[uint64]
 	texts    texts
+
+	needed bool // by Needs
 }
 
 func (f *Filter) parseArgument(x expression, event, argument string) error {

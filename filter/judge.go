@@ -122,6 +122,9 @@ func (j *Judges) test(r *argumentRule) (filterTest, bool) {
 	switch {
 	case r.t.Kind == trace.Sockaddr, r.t.Kind == trace.String && r.t != events.LibraryPath && r.t != events.AddressT:
 		c := compileTexts(r.texts)
+		if r.needed && !c.whole && len(c.automata) == 0 {
+			return filterTest{}, false // there is no room for what is looked for
+		}
 		test.Kind, test.Shift = testText, 0
 		if r.t.Kind == trace.Sockaddr {
 			test.Kind = testAddress

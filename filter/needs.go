@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // Needs are the events that somebody else than the reader of the output needs, such as signatures, or events that are
@@ -23,30 +25,55 @@ type Needs struct {
 // Conditions must all hold.
 type Conditions []Condition
 
-// Condition compares an argument, or "retval", as --trace event.argument does: operators are = != < <= > >=; of several
-// values, one must hold with =, all must with the others; * stands for any text. An argument that was not captured does
-// not match.
-type Condition struct {
-	Argument string
-	Operator string
-	Values   []string
-}
+// Condition is one of them.
+type Condition detect.Condition
 
 // Whole adds that every event of its kind is needed.
 func (n *Needs) Whole(e *events.Event) { n.Add(e, nil) }
 
-// Add adds a user of an event.
+// Add adds a user of an event. Lists of values of one argument are joined: to look for many costs as little as for one.
 func (n *Needs) Add(e *events.Event, conditions Conditions) {
 	if n.Any == nil {
 		n.Any = map[*events.Event][]Conditions{}
 	}
+	for i, known := range n.Any[e] {
+		if conditions.listed() && known.listed() && known[0].Argument == conditions[0].Argument {
+			joined := slices.Concat(known[0].Values, conditions[0].Values)
+			slices.Sort(joined)
+			n.Any[e][i] = Conditions{{Argument: known[0].Argument, Operator: "=", Values: slices.Compact(joined)}}
+			return
+		}
+	}
 	n.Any[e] = append(n.Any[e], conditions)
+}
+
+// listed reports whether nothing is asked but that an argument is one of some values.
+func (c Conditions) listed() bool { return len(c) == 1 && c[0].Operator == "=" }
+
+// IsWhole reports whether every event of a kind is needed.
+func (n *Needs) IsWhole(e *events.Event) bool {
+	return slices.ContainsFunc(n.Any[e], func(c Conditions) bool { return len(c) == 0 })
 }
 
 // Check says whether the conditions can be asked of an event: its arguments exist, and the values are of their types.
 func (c Conditions) Check(e *events.Event) error {
 	_, err := c.rules(e)
 	return err
+}
+
+// InKernel reports whether the kernel side can ask something about an argument of an event, in the form that Match and
+// signatures see it.
+func InKernel(e *events.Event, argument string) bool {
+	if argument == returnValue {
+		return true
+	}
+	i := e.Schema().Index(argument)
+	if i < 0 {
+		return false
+	}
+	t := e.Args[i].Type
+	number := t.Kind != trace.Bool && t.Kind != trace.Pointer && numberForms[t.Kind].bits > 0
+	return number || t.Kind == trace.String && t != events.LibraryPath && t != events.AddressT
 }
 
 // Clone returns needs that can be added to without changing these.
@@ -69,6 +96,9 @@ func (c Conditions) rules(e *events.Event) (alternative, error) {
 		if err := f.addArgument(x, e, condition.Argument); err != nil {
 			return nil, fmt.Errorf("conditions of %s: %w", e.Name, err)
 		}
+	}
+	for _, r := range f.arguments {
+		r.needed = true
 	}
 	return f.arguments, nil
 }

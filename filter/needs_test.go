@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,11 +87,26 @@ func TestConditionsAreChecked(t *testing.T) {
 	}
 }
 
+func TestListsOfOneArgumentAreOneTest(t *testing.T) {
+	openat, _ := events.Lookup("openat")
+	needs := Needs{Alone: true}
+	for i := range maxTests + 1 {
+		needs.Add(openat, Conditions{{"pathname", "=", []string{fmt.Sprintf("/s/%d", i)}}})
+	}
+	j, err := parse(t).Judges(needs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !j.Judged(openat) || len(j.tests) != 1 {
+		t.Errorf("%d tests", len(j.tests))
+	}
+}
+
 func TestTooManyTestsLetEverythingPass(t *testing.T) {
 	openat, _ := events.Lookup("openat")
 	needs := Needs{Alone: true}
 	for i := range maxTests + 1 {
-		needs.Add(openat, Conditions{{"dirfd", "=", []string{strings.Repeat("1", i%9+1)}}})
+		needs.Add(openat, Conditions{{"dirfd", ">", []string{strings.Repeat("1", i%9+1)}}})
 	}
 	j, err := parse(t).Judges(needs)
 	if err != nil {

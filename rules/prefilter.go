@@ -5,6 +5,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -16,8 +18,31 @@ import (
 // condition too few costs time, never a finding.
 type prefilter [][]condition
 
-// condition reports false when the event surely fails it.
-type condition func(e *trace.Event) bool
+// condition is one of the conditions of a body.
+type condition struct {
+	// met reports false when the event surely fails it.
+	met func(e *trace.Event) bool
+	// needs says which events of a kind may meet it, as far as the kernel can tell; nil: any.
+	needs func(e *events.Event) filter.Alternatives
+}
+
+// needs says which events of a kind may match.
+func (p prefilter) needs(e *events.Event) filter.Alternatives {
+	if p == nil {
+		return filter.Anything()
+	}
+	some := filter.Nothing()
+	for _, body := range p {
+		all := filter.Anything()
+		for _, c := range body {
+			if c.needs != nil {
+				all = all.And(c.needs(e))
+			}
+		}
+		some = some.Or(all)
+	}
+	return some
+}
 
 func (p prefilter) mayMatch(e *trace.Event) bool {
 	if p == nil {
@@ -32,8 +57,8 @@ func (p prefilter) mayMatch(e *trace.Event) bool {
 }
 
 func allMet(conditions []condition, e *trace.Event) bool {
-	for _, met := range conditions {
-		if !met(e) {
+	for _, c := range conditions {
+		if !c.met(e) {
 			return false
 		}
 	}
@@ -65,6 +90,7 @@ func newPrefilter(module *ast.Module, name string, helpers map[string]bool) pref
 
 // operand is something of an event that a rule compares: a text field or an argument.
 type operand struct {
+	name     string // of the field
 	field    func(e *trace.Event) string
 	argument string
 }
@@ -86,10 +112,30 @@ func (o operand) text(e *trace.Event) (text string, ok, decided bool) {
 }
 
 func (o operand) satisfies(test func(text string) bool) condition {
-	return func(e *trace.Event) bool {
+	return condition{met: func(e *trace.Event) bool {
 		text, ok, decided := o.text(e)
 		return !decided || ok && test(text)
+	}}
+}
+
+// compared makes the condition that a text compares with a constant.
+func (o operand) compared(with textTest, constant string) condition {
+	test := func(text string) bool { return with.test(text, constant) }
+	c := o.satisfies(test)
+	switch {
+	case o.field == nil:
+		c.needs = func(e *events.Event) filter.Alternatives {
+			return filter.AskText(e, o.argument, "=", with.before+constant+with.behind)
+		}
+	case o.name == "eventName":
+		c.needs = func(e *events.Event) filter.Alternatives {
+			if test(e.Name) {
+				return filter.Anything()
+			}
+			return filter.Nothing()
+		}
 	}
+	return c
 }
 
 // bodyReader reads one body of a rule as the compiler left it: calls are not nested, their results are variables.
@@ -107,7 +153,7 @@ func (b *bodyReader) read(body ast.Body) []condition {
 	}
 	var conditions []condition
 	for _, e := range body {
-		if c := b.condition(e); c != nil {
+		if c, ok := b.condition(e); ok {
 			conditions = append(conditions, c)
 		}
 	}
@@ -186,7 +232,7 @@ func (b *bodyReader) operand(t *ast.Term) (operand, bool) {
 	if variable.Equal(ast.InputRootDocument.Value) {
 		for _, f := range inputFields {
 			if f.name == field && f.text != nil {
-				return operand{field: f.text}, true
+				return operand{name: f.name, field: f.text}, true
 			}
 		}
 		return operand{}, false
@@ -197,21 +243,19 @@ func (b *bodyReader) operand(t *ast.Term) (operand, bool) {
 	return operand{}, false
 }
 
-// condition makes a condition of an expression, nil when it does not see one.
-func (b *bodyReader) condition(e *ast.Expr) condition {
-	if o, ok := b.fileMode(e); ok {
-		return o
+// condition makes a condition of an expression, if it sees one.
+func (b *bodyReader) condition(e *ast.Expr) (condition, bool) {
+	if c, ok := b.fileMode(e); ok {
+		return c, true
 	}
 	left, right, ok := binary(e)
 	if !ok {
-		return nil
+		return condition{}, false
 	}
 	operator := e.Operator().String()
 	if b.isHelper(operator, "get_tracee_argument") {
-		if name, ok := left.Value.(ast.String); ok {
-			return func(e *trace.Event) bool { _, found := e.Lookup(string(name)); return found }
-		}
-		return nil
+		name, ok := left.Value.(ast.String)
+		return condition{met: func(e *trace.Event) bool { _, found := e.Lookup(string(name)); return found }}, ok
 	}
 	o, known := b.operand(left)
 	constant, isString := right.Value.(ast.String)
@@ -219,25 +263,31 @@ func (b *bodyReader) condition(e *ast.Expr) condition {
 		o, known = b.operand(right)
 		constant, isString = left.Value.(ast.String)
 	}
-	if test, ok := textTests[operator]; ok && known && isString {
-		return o.satisfies(func(text string) bool { return test(text, string(constant)) })
+	test, ok := textTests[operator]
+	if !ok || !known || !isString {
+		return condition{}, false
 	}
-	return nil
+	return o.compared(test, string(constant)), true
 }
 
-// textTests are OPA's comparisons of two strings.
-var textTests = map[string]func(text, constant string) bool{
-	"contains":   strings.Contains,
-	"endswith":   strings.HasSuffix,
-	"eq":         func(text, constant string) bool { return text == constant },
-	"equal":      func(text, constant string) bool { return text == constant },
-	"startswith": strings.HasPrefix,
+// textTest is one of OPA's comparisons of a text with a constant, and what stands around the constant in a pattern.
+type textTest struct {
+	test           func(text, constant string) bool
+	before, behind string
+}
+
+var textTests = map[string]textTest{
+	"contains":   {strings.Contains, "*", "*"},
+	"endswith":   {strings.HasSuffix, "*", ""},
+	"eq":         {func(text, constant string) bool { return text == constant }, "", ""},
+	"equal":      {func(text, constant string) bool { return text == constant }, "", ""},
+	"startswith": {strings.HasPrefix, "", "*"},
 }
 
 // fileMode makes a condition of is_file_write and is_file_read.
 func (b *bodyReader) fileMode(e *ast.Expr) (condition, bool) {
 	if e.Negated || len(e.With) > 0 || !e.IsCall() || len(e.Operands()) != 1 {
-		return nil, false
+		return condition{}, false
 	}
 	o, known := b.operand(e.Operand(0))
 	operator := e.Operator().String()
@@ -247,7 +297,7 @@ func (b *bodyReader) fileMode(e *ast.Expr) (condition, bool) {
 	case known && b.isHelper(operator, "is_file_read"):
 		return o.satisfies(func(flags string) bool { return hasFlag(flags, "o_rdonly") || hasFlag(flags, "o_rdwr") }), true
 	default:
-		return nil, false
+		return condition{}, false
 	}
 }
 

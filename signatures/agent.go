@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -12,10 +13,13 @@ var masters = initSystem.and(containerManagers, packageManagers, named("systemd-
 
 var _ = declare(description{
 	id: "TRC-3001", name: "Security agent stopped or taken over", severity: critical, tags: linuxAndContainer,
-	doc:        "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
-	technique:  technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
-	response:   "Start the agent again from a clean file, and look at what was done meanwhile.",
-	benign:     "Administrators who stop an agent by hand. Whoever started it may.",
+	doc:       "A process sent a signal to, attached to, or limited a program that watches the machine, and it is not the service manager",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools", "T1685", "T1562.001"},
+	response:  "Start the agent again from a clean file, and look at what was done meanwhile.",
+	benign:    "Administrators who stop an agent by hand. Whoever started it may.",
+	needs: []detect.Need{
+		need("kill", among("sig", 2, 3, 6, 9, 11, 15, 19, 20)), need("ptrace", among("request", attach, seize)),
+	},
 	events:     with("kill", "ptrace", "process_vm_writev", "security_task_setrlimit", "sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher { return &agents{s, newMemory[int, bool](watchmenRemembered)} },
 })

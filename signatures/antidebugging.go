@@ -1,6 +1,9 @@
 package signatures
 
-import "github.com/tracee-go/tracee/types/trace"
+import (
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
+)
 
 var _ = declare(description{
 	id:         "TRC-2",
@@ -13,6 +16,7 @@ var _ = declare(description{
 	benign:     "Debuggers, strace and their like start their programs that way; some licence managers and games.",
 	tags:       linuxAndContainer,
 	events:     []string{"ptrace"},
+	needs:      []detect.Need{need("ptrace", among("request", traceMe))},
 	newMatcher: stateless(asksToBeTraced),
 })
 

@@ -3,20 +3,24 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
 var _ = declare(description{
-	id:         "TRC-3",
-	aliases:    []string{"TRC-103", "TRC-1024", "TRC-1025"},
-	name:       "Code injection",
-	doc:        "Possible code injection into another process",
-	severity:   high,
-	technique:  technique{"Defense Evasion", "Process Injection", "T1055", ""},
-	tags:       linuxAndContainer,
-	response:   "Stop both processes after copying their memory; the one that wrote is the attacker's, the other one runs his code.",
-	benign:     "Debuggers that set breakpoints, and tools that repair running programs.",
-	events:     []string{"ptrace", "security_file_open", "process_vm_writev"},
+	id:        "TRC-3",
+	aliases:   []string{"TRC-103", "TRC-1024", "TRC-1025"},
+	name:      "Code injection",
+	doc:       "Possible code injection into another process",
+	severity:  high,
+	technique: technique{"Defense Evasion", "Process Injection", "T1055", ""},
+	tags:      linuxAndContainer,
+	response:  "Stop both processes after copying their memory; the one that wrote is the attacker's, the other one runs his code.",
+	benign:    "Debuggers that set breakpoints, and tools that repair running programs.",
+	events:    []string{"ptrace", "security_file_open", "process_vm_writev"},
+	needs: []detect.Need{
+		need("ptrace", among("request", pokeText, pokeData)), need("security_file_open", like("pathname", "/proc/*/mem")),
+	},
 	newMatcher: observing(injects),
 })
 

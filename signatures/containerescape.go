@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -18,6 +19,7 @@ var _ = declare(description{
 	benign:     "Storage drivers of Kubernetes (CSI), which run privileged to do just this.",
 	origin:     trace.OriginContainer,
 	events:     []string{"security_sb_mount"},
+	needs:      []detect.Need{need("security_sb_mount", like("dev_name", "/dev/*"))},
 	newMatcher: observing(mountsDevice),
 })
 
@@ -32,16 +34,19 @@ func mountsDevice(e *trace.Event) (map[string]any, bool) {
 }
 
 var _ = declare(description{
-	id:         "TRC-14",
-	aliases:    []string{"TRC-1010"},
-	name:       "CGroups Release Agent File Modification",
-	doc:        "An Attempt to modify CGroups release agent file was detected. The kernel runs what stands there as root of the machine",
-	severity:   high,
-	technique:  technique{"Privilege Escalation", "Escape to Host", "T1611", ""},
-	response:   "Stop the container and look on the machine for what the kernel started (TRC-2612). Containers need no CAP_SYS_ADMIN.",
-	benign:     "None known in containers.",
-	origin:     trace.OriginContainer,
-	events:     []string{"security_file_open", "security_inode_rename"},
+	id:        "TRC-14",
+	aliases:   []string{"TRC-1010"},
+	name:      "CGroups Release Agent File Modification",
+	doc:       "An Attempt to modify CGroups release agent file was detected. The kernel runs what stands there as root of the machine",
+	severity:  high,
+	technique: technique{"Privilege Escalation", "Escape to Host", "T1611", ""},
+	response:  "Stop the container and look on the machine for what the kernel started (TRC-2612). Containers need no CAP_SYS_ADMIN.",
+	benign:    "None known in containers.",
+	origin:    trace.OriginContainer,
+	events:    []string{"security_file_open", "security_inode_rename"},
+	needs: []detect.Need{
+		need("security_file_open", like("pathname", "*/release_agent")), need("security_inode_rename", like("new_path", "*/release_agent")),
+	},
 	newMatcher: observing(setsReleaseAgent),
 })
 

@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -33,6 +34,9 @@ var _ = declare(description{
 	},
 })
 
+// runtimeSockets are the names of the sockets of container runtimes.
+var runtimeSockets = []string{"docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock", "buildkitd.sock"}
+
 var _ = declare(description{
 	id: "TRC-1019", name: "Container runtime used from a container", severity: high, tags: containers,
 	doc:       "A container connected to the socket of a container runtime: it can start containers with all rights",
@@ -41,12 +45,13 @@ var _ = declare(description{
 	benign:    "Containers that manage others, such as Portainer, Traefik or build agents.",
 	origin:    trace.OriginContainer,
 	events:    []string{"security_socket_connect", "security_file_open"},
+	needs:     []detect.Need{need("security_file_open", like("pathname", around("*", runtimeSockets, "")...))},
 	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
 		path := text(e, "pathname")
 		if a, ok := e.Lookup("remote_addr"); ok && a.Type().Kind == trace.Sockaddr {
 			path = a.Sockaddr().Path
 		}
-		if !endsIn(path, "docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock", "buildkitd.sock") {
+		if !endsIn(path, runtimeSockets...) {
 			return nil, false
 		}
 		return map[string]any{"socket": strings.Clone(path)}, true
@@ -61,6 +66,7 @@ var _ = declare(description{
 	benign:    "Containers that run containers, and browsers with a sandbox.",
 	origin:    trace.OriginContainer,
 	events:    []string{"setns"},
+	needs:     []detect.Need{need("setns", succeeded)},
 	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
 		kind, _ := whole(e, "nstype")
 		return map[string]any{"namespaces": kind}, e.ReturnValue >= 0
@@ -150,6 +156,7 @@ var _ = declare(description{
 	benign:     "File servers and backup programs in containers.",
 	origin:     trace.OriginContainer,
 	events:     []string{"open_by_handle_at"},
+	needs:      []detect.Need{need("open_by_handle_at", succeeded)},
 	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) { return nil, e.ReturnValue >= 0 }),
 })
 
@@ -206,6 +213,9 @@ var _ = declare(description{
 	}),
 })
 
+// capability is the attribute that gives a program rights of root.
+var capability = like("name", "security.capability")
+
 var _ = declare(description{
 	id: "TRC-2116", name: "Program given capabilities", severity: medium, tags: linuxAndContainer,
 	doc:       "A file was given capabilities: whoever runs it has some of the rights of root",
@@ -213,6 +223,7 @@ var _ = declare(description{
 	response:  "Look at the file (getcap): an interpreter or something unknown with capabilities is a back door.",
 	benign:    "Administrators who install such programs by hand, and images that are being built.",
 	events:    with("setxattr", "lsetxattr", "fsetxattr"),
+	needs:     []detect.Need{need("setxattr", capability), need("lsetxattr", capability), need("fsetxattr", capability)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		if text(e, "name") != "security.capability" || e.ReturnValue < 0 || s.startedBy(e, packageManagers) || s.is(e, containerManagers) {
 			return nil, false

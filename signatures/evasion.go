@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -88,6 +89,7 @@ var _ = declare(description{
 	response:  "Look at its file (/proc/PID/exe), which threads of the kernel do not have, and stop it.",
 	benign:    "None known.",
 	events:    with("task_rename"),
+	needs:     []detect.Need{need("task_rename", like("new_name", around("*", kernelThreads, "*")...))},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		switch e.EventName {
 		case "task_rename":
@@ -112,15 +114,16 @@ func bracketed(name string) bool {
 	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") && len(name) > 2
 }
 
+// kernelThreads are how the names of threads of the kernel begin.
+var kernelThreads = []string{
+	"kworker/", "ksoftirqd/", "kthreadd", "migration/", "rcu_sched", "rcu_preempt", "kswapd", "khugepaged", "kdevtmpfs", "jbd2/", "cpuhp/", "kauditd", "kblockd",
+	"watchdogd", "irq/",
+}
+
 // kernelName reports whether a name is one that only threads of the kernel have.
 func kernelName(name string) bool {
 	name = strings.Trim(name, "[]")
-	for _, prefix := range []string{"kworker/", "ksoftirqd/", "kthreadd", "migration/", "rcu_sched", "rcu_preempt", "kswapd", "khugepaged", "kdevtmpfs", "jbd2/", "cpuhp/", "kauditd", "kblockd", "watchdogd", "irq/"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+	return startsWith(name, kernelThreads)
 }
 
 var _ = declare(description{
@@ -282,6 +285,7 @@ var _ = declare(description{
 	response:  "Unmount it (data: path) and look at the process behind.",
 	benign:    "Container runtimes cover other parts of /proc only.",
 	events:    []string{"security_sb_mount"},
+	needs:     []detect.Need{need("security_sb_mount", like("path", "/proc/*"))},
 	newMatcher: observing(func(e *trace.Event) (map[string]any, bool) {
 		pid, ok := strings.CutPrefix(text(e, "path"), "/proc/")
 		pid, _, deeper := strings.Cut(pid, "/")
@@ -299,6 +303,7 @@ var _ = declare(description{
 	response:  "Look at what is mapped in the process (/proc/PID/maps), not at /proc/PID/exe.",
 	benign:    "CRIU, when it brings a saved process back.",
 	events:    with("security_task_prctl"),
+	needs:     []detect.Need{need("security_task_prctl", among("option", 35))}, // PR_SET_MM
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		const exeFile, wholeMap = 13, 14 // PR_SET_MM_EXE_FILE, PR_SET_MM_MAP of linux/prctl.h
 		what, _ := whole(e, "arg2")

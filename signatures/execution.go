@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -281,6 +282,7 @@ var _ = declare(description{
 	response:  "Look at which kernel it is, before it is started.",
 	benign:    "kdump, which loads a kernel for the case of a crash, and fast reboots.",
 	events:    with("kexec_load", "kexec_file_load"),
+	needs:     []detect.Need{need("kexec_load", succeeded), need("kexec_file_load", succeeded)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		if e.EventName != "kexec_load" && e.EventName != "kexec_file_load" || e.ReturnValue < 0 {
 			return nil, false

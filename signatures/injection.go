@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -54,6 +55,7 @@ var _ = declare(description{
 	response:  "Look at both processes: the one that attached (data: program) and what it did to the other (data: pid).",
 	benign:    "Debuggers and crash reporters that are not known here.",
 	events:    with("ptrace"),
+	needs:     []detect.Need{need("ptrace", among("request", attach, seize), succeeded)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		request := text(e, "request")
 		if e.EventName != "ptrace" || e.ReturnValue < 0 || request != "PTRACE_ATTACH" && request != "PTRACE_SEIZE" || s.is(e, debuggers) {
@@ -71,6 +73,7 @@ var _ = declare(description{
 	response:  "Stop both processes after copying their memory.",
 	benign:    "Debuggers and sandboxes that are not known here.",
 	events:    with("ptrace"),
+	needs:     []detect.Need{need("ptrace", among("request", setRegs, setRegset, setFpRegs, pokeUsr, setSyscallInfo), succeeded)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		if e.EventName != "ptrace" || e.ReturnValue < 0 || s.is(e, debuggers) {
 			return nil, false
@@ -91,6 +94,7 @@ var _ = declare(description{
 	response:  "Take what the other process had in its memory as known: passwords, keys, tokens.",
 	benign:    "Profilers and crash reporters that are not known here.",
 	events:    with("process_vm_readv"),
+	needs:     []detect.Need{need("process_vm_readv", succeeded)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		pid, ok := whole(e, "pid")
 		if e.EventName != "process_vm_readv" || !ok || pid == e.ProcessID || e.ReturnValue < 0 || s.is(e, debuggers.and(named("py-spy rbspy perf bpftrace"))) {
@@ -121,6 +125,7 @@ var _ = declare(description{
 	response:  "Look at what the other process had open: files it could read are known to this one, too.",
 	benign:    "Sandboxes and container runtimes that handle system calls of others.",
 	events:    with("pidfd_getfd"),
+	needs:     []detect.Need{need("pidfd_getfd", succeeded)},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		if e.EventName != "pidfd_getfd" || e.ReturnValue < 0 || s.is(e, containerManagers.and(debuggers, named("systemd lxd lxcfs"))) {
 			return nil, false
@@ -151,6 +156,7 @@ var _ = declare(description{
 	response:  "Copy the library from /proc/PID/map_files.",
 	benign:    "Programs that were upgraded while they ran and load a part late.",
 	events:    with("shared_object_loaded"),
+	needs:     []detect.Need{need("shared_object_loaded", like("pathname", "memfd:*", "/memfd:*", "/dev/shm/*", "/run/shm/*"))},
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		if e.EventName != "shared_object_loaded" {
 			return nil, false

@@ -3,6 +3,7 @@ package signatures
 import (
 	"strings"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -18,6 +19,7 @@ var _ = declare(description{
 	benign:     "Every program in a pod that uses the API server reads it; therefore this is information only.",
 	origin:     trace.OriginContainer,
 	events:     []string{"security_file_open"},
+	needs:      []detect.Need{need("security_file_open", like("pathname", "*secrets/kubernetes.io/serviceaccount*token"))},
 	newMatcher: stateless(readsToken),
 })
 
@@ -41,6 +43,7 @@ var _ = declare(description{
 	response:   "Replace the certificates of the control plane, and look in the API server's audit log for who used them.",
 	benign:     "kubeadm and backup programs, when certificates are renewed or saved.",
 	events:     []string{"security_file_open"},
+	needs:      []detect.Need{need("security_file_open", like("pathname", "/etc/kubernetes/pki/*"))},
 	newMatcher: stateless(readsCertificate),
 })
 

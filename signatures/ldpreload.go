@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -21,6 +22,7 @@ var _ = declare(description{
 	benign:     "Wrappers such as fakeroot, jemalloc or a JDK; programs that bring their libraries.",
 	tags:       linuxAndContainer,
 	events:     []string{"execve", "sched_process_exec", "security_file_open"},
+	needs:      []detect.Need{need("security_file_open", like("pathname", "/etc/ld.so.preload"))},
 	newMatcher: func(s *surroundings) matcher { return newPreloads(s) },
 })
 

@@ -55,6 +55,7 @@ type description struct {
 
 	origin     string // of the events, "" for any
 	events     []string
+	needs      []detect.Need // of the events, see need
 	newMatcher func(*surroundings) matcher
 	files      *fileRule
 	command    *commandRule

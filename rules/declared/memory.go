@@ -245,14 +245,24 @@ func (s *Signature) begin(e *trace.Event) error {
 			return nil
 		}
 	}
-	if len(known.partials) >= maxPartials {
-		s.remove(known, 0)
-		s.forgotten.Add(1)
-	}
+	s.makeRoom(known, e.Timestamp)
 	p := partial{next: 1, since: e.Timestamp, kept: kept, bytes: sizeOf(kept)}
 	known.partials = append(known.partials, p)
 	s.memory.grow(known, p.bytes)
 	return nil
+}
+
+// makeRoom ends the sequences whose time is over, if there are many, and else gives up the oldest.
+func (s *Signature) makeRoom(known *state, now int) {
+	for i := len(known.partials) - 1; i >= 0 && len(known.partials) >= maxPartials; i-- {
+		if now-known.partials[i].since > int(s.within) {
+			s.remove(known, i)
+		}
+	}
+	if len(known.partials) >= maxPartials {
+		s.remove(known, 0)
+		s.forgotten.Add(1)
+	}
 }
 
 func same(a, b map[string]ref.Val) bool {

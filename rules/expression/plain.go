@@ -2,12 +2,15 @@ package expression
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -19,6 +22,17 @@ import (
 type plain struct {
 	test  func(e *trace.Event) bool
 	exact bool
+	needs needs
+}
+
+// needs says which events of a kind may pass the test, as far as the kernel can tell; nil: any.
+type needs func(e *events.Event) filter.Alternatives
+
+func (n needs) of(e *events.Event) filter.Alternatives {
+	if n == nil {
+		return filter.Anything()
+	}
+	return n(e)
 }
 
 // plainReader reads the conditions of a checked expression.
@@ -39,9 +53,9 @@ func (r plainReader) read(e celast.Expr) plain {
 	case operators.In:
 		return r.membership(args[0], args[1])
 	case "is_file_write":
-		return r.textTest(args[0], writes)
+		return r.textTest(args[0], writes, comparing{})
 	case "is_file_read":
-		return r.textTest(args[0], reads)
+		return r.textTest(args[0], reads, comparing{})
 	case "startsWith", "endsWith", "contains":
 		return r.substring(call)
 	}
@@ -51,18 +65,24 @@ func (r plainReader) read(e celast.Expr) plain {
 func both(a, b plain) plain {
 	switch {
 	case a.test == nil:
-		return plain{test: b.test}
+		return plain{test: b.test, needs: b.needs}
 	case b.test == nil:
-		return plain{test: a.test}
+		return plain{test: a.test, needs: a.needs}
 	}
-	return plain{func(e *trace.Event) bool { return a.test(e) && b.test(e) }, a.exact && b.exact}
+	return plain{
+		func(e *trace.Event) bool { return a.test(e) && b.test(e) }, a.exact && b.exact,
+		func(e *events.Event) filter.Alternatives { return a.needs.of(e).And(b.needs.of(e)) },
+	}
 }
 
 func either(a, b plain) plain {
 	if a.test == nil || b.test == nil {
 		return plain{}
 	}
-	return plain{func(e *trace.Event) bool { return a.test(e) || b.test(e) }, a.exact && b.exact}
+	return plain{
+		func(e *trace.Event) bool { return a.test(e) || b.test(e) }, a.exact && b.exact,
+		func(e *events.Event) filter.Alternatives { return a.needs.of(e).Or(b.needs.of(e)) },
+	}
 }
 
 // flipped are the operators for constants on the left.
@@ -84,12 +104,12 @@ func (r plainReader) comparison(operator string, left, right celast.Expr) plain 
 		want := string(constant)
 		switch operator {
 		case operators.Equals:
-			return r.textTest(left, func(s string) bool { return s == want })
+			return r.textTest(left, func(s string) bool { return s == want }, comparing{"=", []string{want}})
 		case operators.NotEquals:
-			return r.textTest(left, func(s string) bool { return s != want })
+			return r.textTest(left, func(s string) bool { return s != want }, comparing{"!=", []string{want}})
 		}
 	case types.Int:
-		return r.numberTest(left, order[operator], int64(constant))
+		return r.numberTest(left, operator, int64(constant))
 	}
 	return plain{}
 }
@@ -120,9 +140,9 @@ func (r plainReader) membership(element, list celast.Expr) plain {
 		for _, s := range wanted {
 			set[s] = true
 		}
-		return r.textTest(element, func(s string) bool { return set[s] })
+		return r.textTest(element, func(s string) bool { return set[s] }, comparing{"=", wanted})
 	}
-	return r.textTest(element, func(s string) bool { return slices.Contains(wanted, s) })
+	return r.textTest(element, func(s string) bool { return slices.Contains(wanted, s) }, comparing{"=", wanted})
 }
 
 func (r plainReader) substring(call celast.CallExpr) plain {
@@ -136,7 +156,8 @@ func (r plainReader) substring(call celast.CallExpr) plain {
 	test := map[string]func(s, part string) bool{
 		"startsWith": strings.HasPrefix, "endsWith": strings.HasSuffix, "contains": strings.Contains,
 	}[call.FunctionName()]
-	return r.textTest(call.Target(), func(s string) bool { return test(s, part) })
+	pattern := map[string]string{"startsWith": part + "*", "endsWith": "*" + part, "contains": "*" + part + "*"}[call.FunctionName()]
+	return r.textTest(call.Target(), func(s string) bool { return test(s, part) }, comparing{"=", []string{pattern}})
 }
 
 func literalText(e celast.Expr) (string, bool) {
@@ -147,11 +168,11 @@ func literalText(e celast.Expr) (string, bool) {
 	return string(s), ok
 }
 
-// textTest is a test of a field or an argument that is a text.
-func (r plainReader) textTest(operand celast.Expr, test func(string) bool) plain {
+// textTest is a test of a field or an argument that is a text, and how that can be asked of the kernel.
+func (r plainReader) textTest(operand celast.Expr, test func(string) bool, asked comparing) plain {
 	if name, ok := fieldOf(operand, "input"); ok {
 		if get, ok := texts[name]; ok {
-			return plain{func(e *trace.Event) bool { return test(get(e)) }, true}
+			return plain{func(e *trace.Event) bool { return test(get(e)) }, true, ofName(name, test)}
 		}
 		return plain{}
 	}
@@ -167,24 +188,32 @@ func (r plainReader) textTest(operand celast.Expr, test func(string) bool) plain
 			default:
 				return !exact // where events differ in the type of the argument, CEL decides
 			}
-		}, exact}
+		}, exact, asked.text(name)}
 	}
 	if name, ok := stringArgument(operand); ok {
-		find := finder(name)
+		find, askable := finder(name), asked.text(name)
+		if test("") { // which is what an absent argument is
+			askable = nil
+		}
 		return plain{func(e *trace.Event) bool {
 			if a, ok := find(e); ok && a.HasText() {
 				return test(a.Text())
 			}
 			return test("")
-		}, true}
+		}, true, askable}
 	}
 	return plain{}
 }
 
-func (r plainReader) numberTest(operand celast.Expr, compare func(a, b int64) bool, constant int64) plain {
+func (r plainReader) numberTest(operand celast.Expr, operator string, constant int64) plain {
+	compare, asked := order[operator], comparing{spelt[operator], []string{strconv.FormatInt(constant, 10)}}
 	if name, ok := fieldOf(operand, "input"); ok {
 		if get, ok := numbers[name]; ok {
-			return plain{func(e *trace.Event) bool { return compare(int64(get(e)), constant) }, true}
+			var askable needs
+			if name == "returnValue" {
+				askable = asked.number("retval")
+			}
+			return plain{func(e *trace.Event) bool { return compare(int64(get(e)), constant) }, true, askable}
 		}
 		return plain{}
 	}
@@ -203,7 +232,7 @@ func (r plainReader) numberTest(operand celast.Expr, compare func(a, b int64) bo
 			return !exact
 		}
 		return compare(n, constant)
-	}, exact}
+	}, exact, asked.number(name)}
 }
 
 // isOf reports whether an operand is surely of a type.
