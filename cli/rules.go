@@ -103,8 +103,12 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		for _, err := range errs {
 			c.tell(err)
 		}
-		if c.strict && len(errs) > 0 {
-			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(len(errs)), "problem"))
+		problems := len(errs)
+		if c.strict {
+			problems += c.tellTaken(set)
+		}
+		if c.strict && problems > 0 {
+			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(problems), "problem"))
 		}
 		c.exceptions, c.files = set.Exceptions, set.Files
 		loaded = c.join(loaded, set.Signatures)
@@ -113,6 +117,20 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		return loaded, nil
 	}
 	return selectSignatures(loaded, c.ids)
+}
+
+// tellTaken logs which ids several files give, and returns how many times that is.
+func (c *rulesCommand) tellTaken(set *rules.Set) (taken int) {
+	by := map[string]detect.Signature{}
+	for _, s := range set.Signatures {
+		if first, ok := by[idOf(s)]; ok {
+			c.log.Error("signature is left out", "error", fmt.Sprintf("%s: the id %s is taken by %s", set.Files[s], idOf(s), set.Files[first]))
+			taken++
+			continue
+		}
+		by[idOf(s)] = s
+	}
+	return taken
 }
 
 // tell logs what is wrong with a rule file.
