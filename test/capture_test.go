@@ -280,7 +280,9 @@ func TestCodeInMemoryIsCaptured(t *testing.T) {
 	_, found := c.act("capture/code")
 	records := c.end()
 	r := records["mem"]
-	if got := c.content(r); !bytes.Equal(got, codeBytes(1<<20)) || !r.Complete {
+	if !calledBack() {
+		t.Log("mem: needs Linux 5.17 (bpf_find_vma)")
+	} else if got := c.content(r); !bytes.Equal(got, codeBytes(1<<20)) || !r.Complete {
 		t.Errorf("memory: got %d bytes, %+v", len(got), r)
 	}
 	r = records["module"]

@@ -42,6 +42,9 @@ func (a *actor) openOften(path string, times int) {
 
 // TestOnlyWhatAnArgumentFilterAdmitsReachesUserSpace opens files from a child, because the tracer's own are never traced.
 func TestOnlyWhatAnArgumentFilterAdmitsReachesUserSpace(t *testing.T) {
+	if !calledBack() {
+		t.Skip("before Linux 5.17 user space decides about texts")
+	}
 	dir := t.TempDir()
 	wanted, other := filepath.Join(dir, "wanted"), filepath.Join(dir, "other")
 	for _, path := range []string{wanted, other} {
@@ -70,7 +73,7 @@ func TestOnlyWhatAnArgumentFilterAdmitsReachesUserSpace(t *testing.T) {
 		c.finish()
 	}()
 	seen := 0
-	ctx, stop := context.WithTimeout(t.Context(), patience)
+	ctx, stop := context.WithTimeout(t.Context(), 3*patience) // in emulation, a minute is not enough
 	defer stop()
 	for e := range running.Events(ctx) {
 		if e.EventName != "security_file_open" {

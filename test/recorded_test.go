@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -235,6 +236,9 @@ func TestRecordedEventsPrintAsInTheGoldenFiles(t *testing.T) {
 		{"gotemplate", "gotemplate", true, output.Config{TemplatePath: "testdata/recorded.tmpl"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if test.parse && runtime.GOARCH != "amd64" {
+				t.Skip("recorded on amd64: flags have other numbers here")
+			}
 			var got bytes.Buffer
 			test.config.Out = &got
 			printer, err := output.New(test.format, test.config)
