@@ -99,12 +99,22 @@ func (c *ebpfCommand) trace() (err error) {
 		return err
 	}
 	defer server.close()
-	summary, err := tracee.Run(ctx, tracee.Config{
+	config := c.config(scope, log)
+	config.Runtimes, config.Printer, config.Sinks, config.Progress = sockets, printer, sinks.set, progress
+	config.Executables = output.Whole(c.output.format) || sinks.set.WantsEvents()
+	summary, err := tracee.Run(ctx, config)
+	saySummary(errOut, summary, log)
+	sayArtifacts(errOut, "", summary.Capture)
+	return err
+}
+
+// config is what the flags say about tracing.
+func (c *ebpfCommand) config(scope *filter.Filter, log *slog.Logger) tracee.Config {
+	return tracee.Config{
 		Events:         scope.Selection(events.Default),
 		Required:       scope.Named(),
 		Filter:         scope,
 		NameContainers: c.containers.enrich,
-		Runtimes:       sockets,
 		DetectSyscall:  c.output.detectSyscall,
 		ExecEnv:        c.output.execEnv,
 		RelativeTime:   c.output.relativeTime,
@@ -114,18 +124,11 @@ func (c *ebpfCommand) trace() (err error) {
 		ExecHash:       c.output.execHash,
 		SortEvents:     c.output.sortEvents,
 		Cache:          c.cache,
-		Executables:    output.Whole(c.output.format) || sinks.set.WantsEvents(),
 		Capture:        c.capture,
 		BulkBytes:      c.perfBufferPages * os.Getpagesize() * bulkFactor,
-		Printer:        printer,
-		Sinks:          sinks.set,
 		Ready:          func(*tracer.Tracer) error { return c.capabilities.drop(log) },
-		Progress:       progress,
 		Log:            log,
-	})
-	saySummary(errOut, summary, log)
-	sayArtifacts(errOut, "", summary.Capture)
-	return err
+	}
 }
 
 // warn tells before anything starts what may not be as it was meant.

@@ -224,18 +224,7 @@ func traceeHelp(flags *pflag.FlagSet) string {
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	var broken error
-	color := paint.Painter(colorful(c.stdout))
-	engine := shared.engine(loaded, func(f detect.Finding) {
-		c.evidence.keep(f)
-		c.destinations.set.Finding(f)
-		if broken != nil || c.view.found(f) || c.format == "" {
-			return
-		}
-		if _, broken = c.stdout.Write(renderFinding(c.format, f, color)); broken != nil {
-			stop()
-		}
-	})
+	engine, broken := c.detecting(shared, loaded, stop)
 	selection, unknown := selectedEvents(engine)
 	if len(unknown) > 0 {
 		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
@@ -286,7 +275,24 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
 	}
-	return errors.Join(err, broken, c.destinations.close(c.quietly(), "tracee: "))
+	return errors.Join(err, *broken, c.destinations.close(c.quietly(), "tracee: "))
+}
+
+// detecting returns the engine, whose findings go to all who want them. It stops when they can not be printed any more, and
+// says then why.
+func (c *traceeCommand) detecting(shared *rulesCommand, loaded []detect.Signature, stop func()) (engine *rules.Engine, broken *error) {
+	broken = new(error)
+	color := paint.Painter(colorful(c.stdout))
+	return shared.engine(loaded, func(f detect.Finding) {
+		c.evidence.keep(f)
+		c.destinations.set.Finding(f)
+		if *broken != nil || c.view.found(f) || c.format == "" {
+			return
+		}
+		if _, *broken = c.stdout.Write(renderFinding(c.format, f, color)); *broken != nil {
+			stop()
+		}
+	}), broken
 }
 
 // selectedEvents looks up what the signatures want to see.

@@ -72,7 +72,7 @@ struct group_walk {
 	struct cgroup *group;
 };
 
-/* group_path_step writes the name of a group in front of what is in e->path already, and goes up; 1: the walk is over. */
+/* group_path_step writes the name of a group in front of what e->path has, and goes up; 1: the walk is over. */
 STEP group_path_step(u32 i, struct group_walk *walk)
 {
 	struct cgroup *group = walk->group;

@@ -86,7 +86,6 @@ type finding struct {
 	repeated uint64
 
 	before, after []nearEvent
-	artifacts     []*artifact
 }
 
 // addFinding takes a finding in, if there is room for its details, and counts it in any case.
