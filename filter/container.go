@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cilium/ebpf"
 
@@ -67,7 +69,7 @@ func (r *containerRule) add(op operator, value string) error {
 		r.notStarted = true
 	default:
 		id := strings.TrimSuffix(value, "*")
-		if id == "" || len(id) > containerIDSize || strings.ContainsAny(id, "/*") {
+		if id == "" || len(id) > containerIDSize || strings.ContainsFunc(id, notOfContainers) {
 			return fmt.Errorf("invalid filter value: %s (container takes new, started, or the beginning of a container's id: "+
 				"up to %d characters)", value, containerIDSize)
 		}
@@ -197,4 +199,9 @@ func (f *Filter) ListedContainer(id string) uint8 {
 	default:
 		return 0
 	}
+}
+
+// notOfContainers tells characters that no runtime takes for a name: it takes letters, digits, and _ . - within.
+func notOfContainers(r rune) bool {
+	return r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_.-", r)
 }
