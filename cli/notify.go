@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"os"
@@ -27,9 +28,9 @@ func askedToNotify(log *slog.Logger) *serviceManager {
 	return m
 }
 
-// watch is how the manager is shown signs of life: as long as the run moves. It returns the progress to keep up to date,
+// watch is how the manager is shown signs of life: as long as the run moves, until the context ends. It returns the progress to keep up to date,
 // a new one if there is none and it is needed.
-func (m *serviceManager) watch(p *tracee.Progress) *tracee.Progress {
+func (m *serviceManager) watch(ctx context.Context, p *tracee.Progress) *tracee.Progress {
 	if m.watchdog <= 0 {
 		return p
 	}
@@ -37,7 +38,14 @@ func (m *serviceManager) watch(p *tracee.Progress) *tracee.Progress {
 		p = new(tracee.Progress)
 	}
 	go func() {
-		for range time.Tick(m.watchdog / 2) {
+		ticks := time.NewTicker(m.watchdog / 2)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
 			if err := stalled(p); err != nil && !p.Moved().IsZero() {
 				m.log.Warn("the service manager is shown no sign of life", "reason", err)
 				continue

@@ -22,7 +22,7 @@ func TestServiceManagerIsToldAndShownLife(t *testing.T) {
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 	m := askedToNotify(slog.New(slog.DiscardHandler))
 	m.tell("READY=1")
-	if m.watch(nil) == nil {
+	if m.watch(t.Context(), nil) == nil {
 		t.Error("nothing to see progress by")
 	}
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
@@ -41,7 +41,7 @@ func TestWithoutAServiceManagerNothingIsTold(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "1000000")
 	m := askedToNotify(slog.New(slog.DiscardHandler))
-	if m.tell("READY=1"); m.watch(nil) != nil {
+	if m.tell("READY=1"); m.watch(t.Context(), nil) != nil {
 		t.Error("progress is kept for nobody")
 	}
 }

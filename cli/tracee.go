@@ -248,7 +248,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	}
 	defer server.close()
 	c.manager = askedToNotify(c.log)
-	progress = c.manager.watch(progress)
+	progress = c.manager.watch(ctx, progress)
 	progress = c.view.progressOf(progress)
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         selection,

@@ -67,6 +67,8 @@ int BPF_PROG(container_group_removed, struct cgroup *cgroup, const char *path)
 
 #define GROUP_DEPTH 32 /* of control groups within each other, of which the path is told */
 
+#define GROUP_NAME_MAX 256
+
 struct group_walk {
 	struct event *e;
 	struct cgroup *group;
@@ -78,12 +80,12 @@ STEP group_path_step(u32 i, struct group_walk *walk)
 	struct cgroup *group = walk->group;
 	struct cgroup_subsys_state *above = BPF_CORE_READ(group, self.parent);
 	struct dentry_link component = { .name = (const unsigned char *)BPF_CORE_READ(group, kn, name) };
-	char text[256];
 	long length;
 
 	if (!above)
 		return 1;
-	length = bpf_probe_read_kernel_str(text, sizeof(text), component.name);
+	/* for its length: the second half is free, and the stack is too small */
+	length = bpf_probe_read_kernel_str(&walk->e->path[VALUE_MAX], GROUP_NAME_MAX, component.name);
 	if (length <= 1)
 		return 1;
 	component.length = length - 1;

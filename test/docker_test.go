@@ -152,7 +152,7 @@ func awaitName(t *testing.T, seen *collected, id string) {
 			}
 		}
 	}
-	t.Fatalf("no name of container %s", id)
+	t.Fatalf("no name of container %s: %q", id, aboutContainer(seen.all(), id))
 }
 
 // TestContainersOfDockerAreNamedFromTheirFirstEventOn has containers that live as long as it takes to print a word.
