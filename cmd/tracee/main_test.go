@@ -185,7 +185,7 @@ func (b *transcript) String() string {
 
 const (
 	ready = "; ready in "
-	soon  = 5 * time.Second // a tenth of a second, where nothing else runs
+	soon  = 20 * time.Second // a tenth of a second, where nothing else runs
 )
 
 // losses are told however quiet the end is: a busy machine may not read in time.
