@@ -257,6 +257,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 	if config.Executed != nil {
 		flags[events.SchedProcessExec.Index] |= events.FlagUrgent
 	}
+	flags[events.ContainerGroupMade.Index] |= events.FlagUrgent // runtimes forget containers as soon as they are gone
 	start, textEnd, end, err := kernelBounds(&config)
 	if err != nil {
 		return err
