@@ -34,8 +34,9 @@ type isolated struct {
 	event trace.Event // a copy for the call
 	body  []byte
 
-	mu   sync.Mutex
-	gone bool // left behind
+	mu    sync.Mutex
+	taken time.Time // when its last finding had been taken
+	gone  bool      // left behind
 }
 
 var _ detect.Signature = (*isolated)(nil)
@@ -71,12 +72,16 @@ func (s *isolated) call(f func() error) error {
 	}
 }
 
-// leave leaves the signature behind, unless it waits for whoever takes its finding: then it is not to blame.
+// leave leaves the signature behind, unless it waits for whoever takes its finding, or has just done so: then it is not to
+// blame, and has its time again.
 func (s *isolated) leave() bool {
 	if !s.mu.TryLock() {
 		return false
 	}
 	defer s.mu.Unlock()
+	if time.Since(s.taken) < s.limit {
+		return false
+	}
 	s.gone = true
 	close(s.calls)
 	return true
@@ -139,6 +144,7 @@ func (s *isolated) Init(handler detect.SignatureHandler) error {
 			defer s.mu.Unlock()
 			if !s.gone {
 				handler(f)
+				s.taken = time.Now()
 			}
 		})
 	})
