@@ -16,9 +16,6 @@ import (
 // configDefault is the file that is read without --config, if it is there.
 var configDefault = "/etc/tracee/tracee.yaml"
 
-// configSections are the keys of a file that are no flags.
-var configSections []string
-
 // configuration is where settings come from besides the command line.
 type configuration struct {
 	path string // --config
@@ -45,7 +42,7 @@ func (c *configuration) read(flags *pflag.FlagSet) error {
 		return asConfig(err)
 	}
 	c.file = file
-	return file.Apply(flags, suggest.DidYouMean, configSections...)
+	return file.Apply(flags, suggest.DidYouMean)
 }
 
 // settle gives the flags of tracee their values.
@@ -104,7 +101,7 @@ func (c *traceeCommand) checkConfig(args []string) error {
 	}
 	c.file = file
 	flags := c.flags()
-	errs := []error{file.Apply(flags, suggest.DidYouMean, configSections...)}
+	errs := []error{file.Apply(flags, suggest.DidYouMean)}
 	for _, check := range c.checks() {
 		errs = append(errs, c.located(check.key, check.run()))
 	}
@@ -144,7 +141,7 @@ func (c *traceeCommand) printConfig(args []string) error {
 			return c.located(check.key, err)
 		}
 	}
-	text, err := settings.Print(flags, c.file, configSections...)
+	text, err := settings.Print(flags)
 	if err != nil {
 		return err
 	}

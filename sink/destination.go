@@ -32,14 +32,13 @@ type Destination struct {
 
 	// What is taken. Neither: what the command is for.
 	Events, Findings bool
-	// Severity is the least of findings that are taken, a place in schema.Severities; 0 takes unrated ones too.
+	// Severity is the least of findings that are taken, a place in detect.Severities; 0 takes unrated ones too.
 	Severity int
 	// Filter is what events, and the events of findings, have to pass; nil: all do.
 	Filter *filter.Filter
-	// Policies are those whose events are taken; none: of all.
-	Policies []string
 
 	kind    *kind
+	scheme  string // one of its kind's
 	address string // between :// and the first slash
 	path    string // the slash and what follows
 	queue   courier.Config
@@ -106,7 +105,7 @@ func parse(text string) (*Destination, error) {
 		return nil, fmt.Errorf("unknown scheme %s%s ('--output help' says more)", scheme, suggest.DidYouMean(scheme, schemes()))
 	}
 	where, query, _ := strings.Cut(rest, "?")
-	d := &Destination{kind: k, Format: k.format, Name: scheme + "://" + where}
+	d := &Destination{kind: k, scheme: scheme, Format: k.format, Name: scheme + "://" + where}
 	d.queue.Batch = k.batch
 	if strings.Contains(where, "@") {
 		return nil, errors.New("credentials do not belong on a command line, which everybody can read: name a file, by headers= or credentials=")
@@ -125,25 +124,15 @@ func parse(text string) (*Destination, error) {
 	if err := d.parseQuery(query); err != nil {
 		return nil, err
 	}
-	d.kindOf(scheme)
 	if err := k.check(d); err != nil {
 		return nil, fmt.Errorf("%w (want %s)", err, k.form)
 	}
 	return d, d.conclude()
 }
 
-// kindOf remembers which of the schemes of a kind was used.
-func (d *Destination) kindOf(scheme string) {
-	k := *d.kind
-	k.schemes = []string{scheme}
-	d.kind = &k
-}
-
-func (d *Destination) scheme() string { return d.kind.schemes[0] }
-
 // secure says that the scheme asks for TLS.
 func (d *Destination) secure() bool {
-	return strings.HasSuffix(d.scheme(), "+tls") || strings.HasSuffix(d.scheme(), "https") || strings.HasSuffix(d.scheme(), "grpcs")
+	return strings.HasSuffix(d.scheme, "+tls") || strings.HasSuffix(d.scheme, "https") || strings.HasSuffix(d.scheme, "grpcs")
 }
 
 func (d *Destination) parseQuery(query string) error {
@@ -197,25 +186,21 @@ func (d *Destination) conclude() error {
 	return nil
 }
 
-// Admits says whether the destination takes an event, which matched these policies. There is one place to ask.
-func (d *Destination) Admits(e *trace.Event, policies []string) bool {
-	if !d.Events || !d.ofPolicies(policies) {
+// Admits says whether the destination takes an event.
+func (d *Destination) Admits(e *trace.Event) bool {
+	if !d.Events {
 		return false
 	}
 	return d.passes == nil || e.EventID == events.LostEvents.ID || d.passes(e) // losses pass every filter
 }
 
-// AdmitsFinding says whether the destination takes a finding at an event, which matched these policies.
-func (d *Destination) AdmitsFinding(f *detect.Finding, e *trace.Event, policies []string) bool {
-	if !d.Findings || !d.ofPolicies(policies) {
+// AdmitsFinding says whether the destination takes a finding at an event.
+func (d *Destination) AdmitsFinding(f *detect.Finding, e *trace.Event) bool {
+	if !d.Findings {
 		return false
 	}
 	if detect.SeverityLevel(f.SigMetadata.Severity()) < d.Severity && d.Severity > 0 {
 		return false
 	}
 	return d.passes == nil || d.passes(e)
-}
-
-func (d *Destination) ofPolicies(policies []string) bool {
-	return len(d.Policies) == 0 || slices.ContainsFunc(policies, func(name string) bool { return slices.Contains(d.Policies, name) })
 }

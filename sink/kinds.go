@@ -119,7 +119,7 @@ func wantsPath(most int, port, what string) func(*Destination) error {
 
 // poster makes a poster of a destination whose scheme ends in http or https.
 func (d *Destination) poster(path, contentType string) (*courier.Poster, error) {
-	scheme := d.scheme()[strings.LastIndexByte(d.scheme(), '+')+1:]
+	scheme := d.scheme[strings.LastIndexByte(d.scheme, '+')+1:]
 	return courier.NewPoster(courier.Post{
 		Name: d.Name, URL: scheme + "://" + d.address + path, ContentType: contentType, HeaderFile: d.options.headers,
 		Gzip: d.options.compress, TLS: d.options.tls,

@@ -70,7 +70,7 @@ func otlpResource(c Config) *resource.Resource {
 	return &resource.Resource{Attributes: attributes}
 }
 
-// otlpLevels are severity numbers for schema.Severities; events are informational.
+// otlpLevels are severity numbers for detect.Severities; events are informational.
 var otlpLevels = []logs.SeverityNumber{
 	logs.SeverityNumber_SEVERITY_NUMBER_INFO, logs.SeverityNumber_SEVERITY_NUMBER_INFO2, logs.SeverityNumber_SEVERITY_NUMBER_WARN,
 	logs.SeverityNumber_SEVERITY_NUMBER_ERROR, logs.SeverityNumber_SEVERITY_NUMBER_FATAL,

@@ -15,7 +15,7 @@ import (
 
 // common are the parameters of all kinds.
 var common = []parameter{
-	{"name", "NAME", "by which the destination is told apart in logs, metrics and policies", (*Destination).setName},
+	{"name", "NAME", "by which the destination is told apart in logs and metrics", (*Destination).setName},
 	{"format", "json", "of what is written: json, ecs or ocsf", (*Destination).setFormat},
 	{"select", "all", "what is written: events, findings or all (default: findings; events by tracee-ebpf)", (*Destination).setSelect},
 	{"severity", "high", "the least of findings: info, low, medium, high or critical", (*Destination).setSeverity},

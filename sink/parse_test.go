@@ -131,33 +131,28 @@ func TestDestinationsTakeWhatTheyAskFor(t *testing.T) {
 	etc, tmp := event("/etc/x", 1), event("/tmp/x", 2)
 	for _, test := range []struct {
 		query                     string
-		policies                  []string
 		etc, tmp, low, high, none bool // two events, findings at the first
 	}{
-		{"", nil, false, false, true, true, true},
-		{"select=events", nil, true, true, false, false, false},
-		{"select=all&severity=high", nil, true, true, false, true, false},
-		{"select=all&filter=openat.pathname=/etc/*", nil, true, false, true, true, true},
-		{"select=all&filter=event=close", nil, false, false, false, false, false},
-		{"select=all", []string{"other"}, false, false, false, false, false},
-		{"select=events", []string{"mine"}, true, true, false, false, false},
+		{"", false, false, true, true, true},
+		{"select=events", true, true, false, false, false},
+		{"select=all&severity=high", true, true, false, true, false},
+		{"select=all&filter=openat.pathname=/etc/*", true, false, true, true, true},
+		{"select=all&filter=event=close", false, false, false, false, false},
 	} {
 		d := parsed(t, "stdout://?"+test.query)
-		d.Policies = test.policies
 		if err := d.settle(true); err != nil {
 			t.Fatal(err)
 		}
-		mine := []string{"mine"}
-		admits := func(severity any) bool { f := findingOf(etc, severity); return d.AdmitsFinding(&f, etc, mine) }
-		got := []bool{d.Admits(etc, mine), d.Admits(tmp, mine), admits(1), admits(3), admits(nil)}
+		admits := func(severity any) bool { f := findingOf(etc, severity); return d.AdmitsFinding(&f, etc) }
+		got := []bool{d.Admits(etc), d.Admits(tmp), admits(1), admits(3), admits(nil)}
 		for i, want := range []bool{test.etc, test.tmp, test.low, test.high, test.none} {
 			if got[i] != want {
-				t.Errorf("%s %v: question %d: got %v", test.query, test.policies, i, got[i])
+				t.Errorf("%s: question %d: got %v", test.query, i, got[i])
 			}
 		}
 	}
 	d := parsed(t, "stdout://?select=events&filter=event=close")
-	if lost := (&trace.Event{EventID: events.LostEvents.ID, EventName: "lost_events"}); !d.Admits(lost, nil) {
+	if lost := (&trace.Event{EventID: events.LostEvents.ID, EventName: "lost_events"}); !d.Admits(lost) {
 		t.Error("losses do not pass")
 	}
 	for _, query := range []string{"select=findings", "severity=low"} {

@@ -146,8 +146,8 @@ func (s *Set) Selection() (selection []*events.Event) {
 	return selection
 }
 
-// Event shows an event, which matched these policies.
-func (s *Set) Event(e *trace.Event, policies ...string) {
+// Event shows an event.
+func (s *Set) Event(e *trace.Event) {
 	if s == nil || !s.events {
 		return
 	}
@@ -155,7 +155,7 @@ func (s *Set) Event(e *trace.Event, policies ...string) {
 	defer s.mu.Unlock()
 	s.begin(e, false, -1)
 	for _, o := range s.outlets {
-		if !o.Admits(e, policies) {
+		if !o.Admits(e) {
 			continue
 		}
 		if !o.text.done {
@@ -165,16 +165,16 @@ func (s *Set) Event(e *trace.Event, policies ...string) {
 	}
 }
 
-// Finding shows a finding, whose event matched these policies.
-func (s *Set) Finding(f detect.Finding, policies ...string) {
+// Finding shows a finding.
+func (s *Set) Finding(f detect.Finding) {
 	if s == nil || !s.findings {
 		return
 	}
 	kept := f // only this moves to the heap
-	s.finding(&kept, policies)
+	s.finding(&kept)
 }
 
-func (s *Set) finding(f *detect.Finding, policies []string) {
+func (s *Set) finding(f *detect.Finding) {
 	e, ok := f.Event.Payload.(*trace.Event)
 	if !ok {
 		e = &trace.Event{}
@@ -183,7 +183,7 @@ func (s *Set) finding(f *detect.Finding, policies []string) {
 	defer s.mu.Unlock()
 	s.begin(e, true, detect.SeverityLevel(f.SigMetadata.Severity()))
 	for _, o := range s.outlets {
-		if !o.AdmitsFinding(f, e, policies) {
+		if !o.AdmitsFinding(f, e) {
 			continue
 		}
 		if !o.text.done {
@@ -238,7 +238,7 @@ func (s *Set) Stats() (all []Stats) {
 // message is what waits in a queue: a text, and what some carriers want to know of it without reading it.
 type message struct {
 	time    time.Time
-	level   int // of a finding, a place in schema.Severities; -1: none
+	level   int // of a finding, a place in detect.Severities; -1: none
 	finding bool
 	name    string // of the event
 	text    []byte

@@ -76,7 +76,7 @@ type syslogCarrier struct {
 }
 
 func openSyslog(d *Destination, c Config) (courier.Carrier, error) {
-	s := &syslogCarrier{scheme: d.scheme(), address: d.address, facility: d.options.facility - 1, host: c.Product.Host}
+	s := &syslogCarrier{scheme: d.scheme, address: d.address, facility: d.options.facility - 1, host: c.Product.Host}
 	if s.facility < 0 {
 		s.facility = slices.Index(facilities, "daemon")
 	}
@@ -202,7 +202,7 @@ func (s *syslogCarrier) writeEach(texts [][]byte) error {
 	return nil
 }
 
-// syslogLevels are the severities of syslog for schema.Severities; all else is informational.
+// syslogLevels are the severities of syslog for detect.Severities; all else is informational.
 var syslogLevels = []int{6, 5, 4, 3, 2}
 
 const informational = 6

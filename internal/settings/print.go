@@ -10,9 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Print writes the values that flags have as a file that gives them, each with what its help says. Sections of the file
-// follow, as they are.
-func Print(flags *pflag.FlagSet, file *File, sections ...string) ([]byte, error) {
+// Print writes the values that flags have as a file that gives them, each with what its help says.
+func Print(flags *pflag.FlagSet) ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !hasKey(f) {
@@ -23,11 +22,6 @@ func Print(flags *pflag.FlagSet, file *File, sections ...string) ([]byte, error)
 		key.HeadComment = strings.ReplaceAll(usage, "\n", " ")
 		root.Content = append(root.Content, key, valueOf(f))
 	})
-	for _, name := range sections {
-		if value := file.Section(name); value != nil {
-			root.Content = append(root.Content, text(name), value)
-		}
-	}
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
