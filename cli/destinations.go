@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -71,22 +72,14 @@ func (d *destinations) close(to io.Writer, prefix string) error {
 
 func destinationLine(s sink.Stats) string {
 	parts := []string{fmt.Sprintf("%d sent", s.Sent)}
-	for _, more := range []struct {
-		n    uint64
-		what string
-	}{
-		{s.Retried, "tries repeated"},
-		{s.OnDisk, "bytes kept on disk for the next run"},
-		{s.Full, "dropped: the queue was full"},
-		{s.NoSpace, "dropped: no space on disk"},
-		{s.Refused, "refused by the other side"},
-		{s.Left, "not sent in the end"},
-	} {
-		if more.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.what))
-		}
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, told(
+		tally{s.Retried, "tries repeated"},
+		tally{s.OnDisk, "bytes kept on disk for the next run"},
+		tally{s.Full, "dropped: the queue was full"},
+		tally{s.NoSpace, "dropped: no space on disk"},
+		tally{s.Refused, "refused by the other side"},
+		tally{s.Left, "not sent in the end"},
+	)...), ", ")
 }
 
 // destinationMetrics are those of destinations.
@@ -130,11 +123,12 @@ var findingFormats = []string{"text", "json"}
 // readOutputs reads the values of --output of tracee: a format of what is printed, of which the last counts, and URLs. With
 // URLs and without a format, nothing is printed.
 func (d *destinations) readOutputs(values []string, preset string) (format string, err error) {
+	d.list = nil
 	for _, value := range values {
 		switch {
 		case sink.IsURL(value):
 			err = errors.Join(err, d.add(value))
-		case value == "text", value == "json":
+		case slices.Contains(findingFormats, value):
 			format = value
 		default:
 			return "", fmt.Errorf("unrecognized output format: %s (text or json%s)", value, orURL(value))

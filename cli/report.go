@@ -72,7 +72,7 @@ func (c *traceeCommand) report(args []string) error {
 func (c *traceeCommand) reportTo(path string, config report.Config) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, reasonOf(err))
+		return fmt.Errorf("write %s: %w", path, reason(err))
 	}
 	defer os.Remove(f.Name())
 	summary, err := report.Write(f, config)
@@ -80,7 +80,7 @@ func (c *traceeCommand) reportTo(path string, config report.Config) error {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, reasonOf(err))
+		return fmt.Errorf("write %s: %w", path, reason(err))
 	}
 	fmt.Fprintf(c.stderr, "tracee: %s: %s, %s, %s", path, count(summary.Findings, "finding"), count(summary.Events, "event"),
 		count(summary.Artifacts, "artifact"))
@@ -89,20 +89,6 @@ func (c *traceeCommand) reportTo(path string, config report.Config) error {
 	}
 	fmt.Fprintln(c.stderr)
 	return nil
-}
-
-// reasonOf leaves out of an error what names the file, which the message around it does.
-func reasonOf(err error) error {
-	var path *os.PathError
-	var link *os.LinkError
-	switch {
-	case errors.As(err, &path):
-		return path.Err
-	case errors.As(err, &link):
-		return link.Err
-	default:
-		return err
-	}
 }
 
 // reportInputs finds the recordings. What can be read only once is copied.
@@ -117,7 +103,7 @@ func reportInputs(args []string, stdin *os.File) (inputs []report.Input, closeAl
 		in, spool, err := reportInput(arg, stdin)
 		if err != nil {
 			closeAll()
-			return nil, nil, fmt.Errorf("recording %s: %w", arg, reasonOf(err))
+			return nil, nil, fmt.Errorf("recording %s: %w", arg, reason(err))
 		}
 		if spool != nil {
 			spools = append(spools, spool)

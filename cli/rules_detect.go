@@ -175,6 +175,22 @@ func (r *rulesRun) conclude(broken error, hook *findingPoster) error {
 	return nil
 }
 
+// tally is how many there are of something that need not be told when there are none.
+type tally struct {
+	n    uint64
+	what string
+}
+
+// told says how many there are, of those that there are any.
+func told(tallies ...tally) (parts []string) {
+	for _, t := range tallies {
+		if t.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", t.n, t.what))
+		}
+	}
+	return parts
+}
+
 func count(n uint64, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"syscall"
 	"time"
 
@@ -62,11 +63,17 @@ func (o *serveOptions) check() error {
 func reason(err error) error {
 	var address *net.AddrError
 	var operation *net.OpError
+	var path *os.PathError
+	var link *os.LinkError
 	switch {
 	case errors.As(err, &address):
 		return errors.New(address.Err)
 	case errors.As(err, &operation):
 		return operation.Err
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
 	default:
 		return err
 	}

@@ -1,38 +1,15 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/tracee-go/tracee/internal/ptytest"
 )
 
-// openTerminal makes a terminal: what is written to it can be read from where a person would sit.
-func openTerminal(t *testing.T) (person, terminal *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skip("no terminals here:", err)
-	}
-	t.Cleanup(func() { person.Close() })
-	fd := int(person.Fd())
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err = errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no terminals here:", err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return person, terminal
-}
-
 func TestColoursAreForTerminalsOfThoseWhoWantThem(t *testing.T) {
-	_, screen := openTerminal(t)
+	_, screen := ptytest.Open(t)
 	file, err := os.Create(t.TempDir() + "/file")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +37,7 @@ func TestColoursAreForTerminalsOfThoseWhoWantThem(t *testing.T) {
 }
 
 func TestLogsAreForPeopleOnATerminalAndForProgramsElsewhere(t *testing.T) {
-	person, screen := openTerminal(t)
+	person, screen := ptytest.Open(t)
 	t.Setenv("TERM", "xterm")
 	say := func() string {
 		log := (&logOptions{}).logger(screen).With("at", "a b\n").WithGroup("g")

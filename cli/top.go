@@ -19,6 +19,7 @@ import (
 	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/sink/schema"
 	"github.com/tracee-go/tracee/top"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/detect"
@@ -105,7 +106,7 @@ func shownFinding(f detect.Finding) top.Finding {
 	m, line := f.SigMetadata, f.Process
 	f.Process = line[:min(len(line), 1)] // the others are in the tree
 	shown := top.Finding{
-		Time: eventTime(e), Severity: m.Severity(), ID: m.ID, Name: m.Name,
+		Time: schema.EventTime(e), Severity: m.Severity(), ID: m.ID, Name: m.Name,
 		Process: fmt.Sprintf("%s (%d)", strings.Clone(e.ProcessName), e.HostProcessID),
 		Details: strings.Split(strings.TrimRight(string(findingText(f, e, false)), "\n"), "\n"),
 	}

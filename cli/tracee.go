@@ -390,19 +390,14 @@ func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
 	if s.Unreadable > 0 {
 		line += fmt.Sprintf(", %d arguments unreadable", s.Unreadable)
 	}
-	for _, more := range []struct {
-		n    uint64
-		what string
-	}{
-		{detected.Errors, "errors of signatures"},
-		{detected.CutOff, "signatures switched off"},
-		{detected.Forgotten, "forgotten by signatures"},
-		{detected.Excepted, "taken out by exceptions"},
-		{detected.Repeated, "repeats"},
-	} {
-		if more.n > 0 {
-			line += fmt.Sprintf(", %d %s", more.n, more.what)
-		}
+	for _, more := range told(
+		tally{detected.Errors, "errors of signatures"},
+		tally{detected.CutOff, "signatures switched off"},
+		tally{detected.Forgotten, "forgotten by signatures"},
+		tally{detected.Excepted, "taken out by exceptions"},
+		tally{detected.Repeated, "repeats"},
+	) {
+		line += ", " + more
 	}
 	fmt.Fprintln(c.stderr, line)
 	sayArtifacts(c.stderr, "tracee: ", s.Capture)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/sink/schema"
@@ -30,8 +29,6 @@ func findingJSON(f detect.Finding, e *trace.Event) []byte {
 	return append(schema.JSON{}.AppendFinding(nil, &f, e), '\n')
 }
 
-func eventTime(e *trace.Event) time.Time { return schema.EventTime(e) }
-
 // severityColors are those of what somebody should look at.
 var severityColors = map[string]paint.Color{"medium": paint.Yellow, "high": paint.Red, "critical": paint.Red}
 
@@ -41,7 +38,7 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 	m := f.SigMetadata
 	var b strings.Builder
 	grade := m.Severity()
-	fmt.Fprintf(&b, "%s  %s  %s  %s\n", eventTime(e).Format("15:04:05.000"),
+	fmt.Fprintf(&b, "%s  %s  %s  %s\n", schema.EventTime(e).Format("15:04:05.000"),
 		color.Paint(severityColors[grade], fmt.Sprintf("%-8s", grade)), m.ID, color.Paint(paint.Bold, m.Name))
 	if m.Description != "" {
 		fmt.Fprintf(&b, "    %s\n", m.Description)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/sink/schema"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 	"github.com/tracee-go/tracee/types/trace"
@@ -42,7 +43,7 @@ func found(t *testing.T) detect.Finding {
 
 func TestTextOfAFindingSaysWhatWhoAndHow(t *testing.T) {
 	f := found(t)
-	when := eventTime(f.Event.Payload.(*trace.Event)).Format("15:04:05.000")
+	when := schema.EventTime(f.Event.Payload.(*trace.Event)).Format("15:04:05.000")
 	want := when + `  high      TRC-1  Standard Input/Output Over Socket
     what it is
     process  a\nb (pid 7, parent 1, uid 1000) in container cccccccccccc on host

@@ -15,9 +15,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"github.com/tracee-go/tracee/internal/ptytest"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -288,7 +288,7 @@ func TestTemplatesHaveTheFunctionsOfSprig(t *testing.T) {
 }
 
 func TestTemplatesCannotDriveATerminal(t *testing.T) {
-	terminal, screen := openTerminal(t)
+	screen, terminal := ptytest.Open(t)
 	file := filepath.Join(t.TempDir(), "t.tmpl")
 	must(os.WriteFile(file, []byte("{{.ProcessName}}\t{{(index .Args 1).Value}}\n"), 0o600))
 	p, err := New("gotemplate", Config{Out: terminal, TemplatePath: file})
@@ -306,23 +306,6 @@ func TestTemplatesCannotDriveATerminal(t *testing.T) {
 	if !strings.Contains(string(buffer[:n]), `\x1b[2J`) {
 		t.Errorf("got %q, want the escape in it", buffer[:n])
 	}
-}
-
-// openTerminal returns both ends of a pseudo-terminal.
-func openTerminal(t *testing.T) (terminal, screen *os.File) {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
-	}
-	t.Cleanup(func() { screen.Close() })
-	must(unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))
-	number, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
-	must(err)
-	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
-	must(err)
-	t.Cleanup(func() { terminal.Close() })
-	return terminal, screen
 }
 
 func FuzzTemplates(f *testing.F) {

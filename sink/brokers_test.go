@@ -112,6 +112,17 @@ func (c *collector) serveGRPC(t *testing.T) string {
 	return listener.Addr().String()
 }
 
+// serve returns the address of the collector.
+func (c *collector) serve(t *testing.T, scheme string) string {
+	t.Helper()
+	if scheme == "otlp+grpc" {
+		return c.serveGRPC(t)
+	}
+	s := httptest.NewServer(c)
+	t.Cleanup(s.Close)
+	return address(s)
+}
+
 func TestCollectorsOfOpenTelemetryGetLogs(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "headers")
 	if err := os.WriteFile(secret, []byte("Authorization: Bearer s3cret"), 0o600); err != nil {
@@ -120,15 +131,7 @@ func TestCollectorsOfOpenTelemetryGetLogs(t *testing.T) {
 	for _, scheme := range []string{"otlp+http", "otlp+grpc"} {
 		t.Run(scheme, func(t *testing.T) {
 			c := &collector{trouble: func(call int) codes.Code { return []codes.Code{codes.Unavailable, codes.OK}[min(call-1, 1)] }}
-			var where string
-			if scheme == "otlp+http" {
-				s := httptest.NewServer(c)
-				defer s.Close()
-				where = address(s)
-			} else {
-				where = c.serveGRPC(t)
-			}
-			s := open(t, scheme+"://"+where+"?select=all&gzip=true&headers="+secret)
+			s := open(t, scheme+"://"+c.serve(t, scheme)+"?select=all&gzip=true&headers="+secret)
 			s.Event(event("/x", 1))
 			s.Finding(findingOf(event("/x", 2), 3))
 			s.Close()
@@ -148,15 +151,7 @@ func TestCollectorsOfOpenTelemetryGetLogs(t *testing.T) {
 		})
 		t.Run(scheme+" refuses some", func(t *testing.T) {
 			c := &collector{refuse: 1}
-			var where string
-			if scheme == "otlp+http" {
-				s := httptest.NewServer(c)
-				defer s.Close()
-				where = address(s)
-			} else {
-				where = c.serveGRPC(t)
-			}
-			s := open(t, scheme+"://"+where+"?select=events")
+			s := open(t, scheme+"://"+c.serve(t, scheme)+"?select=events")
 			s.Event(event("/x", 1))
 			s.Event(event("/x", 2))
 			s.Close()

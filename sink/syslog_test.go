@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -83,17 +84,9 @@ func TestSyslogByLinesOfALocalSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	var r *bufio.Reader
+	caller := accepted(t, listener)
 	tell(t, "syslog+unix://"+path+"?facility=local0", func() string {
-		if r == nil {
-			c, err := listener.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			r = bufio.NewReader(c)
-		}
-		line, err := r.ReadString('\n')
+		line, err := caller().ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,18 +94,23 @@ func TestSyslogByLinesOfALocalSocket(t *testing.T) {
 	})
 }
 
+// accepted returns what the first caller sends, whom it waits for when it is asked first.
+func accepted(t *testing.T, listener net.Listener) func() *bufio.Reader {
+	return sync.OnceValue(func() *bufio.Reader {
+		c, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return bufio.NewReader(c)
+	})
+}
+
 // counted reads messages that begin with their length (RFC 6587).
 func counted(t *testing.T, listener net.Listener) func() string {
-	var r *bufio.Reader
+	caller := accepted(t, listener)
 	return func() string {
-		if r == nil {
-			c, err := listener.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			r = bufio.NewReader(c)
-		}
+		r := caller()
 		digits, err := r.ReadString(' ')
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,6 @@ package top
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -13,31 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/ptytest"
 )
-
-// openTerminal opens a terminal of that size: the end that a person sits at, and the other.
-func openTerminal(t *testing.T, width, height uint16) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("there are no terminals: %v", err)
-	}
-	t.Cleanup(func() { person.Close() })
-	number, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { program.Close() })
-	resize(t, person, width, height)
-	return person, program
-}
 
 func resize(t *testing.T, person *os.File, width, height uint16) {
 	t.Helper()
@@ -88,7 +64,8 @@ func (w *watcher) await(t *testing.T, text string) {
 }
 
 func TestTerminalShowsTheViewAndIsGivenBack(t *testing.T) {
-	person, program := openTerminal(t, 100, 30)
+	person, program := ptytest.Open(t)
+	resize(t, person, 100, 30)
 	before, err := unix.IoctlGetTermios(int(program.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
