@@ -37,6 +37,7 @@ var mayOpen = map[string]string{
 	"internal/courier/spill.go":     "the user's: where texts wait",
 	"internal/kallsyms/kallsyms.go": "the kernel's: symbols",
 	"internal/library/open.go":      "of processes: here it is done as it should be",
+	"internal/ptytest/ptytest.go":   "the kernel's: terminals, for tests",
 	"internal/settings/settings.go": "the user's: settings",
 	"process/stack.go":              "the kernel's, in /proc: maps and stat of a process, by its number",
 	"process/vdso.go":               "the kernel's, in /proc: memory of ourselves",

@@ -1,4 +1,5 @@
-// Package ptytest gives tests a terminal.
+// Package ptytest gives tests a terminal, which is how they see what people see. Start from Open; it needs no more than
+// the pseudo-terminals that every Linux has.
 package ptytest
 
 import (
