@@ -154,8 +154,13 @@ func (c *cache) handOver() bool {
 			c.inMemory++
 			break
 		}
-		if c.spill != nil && c.spilled(&block) {
-			break
+		if c.spill != nil {
+			if c.spilled(&block) {
+				break
+			}
+			if c.given || c.inMemory < c.memory { // while the disk was tried, and nobody is told again
+				continue
+			}
 		}
 		if !stalled {
 			c.stats.Stalls++

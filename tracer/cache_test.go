@@ -36,6 +36,16 @@ func feedCache(c *cache, n int) (done chan int) {
 	return done
 }
 
+// awaitFull returns when feedCache waits for room, or has put everything.
+func awaitFull(t *testing.T, c *cache, done chan int) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); len(done) == 0 && c.total().Stalls == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("neither full nor fed")
+		}
+	}
+}
+
 // drainCache takes everything until the end.
 func drainCache(t *testing.T, c *cache) (records int) {
 	t.Helper()
@@ -69,7 +79,7 @@ func TestTheCacheGivesWhatWasPut(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := newTestCache(t, test.memory, test.disk)
 			done := feedCache(c, 1000)
-			time.Sleep(50 * time.Millisecond) // let it fill
+			awaitFull(t, c, done)
 			if got := drainCache(t, c); got != 1000 || <-done != 1000 {
 				t.Errorf("got %d records", got)
 			}
@@ -107,6 +117,7 @@ func TestTheCacheGoesOnWithoutItsDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := feedCache(c, 200)
+	awaitFull(t, c, done)
 	if got := drainCache(t, c); got != 200 || <-done != 200 {
 		t.Errorf("got %d records", got)
 	}
@@ -158,5 +169,18 @@ func TestTheFileOfTheCacheHasNoName(t *testing.T) {
 	}
 	if _, err := newSpill(dir+"/nothing", 1); err == nil {
 		t.Error("made a file in a directory that does not exist")
+	}
+}
+
+// Who puts must not sleep on room that came while it tried the disk.
+func TestABrokenDiskNeverHoldsUpWhoIsRead(t *testing.T) {
+	c := newTestCache(t, 1, 64)
+	if err := c.spill.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const records = 20_000
+	done := feedCache(c, records)
+	if got := drainCache(t, c); got != records || <-done != records {
+		t.Errorf("got %d records", got)
 	}
 }
