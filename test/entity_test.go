@@ -35,7 +35,7 @@ func family(a *actor) {
 
 // whoIsWho learns from the events who somebody is, and demands that all of them say the same.
 type whoIsWho struct {
-	t       *testing.T
+	t       testing.TB
 	threads map[int]uint64 // of host thread ids; none is used again during the test
 	parents map[int]uint64 // of host process ids
 }
@@ -72,6 +72,10 @@ func TestWhoIsWho(t *testing.T) {
 	s := start(t, tracer.Config{Events: []*events.Event{
 		events.SchedProcessFork, events.SchedProcessExec, lookup("getpgid"), lookup("read"),
 	}})
+	s.try(t, func(t testing.TB) { s.readFamily(t) })
+}
+
+func (s *session) readFamily(t testing.TB) {
 	c := spawn(t, "entity/family")
 	found, seen := s.run(c, 0)
 	who := &whoIsWho{t: t, threads: map[int]uint64{}, parents: map[int]uint64{}}

@@ -112,8 +112,17 @@ func filteredEvents() tracer.Config {
 
 func TestArgumentFiltersKeepOnlyWhatTheyName(t *testing.T) {
 	s := start(t, filteredEvents())
-	c := spawn(t, "filter/plain")
-	found, seen := s.run(c, 0)
+	var c *child
+	var found findings
+	var seen []*trace.Event
+	s.try(t, func(t testing.TB) {
+		c = spawn(t, "filter/plain")
+		found, seen = s.run(c, 0)
+		c.compareAll(found.Wants, of(seen, []int{c.pid}, "openat", "getpgid"))
+	})
+	if t.Failed() {
+		return
+	}
 	for _, row := range matchCases {
 		t.Run(row.name, func(t *testing.T) {
 			f, err := filter.Parse(append(strings.Fields(row.flags), "event=openat,getpgid"))
