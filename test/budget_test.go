@@ -129,7 +129,10 @@ func aFewEvents() []*events.Event {
 // them it takes ten times as long: in a guest, where that is half an hour, for some events only.
 func TestFiltersCostNoProgram(t *testing.T) {
 	flags := []string{
-		"comm!=nobody,no*", "uid!=1,2,3,4,5", "pid!=new", "mntns>0", "executable!=/nowhere,*/no*", "tree!=" + itoa(os.Getpid()), "follow", "!container",
+		"comm!=nobody,no*", "uid!=1,2,3,4,5", "pid!=new", "mntns>0", "tree!=" + itoa(os.Getpid()), "follow", "!container",
+	}
+	if calledBack() {
+		flags = append(flags, "executable!=/nowhere,*/no*")
 	}
 	for _, e := range events.All() {
 		for _, a := range e.Args {
