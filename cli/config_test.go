@@ -40,6 +40,16 @@ func TestConfigurationOfTheGuideIsOne(t *testing.T) {
 	}
 }
 
+func TestConfigurationOfTheManualIsOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tracee.yaml")
+	if err := os.WriteFile(path, []byte(settingsExample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if wrong := checkFile(t, path); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
 func TestEveryFlagOfTraceeHasItsKey(t *testing.T) {
 	c := &traceeCommand{stderr: io.Discard}
 	flags := c.flags()

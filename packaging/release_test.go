@@ -100,6 +100,7 @@ func TestDebHasWhatItShould(t *testing.T) {
 			"-rwxr-xr-x root/root", "./usr/bin/tracee\n", "./usr/bin/tracee-ebpf\n", "./usr/bin/tracee-rules\n", "./usr/lib/systemd/system/tracee.service\n",
 			"./etc/tracee/tracee.yaml\n", "./etc/tracee/rules/\n", "./usr/share/doc/tracee/quick-start.md\n", "./usr/share/tracee/templates/rawjson.tmpl\n",
 			"./usr/share/bash-completion/completions/tracee\n", "./usr/share/tracee/rules/ld_preload.rego\n",
+			"./usr/share/man/man1/tracee.1.gz\n", "./usr/share/man/man5/tracee.yaml.5.gz\n",
 		}},
 		{[]string{"--info", path, "conffiles"}, []string{"/etc/default/tracee\n", "/etc/tracee/tracee.yaml\n"}},
 		{[]string{"--field", path}, []string{"Package: tracee\n", "Version: 1.2.3-1\n", "Architecture: amd64\n"}},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -13,15 +12,11 @@ import (
 // Print writes the values that flags have as a file that gives them, each with what its help says.
 func Print(flags *pflag.FlagSet) ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
-	flags.VisitAll(func(f *pflag.Flag) {
-		if !hasKey(f) {
-			return
-		}
-		key := text(f.Name)
-		_, usage := pflag.UnquoteUsage(f)
-		key.HeadComment = strings.ReplaceAll(usage, "\n", " ")
-		root.Content = append(root.Content, key, valueOf(f))
-	})
+	for _, s := range Describe(flags) {
+		key := text(s.Key)
+		key.HeadComment = s.Does
+		root.Content = append(root.Content, key, valueOf(s.Flag))
+	}
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
