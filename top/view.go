@@ -38,7 +38,6 @@ type View struct {
 	updated time.Time
 	status  Status
 	cpu     float64 // share of one CPU, smoothed
-	cost    float64 // ns for an event
 	rate    float64
 	total   uint64
 
@@ -82,9 +81,6 @@ func (v *View) update(t taken, s Status, now time.Time) {
 	v.rate = smooth(v.rate, float64(n)/seconds)
 	used := (s.CPU - v.status.CPU).Seconds()
 	v.cpu = smooth(v.cpu, used/seconds)
-	if n > 0 {
-		v.cost = smooth(v.cost, used*1e9/float64(n))
-	}
 	v.total, v.status, v.updated, v.message = t.total, s, now, t.message
 	for _, c := range t.events {
 		v.add(v.events, c.name, c.n, now)
@@ -203,8 +199,12 @@ func (v *View) title(width int) string {
 }
 
 func (v *View) figures(width int) string {
+	cost := 0.0 // ns for an event; of both, the smoothed: a moment with one event would say nothing of events
+	if v.rate >= 1 {
+		cost = v.cpu * 1e9 / v.rate
+	}
 	text := fmt.Sprintf("%s events/s  %d found%s  %d lost  cpu %.1f%%  %.0f ns/event  %d MB", rate(v.rate), v.allFound(), v.worst(), v.status.Lost,
-		100*v.cpu, v.cost, v.status.Memory>>20)
+		100*v.cpu, cost, v.status.Memory>>20)
 	if v.status.Kernel != "" {
 		text += "  " + v.status.Kernel
 	}

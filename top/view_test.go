@@ -42,7 +42,7 @@ func TestViewShowsWhatHappensAndWhatItCosts(t *testing.T) {
 	v.update(c.take(), status, start.Add(2*time.Second))
 	want := []string{
 		"tracee  2 signatures in 3 events, 2s",
-		"20 events/s  2 found (1 critical, 1 high)  5 lost  cpu 0.1%  25806 ns/event  4 MB",
+		"20 events/s  2 found (1 critical, 1 high)  5 lost  cpu 0.1%  40323 ns/event  4 MB",
 		"lost 5 events: 5 openat (ring_full)",
 		"",
 		"EVENT                   PER S     TOTAL  PROCESS                 PER S     TOTAL",
@@ -187,5 +187,24 @@ func BenchmarkCounting(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = c.Print(e)
+	}
+}
+
+func TestAMomentWithOneEventSaysNothingOfWhatEventsCost(t *testing.T) {
+	v, c := NewView(Style{Unicode: true}, start), NewCounter()
+	status := Status{Ready: true}
+	for second := 1; second <= 20; second++ {
+		n := 1000
+		if second == 20 {
+			n = 1
+		}
+		for range n {
+			_ = c.Print(anEvent(events.SecurityFileOpen, "cat", 7))
+		}
+		status.CPU += time.Duration(n)*time.Microsecond + time.Millisecond // the second for itself: to draw
+		v.update(c.take(), status, start.Add(time.Duration(second)*time.Second))
+	}
+	if got := v.Lines(81, 20)[1]; !strings.Contains(got, " 2666 ns/event") {
+		t.Errorf("got %q, want 2666 ns/event in it", got)
 	}
 }
