@@ -11,6 +11,8 @@
 # make lint       formatting, vet, staticcheck
 # make dist       what is released, into dist/release: tarballs, .deb, .rpm, checksums, lists of materials; see ARCHES
 # make dist-check the same twice, in two places: it must be the same bytes
+# make picture    the screen in README.md, drawn from a run of the real program; root
+# make test-install   the package on a fresh Debian that is fetched and booted, as the quick start says; root, systemd-container
 # make image      the container image tracee:latest, of nothing but Tracee; docker
 
 SHELL := /bin/bash
@@ -23,7 +25,7 @@ KERNELS ?= sid,6.12-arm64,6.12,6.1,5.10,6.1-x32
 # Packages that touch nothing but memory: their tests also run under the race detector, which needs cgo and gcc.
 PURE := $(patsubst %,./%/...,$(wildcard types filter rules output stream))
 
-.PHONY: dist dist-check image test-packaging all build generate test race fuzz test-kernels kernels-table budget bench bench-counted soak lint clean
+.PHONY: dist dist-check image picture test-packaging test-install all build generate test race fuzz test-kernels kernels-table budget bench bench-counted soak lint clean
 
 # One after the other, whatever -j says.
 all:
@@ -143,6 +145,12 @@ dist-check: dist
 	other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && git clone -q . "$$other/tracee" && \
 	cd "$$other/tracee/packaging" && go run . -arch $(ARCHES) && diff ../dist/release/SHA256SUMS $(CURDIR)/dist/release/SHA256SUMS
 	cd dist/release && sha256sum --quiet --check SHA256SUMS
+
+picture: build
+	go run ./test/picture docs/pictures/top.svg
+
+test-install:
+	cd packaging && TRACEE_TEST_INSTALL=1 go test -run Fresh -v -timeout 60m .
 
 image: build
 	docker build -t tracee:latest -f deploy/Dockerfile dist
