@@ -196,14 +196,14 @@ func foundBy(signature, name string) *regexp.Regexp {
 	return regexp.MustCompile(fmt.Sprintf(`(?m)^\{.*"id":%q.*"processName":%q.*\}$`, signature, name))
 }
 
-// buildTracee builds the command tracee and returns the directory of it.
-func buildTracee(t *testing.T) string {
+// buildCommands builds commands of the module, and returns the directory where they are.
+func buildCommands(t *testing.T, packages string) string {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("building tracee needs the go tool")
+		t.Skip("building the commands needs the go tool")
 	}
 	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir, "../cmd/tracee")
+	build := exec.Command("go", "build", "-o", dir, packages)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
@@ -216,7 +216,7 @@ func TestDetectionsDoNotDependOnTheWay(t *testing.T) {
 	if _, err := os.Stat(hashes); err != nil {
 		t.Skip(err)
 	}
-	c := run(t, buildTracee(t), "tracee --output json")
+	c := run(t, buildCommands(t, "../cmd/tracee"), "tracee --output json")
 	c.await(foundBy("TRC-2001", "w-open"), func() { disguised(t, "w-open") })
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestScenariosAreDetected(t *testing.T) {
 	if dir == "" {
 		t.Skip(scenariosVariable + " does not name a directory with a script run.sh that takes ids of scenarios, such as S01")
 	}
-	c := run(t, buildTracee(t), "tracee --output json")
+	c := run(t, buildCommands(t, "../cmd/tracee"), "tracee --output json")
 	c.await(foundBy("TRC-2001", "w-open"), func() { disguised(t, "w-open") })
 	for id, signature := range scenarios {
 		t.Run(id, func(t *testing.T) {

@@ -183,15 +183,7 @@ func (c *commandLine) interrupt() {
 
 // TestCommands uses the commands as a user does: in a shell, piped together.
 func TestCommands(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("building the commands needs the go tool")
-	}
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir, "../cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	dir := buildCommands(t, "../cmd/...")
 	t.Run("pipeline", func(t *testing.T) { testPipeline(t, dir) })
 	t.Run("table", func(t *testing.T) { testTable(t, dir) })
 	t.Run("json", func(t *testing.T) { testJSON(t, dir) })
