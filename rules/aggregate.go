@@ -84,6 +84,9 @@ func (a *aggregated) OnEvent(event protocol.Event) error {
 // OnSignal implements detect.Signature.
 func (a *aggregated) OnSignal(detect.Signal) error { return nil }
 
+// Bounded implements detect.Bounded: each of its rules is.
+func (a *aggregated) Bounded() {}
+
 // Close implements detect.Signature.
 func (a *aggregated) Close() {
 	for _, r := range a.rules {

@@ -5,8 +5,8 @@
 // signatures were given, each event once. Findings are delivered from within Handle and Close, and own their event.
 //
 // A signature that returns errors, panics, takes too long or holds too much memory hurts itself only: that is counted, and
-// logged once a minute. Rules have a limited time for an event, and foreign code runs apart (Isolate); who is too slow or
-// panics three times is no longer called. The engine queues nothing and so loses nothing.
+// logged once a minute. Rules have limited time and memory for an event, and code that does not promise to be bounded runs
+// apart (Isolate); who is too slow or panics three times is no longer called. The engine queues nothing and so loses nothing.
 //
 // To what a signature finds the engine adds the process and its ancestors and whether events were lost shortly before;
 // exceptions take findings out, and repeats may be folded. All times are those of events.
@@ -109,6 +109,7 @@ func New(c Config) (*Engine, []error) {
 }
 
 func (g *Engine) add(s detect.Signature) error {
+	s = apart(s)
 	m, err := newMember(s, g.log)
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ func (s *fake) Init(handler detect.SignatureHandler) error {
 	return nil
 }
 
+func (s *fake) Bounded() {}
+
 func (s *fake) Close() { s.calls = append(s.calls, "close") }
 
 func (s *fake) OnSignal(signal detect.Signal) error {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tracee-go/tracee/rules/declared"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 	"github.com/tracee-go/tracee/types/trace"
@@ -19,9 +20,13 @@ const callTime = time.Second
 // errBlocked is the error of a call that did not come back in time.
 var errBlocked = fmt.Errorf("the signature did not answer within %v", callTime)
 
-// Isolate keeps a signature of foreign code from harming the engine: it runs on a goroutine of its own, on copies of
+// Isolate keeps a signature that is any code from harming the engine: it runs on a goroutine of its own, on copies of
 // events, and a call that does not come back in time is left behind. After that the signature is never called again, and
-// what it still finds is discarded.
+// what it still finds is discarded. What no goroutine survives can not be kept away: a panic on a goroutine that the
+// signature started itself, a stack without end, a map written by two at once, all memory of the machine used up within
+// two seconds.
+//
+// The engine isolates by itself what is not detect.Bounded.
 func Isolate(s detect.Signature) detect.Signature { return &isolated{inner: s, limit: callTime} }
 
 type isolated struct {
@@ -39,7 +44,24 @@ type isolated struct {
 	gone  bool      // left behind
 }
 
-var _ detect.Signature = (*isolated)(nil)
+var (
+	_ detect.Bounded   = (*isolated)(nil)
+	_ detect.Selective = (*isolated)(nil)
+	_ detect.Bounded   = (*regoSignature)(nil)
+	_ detect.Bounded   = (*aggregated)(nil)
+	_ detect.Bounded   = (*declared.Signature)(nil)
+)
+
+// apart isolates a signature that does not promise to be bounded.
+func apart(s detect.Signature) detect.Signature {
+	if _, ok := s.(detect.Bounded); ok {
+		return s
+	}
+	return Isolate(s)
+}
+
+// Bounded implements detect.Bounded.
+func (s *isolated) Bounded() {}
 
 // panicked is a panic on the signature's own goroutine.
 type panicked struct{ what string }
@@ -134,6 +156,19 @@ func (s *isolated) GetSelectedEvents() ([]detect.SignatureEventSelector, error) 
 		return nil, err
 	}
 	return <-answers, nil
+}
+
+// Needs implements detect.Selective, if the signature does.
+func (s *isolated) Needs() []detect.Need {
+	selective, ok := s.inner.(detect.Selective)
+	if !ok {
+		return nil
+	}
+	answers := make(chan []detect.Need, 1)
+	if err := s.call(func() error { answers <- selective.Needs(); return nil }); err != nil {
+		return nil // all are needed
+	}
+	return <-answers
 }
 
 // Init implements detect.Signature. What is found after the signature was left behind is discarded.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tracee-go/tracee/rules/expression"
+	"github.com/tracee-go/tracee/rules/budget"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 )
@@ -139,7 +139,7 @@ func (m *member) failedOn(what string, err error) {
 	switch {
 	case errors.Is(err, errBlocked):
 		m.cutOff(err.Error())
-	case errors.As(err, &panic), errors.Is(err, errSlow), errors.Is(err, expression.ErrSlow):
+	case errors.As(err, &panic), budget.Exceeded(err):
 		m.strike(err)
 	}
 }

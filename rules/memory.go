@@ -3,8 +3,9 @@ package rules
 import (
 	"math"
 	"runtime"
-	"runtime/metrics"
 	"time"
+
+	"github.com/tracee-go/tracee/rules/budget"
 )
 
 const (
@@ -31,7 +32,7 @@ func (w *memoryWatch) look(members []*member) []*member {
 		return nil
 	}
 	w.next = now.Add(memoryEvery)
-	if heapInUse() < w.heap {
+	if budget.HeapInUse() < w.heap {
 		return nil
 	}
 	held := heldBelow(members)
@@ -42,15 +43,6 @@ func (w *memoryWatch) look(members []*member) []*member {
 		}
 	}
 	return greedy
-}
-
-func heapInUse() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return sample[0].Value.Uint64()
 }
 
 // heldBelow sums what is in use by the signature below whose OnEvent it was allocated.

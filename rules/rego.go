@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/tracee-go/tracee/rules/budget"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/protocol"
 	"github.com/tracee-go/tracee/types/trace"
@@ -30,16 +31,13 @@ type regoSignature struct {
 	handler   detect.SignatureHandler
 	waits     bool     // it calls functions that wait for others, such as http.send
 	compared  []string // constants that it compares input.eventName with
-	clock     *time.Timer
+	budget    budget.Budget
 	cancel    topdown.Cancel
 }
 
 // regoTime is how long a rule may think about one event. It is long beside the 20 µs that rules need, so that a machine
 // which is too busy to run us does not cut off rules that are well.
 const regoTime = 2 * time.Second
-
-// errSlow is the error of a rule that was cut off.
-var errSlow = errors.New("the rule took too long and was cut off")
 
 var _ detect.Signature = (*regoSignature)(nil)
 
@@ -57,11 +55,10 @@ func (s *regoSignature) Init(handler detect.SignatureHandler) error {
 // File is the path of the rule file.
 func (s *regoSignature) File() string { return s.path }
 
-func (s *regoSignature) Close() {
-	if s.clock != nil {
-		s.clock.Stop()
-	}
-}
+func (s *regoSignature) Close() {}
+
+// Bounded implements detect.Bounded: see eval.
+func (s *regoSignature) Bounded() {}
 
 func (s *regoSignature) OnSignal(detect.Signal) error { return nil }
 
@@ -94,25 +91,23 @@ func (s *regoSignature) OnEvent(event protocol.Event) error {
 	return nil
 }
 
-// eval asks OPA, for a limited time. One timer and one cancellation serve all events until a rule is too slow.
+// eval asks OPA, within limits. One budget and one cancellation serve all events until a rule exceeds them.
 func (s *regoSignature) eval(input ast.Value) (rego.ResultSet, error) {
-	ctx := context.Background()
-	if s.waits {
-		var done context.CancelFunc
-		ctx, done = context.WithTimeout(ctx, regoTime)
-		defer done()
-	}
 	if s.cancel == nil {
 		s.cancel = topdown.NewCancel()
-		s.clock = time.AfterFunc(regoTime, s.cancel.Cancel)
-	} else {
-		s.clock.Reset(regoTime)
 	}
+	ctx, end := context.Background(), s.cancel.Cancel
+	if s.waits {
+		waiting, done := context.WithCancel(ctx)
+		defer done()
+		ctx, end = waiting, func() { s.cancel.Cancel(); done() }
+	}
+	s.budget.Begin(end)
 	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(s.cancel))
-	if !s.clock.Stop() || s.cancel.Cancelled() {
-		s.cancel = nil
+	if spent := s.budget.End(); spent != nil {
+		s.cancel = nil // the next event gets a new one
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.path, errSlow) // the next event gets a new cancellation
+			return nil, fmt.Errorf("%s: %w", s.path, spent)
 		}
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/tracee-go/tracee/rules/budget"
 )
 
 //go:embed helpers.rego
@@ -115,7 +118,7 @@ func (l *regoLoader) read(path string) (*regoSignature, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &regoSignature{path: path, input: l.input, waits: waits(compiler)}
+	s := &regoSignature{path: path, input: l.input, waits: waits(compiler), budget: budget.Budget{Time: regoTime}}
 	in := regoPackage{module.Package.Path.String(), path, compiler}
 	if err := s.describe(in); err != nil {
 		return nil, err
@@ -223,11 +226,28 @@ func (p regoPackage) prepare(rule string, partial bool) (rego.PreparedEvalQuery,
 		options = append(options, rego.WithPartialEval())
 	}
 	query := rego.New(rego.Query(p.name+"."+rule), rego.Compiler(p.compiler))
-	prepared, err := query.PrepareForEval(context.Background(), options...)
-	if err != nil {
-		return prepared, explainRego(p.path, err)
+	var prepared rego.PreparedEvalQuery
+	err := p.within(func(ctx context.Context) (err error) {
+		prepared, err = query.PrepareForEval(ctx, options...)
+		return err
+	})
+	return prepared, err
+}
+
+// within does something with the rules while they are loaded, within the limits of an evaluation.
+func (p regoPackage) within(do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), regoTime)
+	defer cancel()
+	limit := budget.Budget{Time: regoTime}
+	limit.Begin(cancel)
+	err := do(ctx)
+	if spent := limit.End(); err != nil && (spent != nil || ctx.Err() != nil) {
+		return fmt.Errorf("%s: %w", p.path, cmp.Or(spent, budget.ErrSlow))
 	}
-	return prepared, nil
+	if err != nil {
+		return explainRego(p.path, err)
+	}
+	return nil
 }
 
 // value evaluates a rule that does not depend on an event.
@@ -236,9 +256,12 @@ func (p regoPackage) value(rule string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := query.Eval(context.Background())
-	if err != nil {
-		return nil, fmt.Errorf("%s: evaluate %s: %w", p.path, rule, err)
+	var results rego.ResultSet
+	if err := p.within(func(ctx context.Context) (err error) {
+		results, err = query.Eval(ctx)
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("%w (in %s)", err, rule)
 	}
 	if len(results) == 0 {
 		return nil, fmt.Errorf("%s: %s is undefined", p.path, rule)

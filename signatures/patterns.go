@@ -98,11 +98,7 @@ func (g *glob) match(name string) bool {
 
 func (g *glob) matchBelow(name string) bool {
 	directory := strings.TrimSuffix(g.pattern, "/")
-	for end := len(name); end > 0; {
-		end = strings.LastIndexByte(name[:end], '/')
-		if end <= 0 {
-			return false
-		}
+	for end := strings.LastIndexByte(name, '/'); end > 0; end = strings.LastIndexByte(name[:end], '/') {
 		part := name[:end]
 		if g.anywhere {
 			part = lastNames(part, g.slashes-1)

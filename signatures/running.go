@@ -15,6 +15,9 @@ type running struct {
 // programsRemembered bounds the running programs that are remembered.
 const programsRemembered = 1 << 11
 
+// runnersRemembered bounds the processes that are remembered of one program: their ends may have been lost.
+const runnersRemembered = 1 << 8
+
 func newRunning(s *surroundings) *running {
 	return &running{around: s, files: newMemory[string, map[uint64]bool](programsRemembered)}
 }
@@ -31,7 +34,9 @@ func (r *running) match(e *trace.Event) (map[string]any, bool) {
 			if runners == nil {
 				runners = map[uint64]bool{}
 			}
-			runners[entity(e)] = true
+			if len(runners) < runnersRemembered {
+				runners[entity(e)] = true
+			}
 			r.files.set(path, runners)
 		}
 	case "sched_process_exit":

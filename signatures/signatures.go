@@ -156,7 +156,7 @@ type signature struct {
 	matcher matcher
 }
 
-var _ detect.Signature = (*signature)(nil)
+var _ detect.Bounded = (*signature)(nil)
 
 func (s *signature) GetMetadata() (detect.SignatureMetadata, error) {
 	return detect.SignatureMetadata{
@@ -204,6 +204,10 @@ func (s *signature) Init(handler detect.SignatureHandler) error {
 }
 
 func (s *signature) Close() {}
+
+// Bounded implements detect.Bounded: nothing in this package can wait, or repeat something without end. The tests look for what
+// could, and for what is remembered without bounds.
+func (s *signature) Bounded() {}
 
 func (s *signature) OnSignal(detect.Signal) error { return nil }
 

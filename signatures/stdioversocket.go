@@ -125,11 +125,11 @@ func (s *stdioSockets) remember(pid, fd int, to peer) {
 
 // makeRoom forgets the processes that did nothing with sockets for longest.
 func (s *stdioSockets) makeRoom() {
-	for s.sockets >= s.limit {
-		_, oldest, ok := s.processes.RemoveOldest()
-		if !ok {
+	for range s.processes.Len() {
+		if s.sockets < s.limit {
 			return
 		}
+		_, oldest, _ := s.processes.RemoveOldest()
 		s.evicted.Add(uint64(len(oldest)))
 	}
 }

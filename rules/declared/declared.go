@@ -79,6 +79,9 @@ type named struct {
 
 var _ detect.Signature = (*Signature)(nil)
 
+// Bounded implements detect.Bounded: expressions are evaluated within limits.
+func (s *Signature) Bounded() {}
+
 // Line is where the signature begins in its file.
 func (s *Signature) Line() int { return s.line }
 

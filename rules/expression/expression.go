@@ -23,6 +23,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
 
+	"github.com/tracee-go/tracee/rules/budget"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -46,6 +47,7 @@ type Scope struct {
 type Program struct {
 	program cel.Program
 	loops   bool // it has to be watched
+	budget  *budget.Budget
 	plain   plain
 	typ     *cel.Type
 	tree    *celast.AST
@@ -80,9 +82,6 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string { return p.Text }
-
-// ErrSlow is the error of an evaluation that was cut off.
-var ErrSlow = errors.New("the expression took too long and was cut off")
 
 // environments are made once for each set of events: making one costs more than compiling an expression.
 var environments = struct {
@@ -161,7 +160,7 @@ func Compile(text string, s *Scope) (*Program, error) {
 		return nil, &Problem{1, oneLine(err.Error())}
 	}
 	tree := checked.NativeRep()
-	return &Program{program: program, loops: loops, plain: plainReader{tree}.read(tree.Expr()), typ: checked.OutputType(), tree: tree, doubt: doubt}, nil
+	return &Program{program: program, loops: loops, budget: &budget.Budget{Time: TimeLimit}, plain: plainReader{tree}.read(tree.Expr()), typ: checked.OutputType(), tree: tree, doubt: doubt}, nil
 }
 
 // CompileCondition is Compile for what has to be true or false.
@@ -208,6 +207,8 @@ func (p *Program) Value(v *Vars) (ref.Val, error) {
 		return result, nil
 	case isAbsent(err):
 		return nil, nil
+	case budget.Exceeded(err):
+		return nil, err
 	default:
 		return nil, errors.New(oneLine(err.Error()))
 	}
@@ -218,11 +219,12 @@ func (p *Program) evaluate(v *Vars) (ref.Val, error) {
 		result, _, err := p.program.Eval(v)
 		return result, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), TimeLimit)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	p.budget.Begin(cancel)
 	result, _, err := p.program.ContextEval(ctx, v)
-	if err != nil && ctx.Err() != nil {
-		return nil, ErrSlow
+	if spent := p.budget.End(); err != nil && spent != nil {
+		return nil, spent
 	}
 	return result, err
 }

@@ -1,0 +1,62 @@
+package budget
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// evaluate works until it is ended.
+func evaluate(b *Budget, work func()) error {
+	ended := make(chan struct{})
+	b.Begin(func() { close(ended) })
+	for {
+		select {
+		case <-ended:
+			return b.End()
+		default:
+			work()
+		}
+	}
+}
+
+func TestEvaluationThatTakesTooLongIsEnded(t *testing.T) {
+	b := Budget{Time: 10 * time.Millisecond}
+	for range 3 { // the same budget serves again
+		if err := evaluate(&b, func() { time.Sleep(time.Millisecond) }); !errors.Is(err, ErrSlow) || !Exceeded(err) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestEvaluationThatUsesTooMuchMemoryIsEnded(t *testing.T) {
+	b := Budget{Time: time.Minute}
+	var kept [][]byte
+	err := evaluate(&b, func() {
+		if len(kept) < 3*Memory>>20 {
+			kept = append(kept, make([]byte, 1<<20))
+		}
+		time.Sleep(time.Millisecond)
+	})
+	if !errors.Is(err, ErrGreedy) || !Exceeded(err) {
+		t.Errorf("got %v with %d MiB", err, len(kept))
+	}
+}
+
+func TestEvaluationThatIsOverInTimeIsLeftAlone(t *testing.T) {
+	b := Budget{Time: time.Minute}
+	for range 1000 {
+		b.Begin(func() { t.Error("ended") })
+		if err := b.End(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkBudget(b *testing.B) {
+	budget := Budget{Time: time.Second}
+	for b.Loop() {
+		budget.Begin(func() {})
+		_ = budget.End()
+	}
+}
