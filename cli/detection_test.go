@@ -1,49 +1,36 @@
 package cli
 
 import (
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/tracee-go/tracee/internal/recording"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// mixed is a recorded stream: shells, find, md5sum, python and others at work.
+// recorded is a stream of shells, find, md5sum, python and others at work.
+func recorded(tb testing.TB) *recording.Stream {
+	tb.Helper()
+	stream, err := recording.Read("testdata/mixed.json.gz", eventSchema)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return stream
+}
+
+// mixed are the events of that stream.
 func mixed(tb testing.TB) []*trace.Event {
 	tb.Helper()
-	file, err := os.Open("testdata/mixed.json.gz")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer file.Close()
-	unpacked, err := gzip.NewReader(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var all []*trace.Event
-	for reader := trace.NewJSONReader(unpacked, eventSchema); ; {
-		var e trace.Event
-		err := reader.Read(&e)
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		if err != nil {
-			tb.Fatal(err)
-		}
-		all = append(all, e.Clone())
-	}
+	return recorded(tb).Events
 }
 
 // detectors makes the signatures that are measured, by name.
@@ -63,52 +50,6 @@ func fromDir(tb testing.TB, dir string) []detect.Signature {
 		tb.Fatal(err)
 	}
 	return set.Signatures
-}
-
-// replayed is how many events a measurement shows at least.
-const replayed = 1_000_000
-
-// replay shows the stream again and again, with times that go on, and returns how many events that were.
-func replay(g *rules.Engine, all []*trace.Event, n int) int {
-	span := all[len(all)-1].Timestamp - all[0].Timestamp
-	shown := 0
-	for shown < n {
-		for _, e := range all {
-			g.Handle(e)
-			e.Timestamp += span
-		}
-		shown += len(all)
-	}
-	return shown
-}
-
-func BenchmarkDetection(b *testing.B) {
-	for _, name := range []string{"go", "yaml", "go+yaml", "rego"} {
-		b.Run(name, func(b *testing.B) {
-			g, _ := rules.New(rules.Config{Signatures: detectors[name](b), Repeats: time.Minute, Log: slog.New(slog.DiscardHandler)})
-			all := mixed(b)
-			shown, before := 0, processorTime(b)
-			for b.Loop() {
-				shown += replay(g, all, replayed)
-			}
-			b.ReportMetric(float64(shown)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(shown)/(processorTime(b)-before).Seconds(), "events/s/core")
-			b.ReportMetric(0, "ns/op")
-			if s := g.Stats(); s.Errors > 0 {
-				b.Errorf("stats: %+v", s)
-			}
-		})
-	}
-}
-
-// processorTime is what the process has used, the collector of garbage included; others may be busy on this machine.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func TestReplayGivesTheSameFindingsEachTime(t *testing.T) {
@@ -135,14 +76,15 @@ func TestReplayGivesTheSameFindingsEachTime(t *testing.T) {
 }
 
 func TestMemoryOfDetectionIsFlat(t *testing.T) {
-	all := mixed(t)
+	stream := recorded(t)
+	n := len(stream.Events)
 	for name, signatures := range detectors {
 		g, _ := rules.New(rules.Config{Signatures: signatures(t), Repeats: time.Minute, Log: slog.New(slog.DiscardHandler)})
-		replay(g, all, len(all))
+		stream.Play(n, g.Handle)
 		before := heap()
-		replay(g, all, 20*len(all))
+		stream.Play(20*n, g.Handle)
 		if grown := heap() - before; grown > 4<<20 {
-			t.Errorf("%s: the heap grew by %d KiB in %d events", name, grown>>10, 20*len(all))
+			t.Errorf("%s: the heap grew by %d KiB in %d events", name, grown>>10, 20*n)
 		}
 		runtime.KeepAlive(g)
 	}

@@ -1,7 +1,7 @@
 // Command bench measures what tracing costs: the traced programs, the tracer, and the events that get lost.
 //
 //	go run ./test/bench                  on this machine, about three minutes, as root
-//	go run ./test/bench -only overhead   one of overhead, kernel, encode, loss, network, resident
+//	go run ./test/bench -only overhead   one of overhead, kernel, encode, loss, network, resident, detection
 //	go run ./test/bench -counted         in a guest that counts instructions, the same figures every time
 //
 // On this machine, configurations take turns in short slices, so that whatever else the machine does hits all of them
@@ -30,6 +30,7 @@ type options struct {
 	kernel  string
 	strict  bool
 	binary  []string
+	events  int
 }
 
 // A section measures one thing and prints it.
@@ -45,6 +46,7 @@ var sections = []section{
 	{"loss", measureLoss},
 	{"network", measureNetwork},
 	{"resident", measureResident},
+	{"detection", measureDetection},
 }
 
 // roles are what this program does in the processes that it starts of itself. They are also useful by hand, under a
@@ -92,6 +94,7 @@ func parse(arguments []string) (options, error) {
 	flags.BoolVar(&o.counted, "counted", false, "count instructions in a guest")
 	flags.StringVar(&o.kernel, "kernel", "6.1", "kernel of the guest")
 	flags.StringVar(&binary, "binary", "", "a `command` with arguments whose memory to measure too, in section resident")
+	flags.IntVar(&o.events, "events", 1_000_000, "how many events are shown to signatures, in section detection")
 	flags.BoolVar(&o.strict, "strict", false, "fail when an aim is missed")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -106,6 +109,9 @@ func parse(arguments []string) (options, error) {
 		}
 	}
 	o.binary = strings.Fields(binary)
+	if o.events < 1 {
+		return o, errors.New("-events must be at least 1")
+	}
 	if o.rounds < 1 {
 		return o, errors.New("-rounds must be at least 1")
 	}
