@@ -6,10 +6,10 @@
 package kallsyms
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sort"
@@ -46,18 +46,26 @@ type Table struct {
 
 // Read reads the kernel's symbols.
 func Read() (*Table, error) {
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
-	return Parse(text)
+	defer file.Close()
+	var text strings.Builder
+	text.Grow(usualSize) // what is not used is never touched; to grow bit by bit would leave five times as much behind
+	if _, err := io.Copy(&text, file); err != nil {
+		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	return Parse(text.String())
 }
 
-// Parse reads a list of symbols: address, kind, name and, in brackets, module.
-func Parse(text []byte) (*Table, error) {
-	t := &Table{symbols: make([]Symbol, 0, bytes.Count(text, []byte("\n")))}
-	// One string for all names: a hundred thousand of their own would cost more than all the rest.
-	whole := string(text)
+// usualSize is that of the list for a large kernel, with modules.
+const usualSize = 16 << 20
+
+// Parse reads a list of symbols: address, kind, name and, in brackets, module. Names are parts of the text: a hundred
+// thousand of their own would cost more than all the rest.
+func Parse(whole string) (*Table, error) {
+	t := &Table{symbols: make([]Symbol, 0, strings.Count(whole, "\n"))}
 	owners := map[string]string{}
 	for len(whole) > 0 {
 		line := whole

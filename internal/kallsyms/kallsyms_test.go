@@ -20,7 +20,7 @@ ffffffffc0100000 t sys_one	[other]
 
 func parse(t *testing.T, text string) *Table {
 	t.Helper()
-	table, err := Parse([]byte(text))
+	table, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func TestTextEndsWhereTheKernelSays(t *testing.T) {
 
 func TestHiddenAddressesAreAnError(t *testing.T) {
 	const hidden = "0000000000000000 T _stext\n0000000000000000 T _etext\n"
-	if _, err := Parse([]byte(hidden)); !errors.Is(err, ErrNoAddresses) {
+	if _, err := Parse(hidden); !errors.Is(err, ErrNoAddresses) {
 		t.Errorf("got %v, want %v", err, ErrNoAddresses)
 	}
-	if _, err := Parse([]byte("nonsense\n")); err == nil {
+	if _, err := Parse("nonsense\n"); err == nil {
 		t.Error("a malformed list is no error")
 	}
 }
