@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -102,8 +101,9 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	// To load took several times the memory that is needed from here on. Meanwhile the reader reads.
 	var release sync.WaitGroup
-	release.Go(debug.FreeOSMemory)
+	release.Go(func() { giveBack(ctx) })
 	defer release.Wait()
+	defer stop()
 
 	story := stream.Chain(t.Events(ctx),
 		process.New(c.Log).Stage,

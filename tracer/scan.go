@@ -109,7 +109,7 @@ func (t *Tracer) watchModules() {
 }
 
 // opened drops what only the start needs.
-func (s *scanner) opened() { s.symbols, s.loader = nil, nil }
+func (s *scanner) opened() { s.symbols, s.loader, s.types = nil, nil, kmem.Types{} }
 
 func (s *scanner) Close() error {
 	var errs []error
