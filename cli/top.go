@@ -228,7 +228,7 @@ func (v *liveView) kernel() string {
 	}
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {
-		return fmt.Sprintf("the kernel can not be asked to measure programs: %v (start with --caps cancel-drop, or set kernel.bpf_stats_enabled)", err)
+		return fmt.Sprintf("to measure programs, start with --caps cancel-drop, or set kernel.bpf_stats_enabled (%v)", err)
 	}
 	v.stats, v.before = stats, v.kernelCost()
 	return "the kernel measures all programs of this machine"

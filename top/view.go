@@ -323,7 +323,11 @@ func (v *View) footer(width int) string {
 		text = "filter: " + v.visible(v.filter) + "  (Esc clears)  " + text
 	}
 	if v.message != "" {
-		text += "  | " + v.visible(v.message)
+		message := "  | " + v.visible(v.message)
+		if len(text)+len(message) > width { // then keys give way: ? has them, too
+			text = "q quit  ? help"
+		}
+		text += message
 	}
 	return v.Color.Paint(paint.Faint, fit(text, width))
 }

@@ -190,6 +190,20 @@ func BenchmarkCounting(b *testing.B) {
 	}
 }
 
+func TestAMessageIsShownBeforeAllKeysAre(t *testing.T) {
+	v, _ := watched(Style{Unicode: true}, "cat")
+	v.message = "what somebody has to know"
+	for width, want := range map[int]string{
+		120: "q quit  / filter  s sort: rate  p pause  Enter open  l lines  ? help  | what somebody has to know",
+		60:  "q quit  ? help  | what somebody has to know",
+	} {
+		lines := v.Lines(width, 20)
+		if got := strings.TrimRight(lines[len(lines)-1], " "); got != want {
+			t.Errorf("%d columns: got %q, want %q", width, got, want)
+		}
+	}
+}
+
 func TestAMomentWithOneEventSaysNothingOfWhatEventsCost(t *testing.T) {
 	v, c := NewView(Style{Unicode: true}, start), NewCounter()
 	status := Status{Ready: true}
