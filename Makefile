@@ -12,7 +12,8 @@
 # make dist       what is released, into dist/release: tarballs, .deb, .rpm, checksums, lists of materials; see ARCHES
 # make dist-check the same twice, in two places: it must be the same bytes
 # make picture    the screen in README.md, drawn from a run of the real program; root
-# make test-install   the package on a fresh Debian that is fetched and booted, as the quick start says; root, systemd-container
+# make test-install   the package on a fresh Debian that is fetched and booted, as the quick start says, and the programs for
+#                 arm64 in an emulator; root, debootstrap, systemd-container, qemu-user-static
 # make image      the container image tracee:latest, of nothing but Tracee; docker
 
 SHELL := /bin/bash
@@ -150,7 +151,7 @@ picture: build
 	go run ./test/picture docs/pictures/top.svg
 
 test-install:
-	cd packaging && TRACEE_TEST_INSTALL=1 go test -run Fresh -v -timeout 60m .
+	cd packaging && TRACEE_TEST_INSTALL=1 go test -run 'Fresh|ARM64' -v -timeout 60m .
 
 image: build
 	docker build -t tracee:latest -f deploy/Dockerfile dist
