@@ -94,6 +94,8 @@ type Finding struct {
 	LostNearby uint64
 	// Repeated is how often the same was found again by the same process, when the finding stands for those.
 	Repeated uint64
+	// Policies are the names of the policies that the finding matches, where there are policies.
+	Policies []string
 }
 
 // Process is what is known of a process.

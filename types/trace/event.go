@@ -87,6 +87,10 @@ type Event struct {
 	// "via" when it is set.
 	Via string
 
+	// MatchedPolicies are the names of the policies that the event matches. JSON shows them as "matchedPolicies" when there
+	// are any. The list is shared.
+	MatchedPolicies []string
+
 	// Errno is the name of the error that ReturnValue is, such as ENOENT, if parse-arguments is to show it. JSON shows it
 	// as "errno" when it is set.
 	Errno string

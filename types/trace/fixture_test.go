@@ -49,6 +49,7 @@ type plainEvent struct {
 	Via                 string          `json:"via,omitempty"`
 	Errno               string          `json:"errno,omitempty"`
 	StackSymbols        []string        `json:"stackSymbols,omitempty"`
+	MatchedPolicies     []string        `json:"matchedPolicies,omitempty"`
 	Truncated           []string        `json:"truncated,omitempty"`
 	Bytes               json.RawMessage `json:"bytes,omitempty"`
 }
@@ -73,7 +74,7 @@ func plain(e *Event) plainEvent {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
-		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols,
+		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, MatchedPolicies: e.MatchedPolicies,
 	}
 	if e.Executable != "" {
 		p.Executable = &plainFile{e.Executable}
@@ -389,6 +390,9 @@ func drawEvent(t *rapid.T) *Event {
 	}
 	if rapid.Bool().Draw(t, "has symbols") {
 		e.StackSymbols = rapid.SliceOfN(rapid.SampledFrom([]string{"", "/usr/lib/libc.so.6+0x1f", "[anon]+0x0", "/tmp/<é>+0x1"}), 1, 3).Draw(t, "symbols")
+	}
+	if rapid.Bool().Draw(t, "has policies") {
+		e.MatchedPolicies = rapid.SliceOfN(rapid.SampledFrom([]string{"shells", "web é"}), 1, 3).Draw(t, "policies")
 	}
 	drawArgs(t, e)
 	return e

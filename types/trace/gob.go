@@ -48,6 +48,7 @@ type gobEvent struct {
 	Via                 string
 	Errno               string
 	StackSymbols        []string
+	MatchedPolicies     []string
 	Truncated           []string
 	Bytes               map[string][]byte // see jsonlost.go
 }
@@ -165,7 +166,7 @@ func (w *GobWriter) writeDocuments(e *Event) error {
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
 		Executable: gobFile{e.Executable},
-		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, Truncated: w.event.Truncated[:0],
+		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, MatchedPolicies: e.MatchedPolicies, Truncated: w.event.Truncated[:0],
 	}
 	for a := range e.All() {
 		if value := gobValue(a); value != nil {

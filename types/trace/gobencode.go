@@ -146,6 +146,7 @@ var (
 	gobRung           = gobFieldNumber["Rung"]
 	gobCompat         = gobFieldNumber["Compat"]
 	gobStackSymbols   = gobFieldNumber["StackSymbols"]
+	gobPolicies       = gobFieldNumber["MatchedPolicies"]
 	gobTruncated      = gobFieldNumber["Truncated"]
 	gobLost           = gobFieldNumber["Bytes"]
 )
@@ -204,19 +205,27 @@ func (e *Event) appendGobField(f *gobFields, field int, scratch []byte) []byte {
 			f.uint(field, 1)
 		}
 	case gobStackSymbols:
-		if len(e.StackSymbols) > 0 {
-			f.at(field)
-			f.b = appendGobUint(f.b, uint64(len(e.StackSymbols)))
-			for _, symbol := range e.StackSymbols {
-				f.b = appendGobString(f.b, symbol)
-			}
-		}
+		f.texts(field, e.StackSymbols)
+	case gobPolicies:
+		f.texts(field, e.MatchedPolicies)
 	case gobTruncated:
 		e.appendGobTruncated(f)
 	case gobLost:
 		e.appendGobLost(f)
 	}
 	return scratch
+}
+
+// texts appends a list that has elements.
+func (f *gobFields) texts(field int, texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	f.at(field)
+	f.b = appendGobUint(f.b, uint64(len(texts)))
+	for _, text := range texts {
+		f.b = appendGobString(f.b, text)
+	}
 }
 
 func (e *Event) appendGobTruncated(f *gobFields) {

@@ -188,18 +188,19 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 
 // gobSpecial read the fields that are neither integers nor strings.
 var gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
-	"CgroupID":       func(r *GobReader, e *Event, t *gobType) { e.CgroupID = uint(r.wire.uintOf(t)) },
-	"EventID":        func(r *GobReader, e *Event, t *gobType) { e.EventID = r.wire.intOf(t) },
-	"ArgsNum":        func(r *GobReader, _ *Event, t *gobType) { r.wire.intOf(t) },
-	"StackAddresses": (*GobReader).readStack,
-	"ContextFlags":   (*GobReader).readContextFlags,
-	"Args":           (*GobReader).readArgs,
-	"Executable":     (*GobReader).readExecutable,
-	"Rung":           func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
-	"Compat":         func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
-	"StackSymbols":   (*GobReader).readStackSymbols,
-	"Truncated":      (*GobReader).readTruncated,
-	"Bytes":          (*GobReader).readLost,
+	"CgroupID":        func(r *GobReader, e *Event, t *gobType) { e.CgroupID = uint(r.wire.uintOf(t)) },
+	"EventID":         func(r *GobReader, e *Event, t *gobType) { e.EventID = r.wire.intOf(t) },
+	"ArgsNum":         func(r *GobReader, _ *Event, t *gobType) { r.wire.intOf(t) },
+	"StackAddresses":  (*GobReader).readStack,
+	"ContextFlags":    (*GobReader).readContextFlags,
+	"Args":            (*GobReader).readArgs,
+	"Executable":      (*GobReader).readExecutable,
+	"Rung":            func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
+	"Compat":          func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
+	"StackSymbols":    (*GobReader).readStackSymbols,
+	"MatchedPolicies": (*GobReader).readPolicies,
+	"Truncated":       (*GobReader).readTruncated,
+	"Bytes":           (*GobReader).readLost,
 }
 
 func (r *GobReader) readStack(e *Event, t *gobType) {
@@ -234,6 +235,13 @@ func (r *GobReader) readExecutable(e *Event, t *gobType) {
 func (r *GobReader) readStackSymbols(e *Event, t *gobType) {
 	r.wire.list(t, maxStack, func(element *gobType) {
 		e.StackSymbols = append(e.StackSymbols, r.names.get(r.wire.textOf(element)))
+	})
+}
+
+func (r *GobReader) readPolicies(e *Event, t *gobType) {
+	e.MatchedPolicies = nil
+	r.wire.list(t, maxPolicies, func(element *gobType) {
+		e.MatchedPolicies = append(e.MatchedPolicies, r.names.get(r.wire.textOf(element)))
 	})
 }
 

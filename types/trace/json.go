@@ -9,7 +9,7 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "errno", "stackSymbols", "truncated", the
+// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "errno", "stackSymbols", "matchedPolicies", "truncated", the
 // names of the arguments that are not whole, and "bytes", see jsonlost.go. It does not allocate when b has room and all texts are UTF-8.
 func (e *Event) AppendJSON(b []byte) []byte {
 	start := len(b)
@@ -127,7 +127,8 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	if e.Errno != "" {
 		b = appendJSONString(append(b, `,"errno":`...), e.Errno)
 	}
-	b = appendStackSymbols(b, e.StackSymbols)
+	b = appendTexts(b, `,"stackSymbols":[`, e.StackSymbols)
+	b = appendTexts(b, `,"matchedPolicies":[`, e.MatchedPolicies)
 	separator := `,"truncated":[`
 	for rest := e.truncated & e.present; rest != 0; rest &= rest - 1 {
 		b = append(b, separator...)
@@ -140,13 +141,14 @@ func (e *Event) appendAdditions(b []byte) []byte {
 	return b
 }
 
-func appendStackSymbols(b []byte, symbols []string) []byte {
-	if len(symbols) == 0 {
+// appendTexts appends a list that has elements.
+func appendTexts(b []byte, key string, texts []string) []byte {
+	if len(texts) == 0 {
 		return b
 	}
-	b = append(b, `,"stackSymbols":[`...)
-	for _, symbol := range symbols {
-		b = append(appendJSONString(b, symbol), ',')
+	b = append(b, key...)
+	for _, text := range texts {
+		b = append(appendJSONString(b, text), ',')
 	}
 	b[len(b)-1] = ']'
 	return b

@@ -136,18 +136,19 @@ func (r *JSONReader) parse(e *Event, line []byte) error {
 
 // jsonSpecial read the fields that are neither integers nor strings. The number of arguments is what there are.
 var jsonSpecial = map[string]func(r *JSONReader, e *Event) error{
-	"cgroupId":       (*JSONReader).readCgroup,
-	"eventId":        (*JSONReader).readEventID,
-	"argsNum":        func(r *JSONReader, _ *Event) error { return r.readInt(new(int)) },
-	"stackAddresses": (*JSONReader).readStack,
-	"contextFlags":   (*JSONReader).readContextFlags,
-	"args":           (*JSONReader).readArgs,
-	"executable":     (*JSONReader).readExecutable,
-	"rung":           (*JSONReader).readRung,
-	"compat":         func(r *JSONReader, e *Event) error { return r.readBool(&e.Compat) },
-	"stackSymbols":   (*JSONReader).readStackSymbols,
-	"truncated":      (*JSONReader).readTruncated,
-	"bytes":          (*JSONReader).readLost,
+	"cgroupId":        (*JSONReader).readCgroup,
+	"eventId":         (*JSONReader).readEventID,
+	"argsNum":         func(r *JSONReader, _ *Event) error { return r.readInt(new(int)) },
+	"stackAddresses":  (*JSONReader).readStack,
+	"contextFlags":    (*JSONReader).readContextFlags,
+	"args":            (*JSONReader).readArgs,
+	"executable":      (*JSONReader).readExecutable,
+	"rung":            (*JSONReader).readRung,
+	"compat":          func(r *JSONReader, e *Event) error { return r.readBool(&e.Compat) },
+	"stackSymbols":    (*JSONReader).readStackSymbols,
+	"matchedPolicies": (*JSONReader).readPolicies,
+	"truncated":       (*JSONReader).readTruncated,
+	"bytes":           (*JSONReader).readLost,
 }
 
 // jsonKeys are the keys of eventFields as AppendJSON writes them.
@@ -321,16 +322,26 @@ func (r *JSONReader) readStack(e *Event) error {
 	return err
 }
 
-func (r *JSONReader) readStackSymbols(e *Event) error {
+func (r *JSONReader) readStackSymbols(e *Event) error { return r.readTexts(&e.StackSymbols, maxStack) }
+
+func (r *JSONReader) readPolicies(e *Event) error {
+	return r.readTexts(&e.MatchedPolicies, maxPolicies)
+}
+
+// maxPolicies bounds the policies that an event can name.
+const maxPolicies = 1 << 10
+
+// readTexts reads a list of texts that are likely to come again.
+func (r *JSONReader) readTexts(into *[]string, most int) error {
 	if r.scan.peek() == 'n' {
 		_, err := r.scan.value()
 		return err
 	}
-	e.StackSymbols = nil
+	*into = nil
 	return r.scan.elements(func() error {
 		text, err := r.readText()
-		e.StackSymbols = append(e.StackSymbols, r.names.get(text))
-		if len(e.StackSymbols) > maxStack {
+		*into = append(*into, r.names.get(text))
+		if len(*into) > most {
 			return errTooLong
 		}
 		return err

@@ -98,6 +98,7 @@ var eventFields = [...]eventField{
 	{json: "via", gob: "Via", text: func(e *Event) *string { return &e.Via }},
 	{json: "errno", gob: "Errno", text: func(e *Event) *string { return &e.Errno }},
 	{json: "stackSymbols", gob: "StackSymbols"},
+	{json: "matchedPolicies", gob: "MatchedPolicies"},
 	{json: "truncated", gob: "Truncated"},
 	{json: "bytes", gob: "Bytes"},
 }
