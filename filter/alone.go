@@ -12,26 +12,36 @@ import (
 // without a default set: if no flag names events, all are in. What only the kernel side knows is an error: which processes and
 // containers are new, who descends from whom, and through which interface a packet went.
 func (f *Filter) Alone() (func(*trace.Event) bool, error) {
-	fresh := slices.ContainsFunc(f.scope[:], func(r rule) bool { return r.fresh || r.old })
-	for _, only := range []struct {
-		given bool
-		what  string
-	}{
-		{len(f.process.tree) > 0, "tree"},
-		{f.process.follow, "follow"},
-		{fresh, "pid=new"},
-		{f.container.fresh || f.container.old, "container=new"},
-		{len(f.interfaces) > 0, "net"},
-	} {
-		if only.given {
-			return nil, fmt.Errorf("%s can be told while tracing only (give it as --trace)", only.what)
-		}
+	only := f.kernelOnly()
+	switch {
+	case only != "":
+	case f.container.fresh || f.container.old:
+		only = "container=new"
+	case len(f.interfaces) > 0:
+		only = "net"
+	}
+	if only != "" {
+		return nil, fmt.Errorf("%s can be told while tracing only (give it as --trace)", only)
 	}
 	return f.matchAlone, nil
 }
 
+// kernelOnly names what of the tasks only the kernel side can decide; empty: nothing.
+func (f *Filter) kernelOnly() string {
+	switch {
+	case len(f.process.tree) > 0:
+		return "tree"
+	case f.process.follow:
+		return "follow"
+	case slices.ContainsFunc(f.scope[:], func(r rule) bool { return r.fresh || r.old }):
+		return "pid=new"
+	default:
+		return ""
+	}
+}
+
 func (f *Filter) matchAlone(e *trace.Event) bool {
-	return f.selects(e) && f.matchScope(e) && f.Match(e)
+	return f.selects(e) && f.matchScope(e, false) && f.Match(e)
 }
 
 // selects decides by the events that are named.
@@ -44,7 +54,8 @@ func (f *Filter) selects(e *trace.Event) bool {
 	return ok && s.includes(known, events.AllEvents)
 }
 
-func (f *Filter) matchScope(e *trace.Event) bool {
+// matchScope decides by the tasks, as far as events tell of them. existed says that the container was there when tracing began.
+func (f *Filter) matchScope(e *trace.Event, existed bool) bool {
 	for i := range f.scope {
 		switch r, field := &f.scope[i], &fields[i]; {
 		case !r.active():
@@ -56,7 +67,8 @@ func (f *Filter) matchScope(e *trace.Event) bool {
 	if len(f.process.executable) > 0 && !f.process.admitsExecutable(e.Executable) {
 		return false
 	}
-	return !f.container.active() || f.container.admits(Container{ID: e.ContainerID, Started: e.ContextFlags.ContainerStarted})
+	return !f.container.active() ||
+		f.container.admits(Container{ID: e.ContainerID, Existed: existed, Started: e.ContextFlags.ContainerStarted && !existed})
 }
 
 // Selects says whether flags name events or sets, beside those that take some away.
