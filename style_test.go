@@ -164,7 +164,7 @@ var floors = map[string]int{
 	"cli": 5,
 	".":   4, "report": 4, "top": 4,
 
-	"capture": 3, "container": 3, "derive": 3, "output": 3, "process": 3, "rules": 3, "signatures": 3, "sink": 3, "tracer": 3,
+	"capture": 3, "container": 3, "derive": 3, "output": 3, "policy": 3, "process": 3, "rules": 3, "signatures": 3, "sink": 3, "tracer": 3,
 
 	"filter": 2,
 
