@@ -36,6 +36,8 @@ type Destination struct {
 	Severity int
 	// Filter is what events, and the events of findings, have to pass; nil: all do.
 	Filter *filter.Filter
+	// Policies are those of which one must be matched; nil: none has to be.
+	Policies []string
 
 	kind    *kind
 	scheme  string // one of its kind's
@@ -191,7 +193,10 @@ func (d *Destination) Admits(e *trace.Event) bool {
 	if !d.Events {
 		return false
 	}
-	return d.passes == nil || e.EventID == events.LostEvents.ID || d.passes(e) // losses pass every filter
+	if e.EventID == events.LostEvents.ID { // losses pass every filter
+		return true
+	}
+	return d.ofPolicies(e.MatchedPolicies) && (d.passes == nil || d.passes(e))
 }
 
 // AdmitsFinding says whether the destination takes a finding at an event.
@@ -202,5 +207,9 @@ func (d *Destination) AdmitsFinding(f *detect.Finding, e *trace.Event) bool {
 	if detect.SeverityLevel(f.SigMetadata.Severity()) < d.Severity && d.Severity > 0 {
 		return false
 	}
-	return d.passes == nil || d.passes(e)
+	return d.ofPolicies(f.Policies) && (d.passes == nil || d.passes(e))
+}
+
+func (d *Destination) ofPolicies(matched []string) bool {
+	return d.Policies == nil || slices.ContainsFunc(matched, func(name string) bool { return slices.Contains(d.Policies, name) })
 }

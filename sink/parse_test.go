@@ -129,25 +129,35 @@ func findingOf(e *trace.Event, severity any) detect.Finding {
 
 func TestDestinationsTakeWhatTheyAskFor(t *testing.T) {
 	etc, tmp := event("/etc/x", 1), event("/tmp/x", 2)
+	etc.MatchedPolicies, tmp.MatchedPolicies = []string{"all", "mine"}, []string{"other"}
 	for _, test := range []struct {
 		query                     string
+		policies                  []string
 		etc, tmp, low, high, none bool // two events, findings at the first
 	}{
-		{"", false, false, true, true, true},
-		{"select=events", true, true, false, false, false},
-		{"select=all&severity=high", true, true, false, true, false},
-		{"select=all&filter=openat.pathname=/etc/*", true, false, true, true, true},
-		{"select=all&filter=event=close", false, false, false, false, false},
+		{"", nil, false, false, true, true, true},
+		{"select=events", nil, true, true, false, false, false},
+		{"select=all&severity=high", nil, true, true, false, true, false},
+		{"select=all&filter=openat.pathname=/etc/*", nil, true, false, true, true, true},
+		{"select=all&filter=event=close", nil, false, false, false, false, false},
+		{"select=all", []string{}, false, false, false, false, false},
+		{"select=all", []string{"other"}, false, true, false, false, false},
+		{"select=all&severity=high", []string{"mine"}, true, false, false, true, false},
 	} {
 		d := parsed(t, "stdout://?"+test.query)
+		d.Policies = test.policies
 		if err := d.settle(true); err != nil {
 			t.Fatal(err)
 		}
-		admits := func(severity any) bool { f := findingOf(etc, severity); return d.AdmitsFinding(&f, etc) }
+		admits := func(severity any) bool {
+			f := findingOf(etc, severity)
+			f.Policies = etc.MatchedPolicies
+			return d.AdmitsFinding(&f, etc)
+		}
 		got := []bool{d.Admits(etc), d.Admits(tmp), admits(1), admits(3), admits(nil)}
 		for i, want := range []bool{test.etc, test.tmp, test.low, test.high, test.none} {
 			if got[i] != want {
-				t.Errorf("%s: question %d: got %v", test.query, i, got[i])
+				t.Errorf("%s %q: question %d: got %v", test.query, test.policies, i, got[i])
 			}
 		}
 	}

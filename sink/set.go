@@ -146,6 +146,19 @@ func (s *Set) Selection() (selection []*events.Event) {
 	return selection
 }
 
+// UsePolicies says for each destination, by its name, one of which policies must be matched; nil: none has to be. It may be called
+// again, between two events.
+func (s *Set) UsePolicies(of func(destination string) []string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.outlets {
+		o.Policies = of(o.Name)
+	}
+}
+
 // Event shows an event.
 func (s *Set) Event(e *trace.Event) {
 	if s == nil || !s.events {

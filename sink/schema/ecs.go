@@ -367,7 +367,10 @@ func (o *object) ecsRemains(e *trace.Event, f *detect.Finding) {
 		}
 	}
 	o.close()
-	if f != nil {
+	if f == nil {
+		o.texts("matched_policies", e.MatchedPolicies)
+	} else {
+		o.texts("matched_policies", f.Policies)
 		o.known("lost_nearby", f.LostNearby)
 		o.known("repeated", f.Repeated)
 		o.open("data")

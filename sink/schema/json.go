@@ -28,7 +28,8 @@ type jsonFinding struct {
 	Process    *jsonProcess  `json:"process,omitempty"`
 	Ancestors  []jsonProcess `json:"ancestors,omitempty"`  // the parent first
 	LostNearby uint64        `json:"lostNearby,omitempty"` // events, shortly before
-	Repeated   uint64        `json:"repeated,omitempty"`   // the finding stands for so many, since it was told first
+	Policies   []string      `json:"matchedPolicies,omitempty"`
+	Repeated   uint64        `json:"repeated,omitempty"` // the finding stands for so many, since it was told first
 }
 
 // jsonProcess is what is known of a process.
@@ -65,6 +66,7 @@ func (JSON) AppendFinding(b []byte, f *detect.Finding, e *trace.Event) []byte {
 		Event:      e,
 		LostNearby: f.LostNearby,
 		Repeated:   f.Repeated,
+		Policies:   f.Policies,
 	}
 	for i, p := range f.Process {
 		shownProcess := processJSON(p)

@@ -70,6 +70,7 @@ func (x *OCSF) AppendEvent(b []byte, e *trace.Event) []byte {
 	x.device(&o, e)
 	o.ocsfObject(d, e)
 	o.open("unmapped")
+	o.texts("matched_policies", e.MatchedPolicies)
 	o.ocsfRemains(e)
 	o.close()
 	o.close()
@@ -397,6 +398,7 @@ func (x *OCSF) AppendFinding(b []byte, f *detect.Finding, e *trace.Event) []byte
 	x.device(&o, e)
 	o.open("unmapped")
 	o.texts("tags", m.Tags)
+	o.texts("matched_policies", f.Policies)
 	o.known("lost_nearby", f.LostNearby)
 	if len(f.Data) > 0 {
 		o.key("data")

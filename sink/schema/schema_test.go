@@ -69,7 +69,7 @@ func finding(e *trace.Event) *detect.Finding {
 			{EntityID: 11, PID: 7, Name: "tee", Executable: "/usr/bin/tee", Arguments: []string{"tee", "a b"}},
 			{EntityID: 12, PID: 1, Name: "bash", Executable: "/usr/bin/bash", Arguments: []string{"-bash"}},
 		},
-		LostNearby: 4, Repeated: 2,
+		LostNearby: 4, Repeated: 2, Policies: []string{"shells"},
 	}
 }
 
