@@ -16,6 +16,9 @@ import (
 // configDefault is the file that is read without --config, if it is there.
 var configDefault = "/etc/tracee/tracee.yaml"
 
+// configSections are the keys of a file that are no flags.
+var configSections []string
+
 // configuration is where settings come from besides the command line.
 type configuration struct {
 	path string // --config
@@ -42,7 +45,7 @@ func (c *configuration) read(flags *pflag.FlagSet) error {
 		return asConfig(err)
 	}
 	c.file = file
-	return file.Apply(flags, suggest.DidYouMean)
+	return file.Apply(flags, suggest.DidYouMean, configSections...)
 }
 
 // settle gives the flags of tracee their values.
@@ -101,7 +104,7 @@ func (c *traceeCommand) checkConfig(args []string) error {
 	}
 	c.file = file
 	flags := c.flags()
-	errs := []error{file.Apply(flags, suggest.DidYouMean)}
+	errs := []error{file.Apply(flags, suggest.DidYouMean, configSections...)}
 	for _, check := range c.checks() {
 		errs = append(errs, c.located(check.key, check.run()))
 	}
@@ -141,7 +144,7 @@ func (c *traceeCommand) printConfig(args []string) error {
 			return c.located(check.key, err)
 		}
 	}
-	text, err := settings.Print(flags)
+	text, err := settings.Print(flags, c.file, configSections...)
 	if err != nil {
 		return err
 	}

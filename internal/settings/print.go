@@ -9,13 +9,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Print writes the values that flags have as a file that gives them, each with what its help says.
-func Print(flags *pflag.FlagSet) ([]byte, error) {
+// Print writes the values that flags have as a file that gives them, each with what its help says. Sections of the file
+// follow, as they are.
+func Print(flags *pflag.FlagSet, file *File, sections ...string) ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, s := range Describe(flags) {
 		key := text(s.Key)
 		key.HeadComment = s.Does
 		root.Content = append(root.Content, key, valueOf(s.Flag))
+	}
+	for _, name := range sections {
+		if value := file.Section(name); value != nil {
+			root.Content = append(root.Content, text(name), value)
+		}
 	}
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)

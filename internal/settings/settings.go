@@ -173,18 +173,22 @@ func Keys(flags *pflag.FlagSet) []string {
 // A Hint tells what may have been meant by a name that is unknown: package suggest has one.
 type Hint func(given string, known []string) string
 
-// Apply gives the flags the values of the file, but for those that were given already.
-func (f *File) Apply(flags *pflag.FlagSet, hint Hint) error {
+// Apply gives the flags the values of the file, but for those that were given already. Sections are keys that are no
+// flags', which the caller reads by Section.
+func (f *File) Apply(flags *pflag.FlagSet, hint Hint, sections ...string) error {
 	if f.root == nil {
 		return nil
 	}
-	known := Keys(flags)
+	known := append(Keys(flags), sections...)
 	byKey := map[string]*pflag.Flag{}
 	flags.VisitAll(func(flag *pflag.Flag) {
 		if hasKey(flag) {
 			byKey[flag.Name] = flag
 		}
 	})
+	for _, s := range sections {
+		byKey[s] = nil
+	}
 	given := map[string]int{}
 	var problems Problems
 	for i := 0; i+1 < len(f.root.Content); i += 2 {
@@ -199,7 +203,9 @@ func (f *File) Apply(flags *pflag.FlagSet, hint Hint) error {
 			continue
 		}
 		given[key.Value] = key.Line
-		problems = append(problems, f.set(flags, flag, value)...)
+		if flag != nil {
+			problems = append(problems, f.set(flags, flag, value)...)
+		}
 	}
 	return problems.OrNil()
 }
@@ -301,6 +307,19 @@ func (f *File) wrong(flag *pflag.Flag, v *yaml.Node) string {
 	default:
 		return fmt.Sprintf("%s: want %s (write it between quotes)", v.Value, want)
 	}
+}
+
+// Section returns the value of a key that is no flag's; nil if the file has none.
+func (f *File) Section(name string) *yaml.Node {
+	if f == nil || f.root == nil {
+		return nil
+	}
+	for i := 0; i+1 < len(f.root.Content); i += 2 {
+		if f.root.Content[i].Value == name {
+			return f.root.Content[i+1]
+		}
+	}
+	return nil
 }
 
 // Line is the line of a key, 0 if the file does not have it.
