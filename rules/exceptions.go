@@ -59,19 +59,26 @@ func newExceptions(list []*Exception) exceptions {
 
 // apply reports whether an exception takes a finding out.
 func (all exceptions) apply(f detect.Finding, e *trace.Event) bool {
-	for _, x := range all[f.SigMetadata.ID] {
-		if !x.covers(f, e) {
-			continue
-		}
-		// The time of the event, so that a recorded stream always gives the same.
-		if e.Timestamp > int(x.Expires.UnixNano()) {
-			x.expired.Add(1)
-			continue
-		}
-		x.used.Add(1)
-		return true
+	return slices.ContainsFunc(all[f.SigMetadata.ID], func(x *Exception) bool { return x.takesOut(f, e) })
+}
+
+func (x *Exception) takesOut(f detect.Finding, e *trace.Event) bool {
+	if !x.covers(f, e) {
+		return false
 	}
-	return false
+	// The time of the event, so that a recorded stream always gives the same.
+	if e.Timestamp > int(x.Expires.UnixNano()) {
+		x.expired.Add(1)
+		return false
+	}
+	x.used.Add(1)
+	return true
+}
+
+// TakesOut says whether the exception takes a finding out, and counts it. The finding is as an engine delivers it.
+func (x *Exception) TakesOut(f detect.Finding) bool {
+	e, ok := f.Event.Payload.(*trace.Event)
+	return ok && slices.Contains(x.Signatures, f.SigMetadata.ID) && x.takesOut(f, e)
 }
 
 func (x *Exception) covers(f detect.Finding, e *trace.Event) bool {

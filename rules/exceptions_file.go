@@ -64,6 +64,25 @@ func loadExceptions(path string, d declared.Document, into *Set) (errs []error) 
 	if err != nil {
 		return []error{err}
 	}
+	read, errs := readExceptions(path, list)
+	into.Exceptions = append(into.Exceptions, read...)
+	return errs
+}
+
+// Exceptions reads a list of exceptions that stands in some file. The errors are *FileError; of those that are Kept the
+// exception holds.
+func Exceptions(path string, list *yaml.Node) (read []*Exception, errs []error) {
+	if list.Kind != yaml.SequenceNode {
+		return nil, []error{&FileError{Path: path, Line: list.Line, Text: "exceptions: want a list"}}
+	}
+	read, errs = readExceptions(path, list.Content)
+	for i, err := range errs {
+		errs[i] = inFile(path, err)
+	}
+	return read, errs
+}
+
+func readExceptions(path string, list []*yaml.Node) (read []*Exception, errs []error) {
 	for _, node := range list {
 		var f fileException
 		if err := declared.Decode(node, &f); err != nil {
@@ -79,9 +98,9 @@ func loadExceptions(path string, d declared.Document, into *Set) (errs []error) 
 			errs = append(errs, &declared.Problem{Line: node.Line, Text: "exception: " + doubt, Kept: true})
 		}
 		x.Where = fmt.Sprintf("%s:%d", path, node.Line)
-		into.Exceptions = append(into.Exceptions, x)
+		read = append(read, x)
 	}
-	return errs
+	return read, errs
 }
 
 var sha256Text = regexp.MustCompile(`^[0-9a-f]{64}$`)
