@@ -40,6 +40,7 @@ var mayOpen = map[string]string{
 	"internal/ptytest/ptytest.go":   "the kernel's: terminals, for tests",
 	"internal/settings/settings.go": "the user's: settings",
 	"memory.go":                     "the kernel's, in /proc: memory of ourselves",
+	"policy/file.go":                "the user's: policies",
 	"process/stack.go":              "the kernel's, in /proc: maps and stat of a process, by its number",
 	"process/vdso.go":               "the kernel's, in /proc: memory of ourselves",
 	"rules/dir.go":                  "the user's: rules",

@@ -22,6 +22,7 @@ import (
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/policy"
 	"github.com/tracee-go/tracee/process"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/sink"
@@ -36,6 +37,7 @@ type Config struct {
 	Required []*events.Event // those without which Run fails, see tracer.Config
 	Filter   *filter.Filter  // nil: everything passes
 	Needs    filter.Needs    // what must arrive though flags about arguments say no
+	Policies *policy.Set     // only what one of them selects is shown; nil: everything is
 
 	NameContainers bool              // ask container runtimes for names
 	Runtimes       []runtimes.Socket // whom; nil: those that answer where they do by custom
@@ -105,9 +107,13 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 	defer stop()
 
+	containers := container.New(r.containerConfig())
+	if c.Policies != nil {
+		c.Policies.AskContainers(containers.Existed)
+	}
 	story := stream.Chain(t.Events(ctx),
 		process.New(c.Log).Stage,
-		container.New(r.containerConfig()).Stage,
+		containers.Stage,
 		stream.Each(r.inspect),
 		r.captured,
 		derive.New(c.Events, c.Filter, c.Log).Stage,
@@ -226,6 +232,7 @@ func (r *run) keep(e *trace.Event) bool {
 
 // understand adds to the event what user space knows.
 func (r *run) understand(e *trace.Event) error {
+	e.MatchedPolicies = r.Policies.Match(e)
 	e.ParseArguments = r.ParseArguments
 	if r.ParseArguments {
 		e.Errno = events.ErrnoName(e.ReturnValue)
@@ -240,8 +247,11 @@ func (r *run) detect(e *trace.Event) error {
 	return nil
 }
 
-// print shows the event. An event that can not be shown is counted; an output that is gone ends the run.
+// print shows the event, if there are policies and it matches one, or there are none. An event that can not be shown is counted; an output that is gone ends the run.
 func (r *run) print(e *trace.Event) error {
+	if r.Policies != nil && len(e.MatchedPolicies) == 0 && e.EventID != events.LostEvents.ID {
+		return nil
+	}
 	r.Sinks.Event(e)
 	if r.Printer == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 var configDefault = "/etc/tracee/tracee.yaml"
 
 // configSections are the keys of a file that are no flags.
-var configSections []string
+var configSections = []string{policiesSection}
 
 // configuration is where settings come from besides the command line.
 type configuration struct {
@@ -110,8 +110,12 @@ func (c *traceeCommand) checkConfig(args []string) error {
 	}
 	c.rulesDirGiven = c.rulesDir != defaultRulesDir()
 	c.log = c.logs.logger(c.stderr)
-	_, err = c.rules().loadSignatures()
+	loaded, err := c.rules().loadSignatures()
 	errs = append(errs, c.located("rules", err))
+	if err == nil {
+		_, err = c.loadPolicies(loaded)
+		errs = append(errs, err)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return c.tellProblems(err)
 	}

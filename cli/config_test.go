@@ -2,14 +2,17 @@ package cli
 
 import (
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
 
 	"github.com/tracee-go/tracee/internal/settings"
+	"github.com/tracee-go/tracee/signatures"
 )
 
 // checkFile is what "tracee config check" says.
@@ -47,6 +50,25 @@ func TestConfigurationOfTheManualIsOne(t *testing.T) {
 	}
 	if wrong := checkFile(t, path); wrong != "" {
 		t.Error(wrong)
+	}
+}
+
+func TestPoliciesOfTheGuideAreSome(t *testing.T) {
+	dir, names := writeExamples(t, "../docs/guide/policies.md")
+	c := &traceeCommand{log: slog.New(slog.DiscardHandler)}
+	for _, name := range names {
+		c.policyFiles = append(c.policyFiles, filepath.Join(dir, name))
+	}
+	p, err := c.loadPolicies(signatures.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := p.set.Policies()
+	if len(all) != 2 || len(all[0].Rules) != 3 || len(p.exceptions[all[0]]) != 1 || !p.evidence() || len(p.signatures(signatures.All())) < 5 {
+		t.Fatalf("got %+v", all)
+	}
+	if one := all[1]; one.Name != "files-of-web" || len(one.Rules) != 1 || !slices.Equal(one.Signatures.IDs, []string{"TRC-2"}) {
+		t.Errorf("got %+v", one)
 	}
 }
 

@@ -1,32 +1,38 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/internal/suggest"
+	"github.com/tracee-go/tracee/policy"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
 // evidenceLevels are the values of --evidence: from which severity on evidence is kept, whatever the signature asks for.
-var evidenceLevels = []struct {
+var evidenceLevels = []evidenceLevel{{noEvidence, 0}, {"asked", len(detect.Severities)}, {"high", 3}, {"medium", 2}, {"low", 1}}
+
+type evidenceLevel struct {
 	name     string
 	severity int // place in detect.Severities
-}{{"none", 0}, {"asked", len(detect.Severities)}, {"high", 3}, {"medium", 2}, {"low", 1}}
+}
+
+const noEvidence = "none"
 
 // evidence keeps what findings call for.
 type evidence struct {
 	level    string
-	from     int
 	capturer *capture.Capturer // nil: there is none yet
 }
 
 func (v *evidence) add(flags *pflag.FlagSet) {
-	flags.StringVar(&v.level, "evidence", "none", "from which `severity` of findings on to keep program, code in memory and open files of "+
+	flags.StringVar(&v.level, "evidence", noEvidence, "from which `severity` of findings on to keep program, code in memory and open files of "+
 		"the process: high, medium, low; asked: only what signatures ask for")
 }
 
@@ -35,25 +41,43 @@ func (v *evidence) check() (wanted bool, err error) {
 	var names []string
 	for _, level := range evidenceLevels {
 		if level.name == v.level {
-			v.from = level.severity
-			return level.name != "none", nil
+			return level.name != noEvidence, nil
 		}
 		names = append(names, level.name)
 	}
 	return false, fmt.Errorf("invalid value %q for --evidence: want %s%s", v.level, strings.Join(names, ", "), suggest.DidYouMean(v.level, names))
 }
 
-// keep keeps what belongs to a finding.
-func (v *evidence) keep(f detect.Finding) {
+// keep keeps what belongs to a finding, as one of the policies says that it matches, or else as this says.
+func (v *evidence) keep(f detect.Finding, matched []*policy.Policy) {
 	e, ok := f.Event.Payload.(*trace.Event)
-	if v.capturer == nil || v.level == "none" || !ok || e.HostProcessID == 0 {
+	if v.capturer == nil || !ok || e.HostProcessID == 0 {
 		return
 	}
-	parts := f.Evidence | f.SigMetadata.EvidenceAsked()
-	if detect.SeverityLevel(f.SigMetadata.Severity()) >= v.from {
-		parts |= detect.EvidenceAll
-	}
-	if parts != 0 {
+	if parts := v.wanted(f, matched); parts != 0 {
 		v.capturer.Evidence(e, f.SigMetadata.ID, parts)
 	}
+}
+
+func (v *evidence) wanted(f detect.Finding, matched []*policy.Policy) (parts detect.Evidence) {
+	if len(matched) == 0 {
+		return partsOf(v.level, f)
+	}
+	for _, p := range matched {
+		parts |= partsOf(cmp.Or(p.Evidence, v.level), f)
+	}
+	return parts
+}
+
+// partsOf is what a level keeps of a finding.
+func partsOf(level string, f detect.Finding) detect.Evidence {
+	if level == noEvidence {
+		return 0
+	}
+	i := slices.IndexFunc(evidenceLevels, func(l evidenceLevel) bool { return l.name == level })
+	parts := f.Evidence | f.SigMetadata.EvidenceAsked()
+	if detect.SeverityLevel(f.SigMetadata.Severity()) >= evidenceLevels[i].severity {
+		parts |= detect.EvidenceAll
+	}
+	return parts
 }

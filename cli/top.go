@@ -17,7 +17,6 @@ import (
 
 	"github.com/tracee-go/tracee"
 	"github.com/tracee-go/tracee/internal/paint"
-	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/sink/schema"
 	"github.com/tracee-go/tracee/top"
@@ -69,11 +68,15 @@ func (v *liveView) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (v *liveView) printer() output.Printer {
+// saw counts an event, and reports false if it is to be printed instead.
+func (v *liveView) saw(e *trace.Event) bool {
 	if v == nil {
-		return nil
+		return false
 	}
-	return v.counter
+	_ = v.counter.Print(e)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.active
 }
 
 // progressOf makes a run tell how far it is.

@@ -68,6 +68,8 @@ type traceeCommand struct {
 	capture       capture.Options
 	evidence      evidence
 	scope         *filter.Filter
+	policyFiles   []string
+	policies      policies
 	configuration
 	view *liveView // nil: there is none
 
@@ -100,6 +102,9 @@ func (c *traceeCommand) run(args []string) error {
 	shared := c.rules()
 	loaded, err := shared.loadSignatures()
 	if err != nil {
+		return err
+	}
+	if c.policies, err = c.loadPolicies(loaded); err != nil {
 		return err
 	}
 	claim, err := c.instance.claim(instanceFile, c.log)
@@ -136,6 +141,8 @@ func (c *traceeCommand) flags() *pflag.FlagSet {
 	flags.DurationVar(&c.repeats, "repeats", time.Minute, "let a finding stand for those of the same process and object for this `duration`;\n"+
 		"then their number is told; 0 prints each")
 	flags.StringArrayVarP(&c.traceFlags, "trace", "t", nil, "`filter` of what is watched, such as uid=0 or comm=nginx; 'help' says more")
+	flags.StringArrayVar(&c.policyFiles, "policy", nil, "`file` of policies, or directory of such: for whom which events and findings are wanted;\n"+
+		"may be repeated")
 	c.containers.add(flags)
 	flags.StringArrayVarP(&c.captureFlags, "capture", "c", nil, "`artifact` to capture; may be repeated; 'help' says more")
 	c.evidence.add(flags)
@@ -224,11 +231,8 @@ func traceeHelp(flags *pflag.FlagSet) string {
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	engine, broken := c.detecting(shared, loaded, stop)
-	selection, unknown := selectedEvents(engine)
-	if len(unknown) > 0 {
-		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
-	}
+	printer := &eventPrinter{traceeCommand: c, to: c.stdout}
+	engine, broken := c.detecting(shared, loaded, findingsTo{printer, stop})
 	sockets, err := c.containers.sockets(c.log)
 	if err != nil {
 		return err
@@ -236,13 +240,16 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	if err := c.destinations.open(destinationOptions{findings: true, host: true, stop: stop, stdout: c.stdout, log: c.log}); err != nil {
 		return err
 	}
-	selection = union(selection, c.destinations.set.Selection())
-	needs := engine.Needs()
-	needs.Alone = !c.destinations.set.WantsEvents()
+	c.destinations.set.UsePolicies(c.policies.of)
+	p, err := c.plan(engine)
+	if err != nil {
+		return errors.Join(err, c.destinations.close(io.Discard, ""))
+	}
 	warnOfEnvironment(c.log, ftraceEnabled)
+	c.capture.Evidence = c.capture.Evidence || c.policies.evidence()
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	detecting := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
-	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detecting), destinationMetrics(&c.destinations))
+	detected := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
+	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detected), destinationMetrics(&c.destinations))
 	if err != nil {
 		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
@@ -251,15 +258,16 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	progress = c.manager.watch(ctx, progress)
 	progress = c.view.progressOf(progress)
 	summary, err := tracee.Run(ctx, tracee.Config{
-		Events:         selection,
-		Filter:         c.scope,
-		Needs:          needs,
+		Events:         p.events,
+		Filter:         p.filter,
+		Needs:          p.needs,
+		Policies:       c.policies.set,
 		NameContainers: c.containers.enrich,
 		Runtimes:       sockets,
 		ExecEnv:        true,
 		Engine:         engine,
 		Sinks:          c.destinations.set,
-		Printer:        c.view.printer(),
+		Printer:        printer,
 		Ready: func(t *tracer.Tracer) error {
 			defer c.view.begin(ctx, stop, viewed{engine, t, progress})
 			return c.ready(engine, t)
@@ -280,19 +288,32 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 
 // detecting returns the engine, whose findings go to all who want them. It stops when they can not be printed any more, and
 // says then why.
-func (c *traceeCommand) detecting(shared *rulesCommand, loaded []detect.Signature, stop func()) (engine *rules.Engine, broken *error) {
+func (c *traceeCommand) detecting(shared *rulesCommand, loaded []detect.Signature, to findingsTo) (engine *rules.Engine, broken *error) {
 	broken = new(error)
 	color := paint.Painter(colorful(c.stdout))
-	return shared.engine(loaded, func(f detect.Finding) {
-		c.evidence.keep(f)
-		c.destinations.set.Finding(f)
-		if *broken != nil || c.view.found(f) || c.format == "" {
+	return shared.engine(c.policies.signatures(loaded), func(f detect.Finding) {
+		matched, shown := c.policies.finding(&f)
+		if !shown {
 			return
 		}
-		if _, *broken = c.stdout.Write(renderFinding(c.format, f, color)); *broken != nil {
-			stop()
+		c.evidence.keep(f, matched)
+		c.destinations.set.Finding(f)
+		if *broken != nil || c.view.found(f) || c.format == "" || c.policies.set != nil && !c.policies.printed(f.Policies) {
+			return
+		}
+		if *broken = to.printer.Flush(); *broken == nil { // events that came before
+			_, *broken = c.stdout.Write(renderFinding(c.format, f, color))
+		}
+		if *broken != nil {
+			to.stop()
 		}
 	}), broken
+}
+
+// findingsTo is what findings are printed by, and what ends the run when they can not be.
+type findingsTo struct {
+	printer *eventPrinter
+	stop    func()
 }
 
 // selectedEvents looks up what the signatures want to see.
@@ -394,7 +415,7 @@ func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
 		tally{detected.Errors, "errors of signatures"},
 		tally{detected.CutOff, "signatures switched off"},
 		tally{detected.Forgotten, "forgotten by signatures"},
-		tally{detected.Excepted, "taken out by exceptions"},
+		tally{detected.Excepted + c.policies.excepted(), "taken out by exceptions"},
 		tally{detected.Repeated, "repeats"},
 	) {
 		line += ", " + more

@@ -49,13 +49,7 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 	}
 	fmt.Fprintf(&b, " on %s\n", printable(e.HostName))
 	fmt.Fprintf(&b, "    event    %s", e.EventName)
-	for a := range e.All() {
-		text := a.Text()
-		if len(text) > argumentShown {
-			text = text[:argumentShown] + "…"
-		}
-		fmt.Fprintf(&b, " %s=%s", a.Name(), printable(text))
-	}
+	writeArguments(&b, e)
 	b.WriteByte('\n')
 	if len(f.Data) > 0 {
 		b.WriteString("    data    ")
@@ -65,6 +59,9 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 		b.WriteByte('\n')
 	}
 	writeLineage(&b, f.Process)
+	if len(f.Policies) > 0 {
+		fmt.Fprintf(&b, "    policy   %s\n", printable(strings.Join(f.Policies, ", ")))
+	}
 	if f.Repeated > 0 {
 		fmt.Fprintf(&b, "    repeated %d more since it was first told\n", f.Repeated)
 	}
@@ -72,6 +69,16 @@ func findingText(f detect.Finding, e *trace.Event, color paint.Painter) []byte {
 		fmt.Fprintf(&b, "    note     %s lost shortly before: this may not be all\n", count(f.LostNearby, "event"))
 	}
 	return []byte(b.String())
+}
+
+func writeArguments(b *strings.Builder, e *trace.Event) {
+	for a := range e.All() {
+		text := a.Text()
+		if len(text) > argumentShown {
+			text = text[:argumentShown] + "…"
+		}
+		fmt.Fprintf(b, " %s=%s", a.Name(), printable(text))
+	}
 }
 
 // writeLineage shows what the process runs, and below that its ancestors, the parent first.

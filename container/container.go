@@ -86,6 +86,12 @@ func New(config Config) *Tracker {
 	return t
 }
 
+// Existed says whether the container of an event was there when tracing began.
+func (t *Tracker) Existed(e *trace.Event) bool {
+	c := t.groups[uint64(e.CgroupID)]
+	return c != nil && c.Existed
+}
+
 // Stage gives events their container, and makes those about containers, each behind the one it is made of.
 func (t *Tracker) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {

@@ -75,6 +75,9 @@ func filesOf(path string) ([]string, error) {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}
+	if err == nil && len(files) == 0 {
+		err = errors.New("the directory has no policies: files that end in .yaml or .yml")
+	}
 	return files, err
 }
 
@@ -329,12 +332,19 @@ func (r *reader) signatures(v *yaml.Node, s *Signatures) {
 	}
 }
 
+// namesTold is up to how many names that are known are told to who gives another.
+const namesTold = 8
+
 // oneOf reads texts each of which must be known.
 func (r *reader) oneOf(v *yaml.Node, what string, known []string) []string {
 	values := r.texts(v, what)
 	for _, value := range values {
 		if !slices.Contains(known, value) {
-			r.wrong(v, "%s: unknown %q%s", what, value, suggest.DidYouMean(value, known))
+			hint := suggest.DidYouMean(value, known)
+			if hint == "" && len(known) <= namesTold {
+				hint = " (want " + strings.Join(known, ", ") + ")"
+			}
+			r.wrong(v, "%s: unknown %q%s", what, value, hint)
 		}
 	}
 	return values

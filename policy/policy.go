@@ -18,6 +18,7 @@ import (
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/settings"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -37,6 +38,10 @@ type Policy struct {
 	Exceptions *yaml.Node // a list as in files of exceptions; nil: none
 	Outputs    []string   // by name; none: all
 	Evidence   string     // as --evidence; empty: what that says
+}
+
+func (p *Policy) problem(text string) settings.Problems {
+	return settings.Problems{{Path: p.Path, Line: p.Line, Text: "policy " + p.Name + ": " + text}}
 }
 
 // Signatures are those that a policy has.
@@ -114,9 +119,9 @@ func (s *Set) divide(global *filter.Filter) error {
 	case same && disjoint && (must != "" || !signatures):
 		s.kernel, s.decided = first.Scope.Flags(), true
 	case must != "" && !same:
-		return fmt.Errorf("policy %s: scope %s can be decided in the kernel only, where all policies must have the same scope", who.Name, must)
+		return who.problem("scope " + must + " can be decided in the kernel only, where all policies must have the same scope")
 	case must != "":
-		return fmt.Errorf("policy %s: scope %s can be decided in the kernel only, where --trace is about the same things", who.Name, must)
+		return who.problem("scope " + must + " can be decided in the kernel only, where --trace is about the same things")
 	}
 	return nil
 }
@@ -153,7 +158,11 @@ func (s *Set) Needs(needs *filter.Needs) {
 }
 
 // Match returns the names of the policies that an event matches, in their order; nil: none. The list is shared.
+// Without a set, there are none.
 func (s *Set) Match(e *trace.Event) []string {
+	if s == nil {
+		return nil
+	}
 	selections := s.byEvent[e.EventID]
 	if len(selections) == 0 {
 		return nil
@@ -181,16 +190,14 @@ func (s *Set) admits(policy int, e *trace.Event) bool {
 	return s.decided || s.policies[policy].Scope.Admits(e, s.existed != nil && s.existed(e))
 }
 
-// Finding returns the policies that a finding of a signature about an event matches, with their names.
-func (s *Set) Finding(e *trace.Event, severity, signature string) (matched []*Policy, names []string) {
-	clear(s.bits)
+// Finding returns the policies that a finding of a signature about an event matches.
+func (s *Set) Finding(e *trace.Event, severity, signature string) (matched []*Policy) {
 	for i, p := range s.policies {
 		if p.Signatures.Has(severity, signature) && s.admits(i, e) {
-			s.bits[i/8] |= 1 << (i % 8)
 			matched = append(matched, p)
 		}
 	}
-	return matched, s.matched()
+	return matched
 }
 
 // namesKept bounds the lists of names that are kept.

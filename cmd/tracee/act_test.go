@@ -18,6 +18,7 @@ import (
 // actions are what a process can do in front of tracee, which never watches itself. Their arguments are strings.
 var actions = map[string]func(args []string) error{
 	"stir":        func([]string) error { return openFiles() },
+	"read":        func(args []string) error { _, err := os.ReadFile(args[0]); return err },
 	"ptrace":      func([]string) error { return askToBeTraced() },
 	"connect":     func(args []string) error { _, err := connect(args[0]); return err },
 	"connect-dup": func(args []string) error { return connectStdin(args[0]) },

@@ -9,11 +9,13 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,6 +44,19 @@ func (p Problems) Error() string {
 		lines[i] = p[i].Error()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Sorted are the problems by files, in the order of their first ones, and lines.
+func (p Problems) Sorted() Problems {
+	first := map[string]int{}
+	for i := range p {
+		if _, ok := first[p[i].Path]; !ok {
+			first[p[i].Path] = i
+		}
+	}
+	return slices.SortedStableFunc(slices.Values(p), func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(first[a.Path], first[b.Path]), cmp.Compare(a.Line, b.Line))
+	})
 }
 
 // OrNil is the problems as an error, nil if there are none.

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/output"
+	"github.com/tracee-go/tracee/sink/schema"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+// eventPrinter shows events: in the live view as long as there is one, then as lines, those that match policies, between
+// the findings.
+type eventPrinter struct {
+	*traceeCommand
+	to     *os.File
+	text   []byte
+	failed error
+}
+
+var _ output.Printer = (*eventPrinter)(nil)
+
+// eventsTogether is how many bytes are collected before they are written.
+const eventsTogether = 64 << 10
+
+// Print is part of output.Printer.
+func (p *eventPrinter) Print(e *trace.Event) error {
+	if p.view.saw(e) || p.format == "" || !p.prints(e) {
+		return nil
+	}
+	if p.format == "json" {
+		p.text = append(e.AppendJSON(p.text), '\n')
+	} else {
+		p.text = append(p.text, eventText(e)...)
+	}
+	if len(p.text) < eventsTogether {
+		return nil
+	}
+	return p.Flush()
+}
+
+// prints says whether one of the policies that an event matches is for standard output. Losses are told there, too.
+func (p *eventPrinter) prints(e *trace.Event) bool {
+	if p.policies.set == nil {
+		return false
+	}
+	return e.EventID == events.LostEvents.ID || p.policies.printed(e.MatchedPolicies)
+}
+
+// Flush is part of output.Printer.
+func (p *eventPrinter) Flush() error {
+	if p.failed == nil && len(p.text) > 0 {
+		if _, err := p.to.Write(p.text); err != nil {
+			p.failed = &output.WriteError{Err: err}
+		}
+	}
+	p.text = p.text[:0]
+	return p.failed
+}
+
+// Preamble is part of output.Printer.
+func (p *eventPrinter) Preamble() error { return nil }
+
+// Epilogue is part of output.Printer.
+func (p *eventPrinter) Epilogue(output.Stats) error { return p.Flush() }
+
+// Close is part of output.Printer.
+func (p *eventPrinter) Close() error { return p.Flush() }
+
+// printed says whether one of these policies is for standard output.
+func (p *policies) printed(matched []string) bool {
+	return slices.ContainsFunc(matched, func(name string) bool { return slices.Contains(p.standard, name) })
+}
+
+// eventText shows an event that policies select on a line, for people.
+func eventText(e *trace.Event) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  event     %s  %s (pid %d, uid %d)", schema.EventTime(e).Format("15:04:05.000"), e.EventName,
+		printable(e.ProcessName), e.HostProcessID, e.UserID)
+	if e.ContainerID != "" {
+		fmt.Fprintf(&b, " in container %.12s", e.ContainerID)
+	}
+	writeArguments(&b, e)
+	fmt.Fprintf(&b, " = %d", e.ReturnValue)
+	if len(e.MatchedPolicies) > 0 {
+		fmt.Fprintf(&b, "  [%s]", printable(strings.Join(e.MatchedPolicies, ", ")))
+	}
+	b.WriteByte('\n')
+	return []byte(b.String())
+}
