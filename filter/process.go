@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -209,4 +210,12 @@ func (f *Filter) installProcesses(loaded map[string]*ebpf.Map) error {
 		}
 	}
 	return nil
+}
+
+// SameProcesses says whether another filter asks the same of processes.
+func (f *Filter) SameProcesses(other *Filter) bool {
+	return f.process.compile(f) == other.process.compile(other) && maps.Equal(f.process.roots(), other.process.roots()) &&
+		slices.EqualFunc(f.process.executable, other.process.executable, func(a, b term[pattern]) bool {
+			return a.operator == b.operator && slices.Equal(a.value.parts, b.value.parts)
+		})
 }

@@ -165,7 +165,7 @@ func (t *Tracer) settle(l *loader, a *Attachment, table *syscallTable) error {
 	}
 	switch {
 	case e.Scanned:
-		a.Err = t.scanner.open(e)
+		a.Err = t.openScan(e)
 		a.Attached = a.Err == nil
 	case len(e.Hooks) == 0: // a plain syscall, or made in user space (see inherit)
 		a.Attached = true

@@ -28,7 +28,7 @@ func (t *Tracer) begin(yield func(*trace.Event) bool) bool {
 		{events.TraceeInfo, buildInfo},
 		{events.InitNamespaces, buildNamespaces},
 	} {
-		if !slices.Contains(t.config.Events, one.event) {
+		if !slices.Contains(t.config.Events, one.event) || t.told[one.event] {
 			continue
 		}
 		var b trace.Builder
@@ -40,7 +40,7 @@ func (t *Tracer) begin(yield func(*trace.Event) bool) bool {
 			return false
 		}
 	}
-	return t.existingEvents(yield)
+	return t.told[events.ContainerGroupFound] || t.existingEvents(yield)
 }
 
 // narrated is an event of the tracer itself, now.

@@ -22,7 +22,7 @@ var recorders = []string{"process_image_existing", "existing_process", "existing
 func (t *Tracer) before(yield func(*trace.Event) bool) bool {
 	for _, l := range t.links {
 		iterator, ok := l.Link.(*link.Iter)
-		if !ok || !slices.Contains(recorders, l.program) {
+		if !ok || !slices.Contains(recorders, l.program) || t.toldBefore(l.program) {
 			continue
 		}
 		more, err := t.visit(iterator, yield)
@@ -34,6 +34,17 @@ func (t *Tracer) before(yield func(*trace.Event) bool) bool {
 		}
 	}
 	return true
+}
+
+// toldBefore says whether a predecessor had the recorder.
+func (t *Tracer) toldBefore(program string) bool {
+	for i := range t.attachments {
+		a := &t.attachments[i]
+		if t.told[a.Event] && (a.hook.Program == program || slices.Contains(a.hook.With, program)) {
+			return true
+		}
+	}
+	return false
 }
 
 // visit yields the records of one iterator. The kernel makes them as they are read.

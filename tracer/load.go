@@ -270,7 +270,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 		"event_flags":    flags,
 		"event_ids":      ids,
 		"own_pid":        uint32(os.Getpid()),
-		"tracing_since":  uint64(clock(unix.CLOCK_BOOTTIME)),
+		"tracing_since":  config.since,
 		"detect_syscall": config.DetectSyscall,
 		"exec_env":       config.ExecEnv,
 		"fd_paths":       config.FilePaths,

@@ -1,6 +1,8 @@
 package tracer
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,6 +60,9 @@ type losses struct {
 	expected  [][events.Lanes][2]uint64 // next sequence number per CPU, lane and ring
 	delivered uint64
 	reported  map[lossKey]uint64
+	before    map[lossKey]uint64 // a predecessor's: what was lost when it was still its turn
+	closed    []Loss             // what was lost when it was a successor's turn
+	over      bool               // it is
 	checked   time.Time
 	builder   trace.Builder
 	event     trace.Event
@@ -91,6 +96,9 @@ func (l *losses) report(yield func(*trace.Event) bool, ending bool) bool {
 
 // reportAt yields a lost_events record per event and reason whose count has grown.
 func (l *losses) reportAt(yield func(*trace.Event) bool, timestamp int) bool {
+	if l.over {
+		return true
+	}
 	l.checked = time.Now()
 	for _, loss := range l.tracer.lost() {
 		key := lossKey{loss.Event, loss.Reason}
@@ -114,7 +122,10 @@ func (l *losses) reportAt(yield func(*trace.Event) bool, timestamp int) bool {
 
 // Stats returns the totals. It may be called while Events runs only from its consumer.
 func (t *Tracer) Stats() Stats {
-	s := Stats{Delivered: t.reader.losses.delivered, Lost: t.lost()}
+	if t.ended != nil {
+		return *t.ended
+	}
+	s := Stats{Delivered: t.reader.losses.delivered, Lost: t.reader.losses.total()}
 	for _, e := range t.config.Events {
 		s.Unreadable += t.counters(e).Unreadable
 	}
@@ -129,6 +140,55 @@ func (t *Tracer) Stats() Stats {
 		s.Rings[i] = RingUse{Name: name, Size: uint64(len(ring.data)), Used: ring.waiting.Swap(0)}
 	}
 	return s
+}
+
+// total is what was lost when it was this tracer's turn.
+func (l *losses) total() []Loss {
+	if l.over {
+		return l.closed
+	}
+	var own []Loss
+	for _, loss := range l.tracer.lost() {
+		loss.Count -= l.before[lossKey{loss.Event, loss.Reason}]
+		if loss.Count > 0 {
+			own = append(own, loss)
+		}
+	}
+	return own
+}
+
+// begin makes what was lost up to now a predecessor's. It may be called again, until it is this tracer's turn.
+func (l *losses) begin() {
+	l.before = map[lossKey]uint64{}
+	for _, loss := range l.tracer.lost() {
+		l.before[lossKey{loss.Event, loss.Reason}] = loss.Count
+	}
+	l.reported = maps.Clone(l.before)
+}
+
+// end reports for the last time: what is lost from now on is a successor's. It reports false when the consumer wants no more.
+func (l *losses) end(yield func(*trace.Event) bool) bool {
+	wanted := l.report(yield, true)
+	l.closed, l.over = l.total(), true
+	return wanted
+}
+
+// Add adds the totals of another tracer. What is no total is that one's.
+func (s Stats) Add(other Stats) Stats {
+	sum := other
+	sum.Delivered += s.Delivered
+	sum.Unreadable += s.Unreadable
+	sum.Unsorted += s.Unsorted
+	counts := map[lossKey]uint64{}
+	for _, l := range slices.Concat(s.Lost, other.Lost) {
+		counts[lossKey{l.Event, l.Reason}] += l.Count
+	}
+	sum.Lost = nil
+	for key, count := range counts {
+		sum.Lost = append(sum.Lost, Loss{key.event, key.reason, count})
+	}
+	sortLosses(sum.Lost)
+	return sum
 }
 
 // lost reads the counts of all losses.
@@ -150,19 +210,14 @@ func (t *Tracer) lost() []Loss {
 	for event, count := range t.missed() {
 		add(event, ProgramMissed, count)
 	}
-	slices.SortFunc(lost, func(a, b Loss) int {
-		if a.Event != b.Event {
-			if a.Event < b.Event {
-				return -1
-			}
-			return 1
-		}
-		if a.Reason < b.Reason {
-			return -1
-		}
-		return 1
-	})
+	sortLosses(lost)
 	return lost
+}
+
+func sortLosses(lost []Loss) {
+	slices.SortFunc(lost, func(a, b Loss) int {
+		return cmp.Or(cmp.Compare(a.Event, b.Event), cmp.Compare(a.Reason, b.Reason))
+	})
 }
 
 // counters sums the counters of an event over the CPUs; zero when they can not be read, as after Close.

@@ -44,6 +44,7 @@ type reader struct {
 	event   trace.Event
 	record  func([]byte)
 	early   func([]byte) // is shown every record when it comes from the rings
+	succeed func() bool  // says whether another reader is to go on
 	due     func() bool  // does what is to be done from time to time
 	stopped bool
 }
@@ -133,16 +134,38 @@ func (r *reader) wait(d time.Duration) error {
 // whether reading failed.
 func (t *Tracer) Events(ctx context.Context) iter.Seq[*trace.Event] {
 	return func(yield func(*trace.Event) bool) {
-		r := t.reader
-		made := yield // takes events that come from no ring
-		if r.sorter != nil {
-			made = r.sortedEvent(yield)
+		for t := t; t != nil; t = t.read(ctx, yield) {
 		}
-		if !t.begin(made) || !t.before(made) || !t.scanner.start(made) {
-			return
-		}
-		r.due = func() bool { return t.scanner.due(made) && t.config.Capture.tick(t, made) }
-		t.readErr = r.run(ctx, t.config.Idle, t.scanner.watch(yield))
+	}
+}
+
+// read yields the events of one tracer. It returns the one that goes on, nil if this is the end.
+func (t *Tracer) read(ctx context.Context, yield func(*trace.Event) bool) (next *Tracer) {
+	r := t.reader
+	made := yield // takes events that come from no ring
+	if r.sorter != nil {
+		made = r.sortedEvent(yield)
+	}
+	if !t.begin(made) || !t.before(made) || !t.takesScans && !t.scanner.start(made) {
+		return nil
+	}
+	r.due = func() bool { return t.scanner.due(made) && t.config.Capture.tick(t, made) }
+	r.succeed = t.successor
+	watch := t.scanner.watch(yield)
+	if t.readErr = r.run(ctx, t.config.Idle, watch); t.next == nil || t.readErr != nil || r.stopped {
+		return nil
+	}
+	var more bool
+	if more, t.readErr = t.handOver(ctx, watch, t.next.begun); !more || t.readErr != nil {
+		return nil
+	}
+	return t.next
+}
+
+// begun is called at the cut, before the first event of a successor.
+func (t *Tracer) begun() {
+	if t.config.Succeeded != nil {
+		t.config.Succeeded(t)
 	}
 }
 
@@ -160,7 +183,7 @@ func (r *reader) run(ctx context.Context, idle func(), yield func(*trace.Event) 
 		ending := ctx.Err() != nil
 		now := r.now()
 		delivered := r.drain(func(record []byte) bool { return r.accept(record, yield) })
-		if r.stopped || !r.settle(now, ending, yield) {
+		if r.stopped || !r.settle(now, ending, yield) || r.succeed != nil && r.succeed() {
 			return nil
 		}
 		if delivered == r.room { // and meanwhile the kernel side wrote more

@@ -65,8 +65,16 @@ type Config struct {
 	// Executed, if set, is shown every sched_process_exec when it comes from the rings, before it is sorted or queued; the
 	// reader is woken for each. It may run on another goroutine than Events, and the event is valid during the call.
 	Executed func(*trace.Event)
+	// Successor, if set, is asked from time to time for another tracer, one that New has made and nobody has read from. Events
+	// goes on with that one's events, so that none is lost, and none comes twice; Succeeded is called between the two. The
+	// successor's configuration names its Predecessor. There must be no Cache and no Sort.
+	Successor   func() *Tracer
+	Succeeded   func(next *Tracer)
+	Predecessor *Tracer
 	// Idle is called when everything that was there has been delivered, before Events waits for more.
-	Idle func()
+	Idle  func()
+	since uint64 // when tracing began, CLOCK_BOOTTIME in ns
+
 	// Log receives warnings; nil discards them.
 	Log *slog.Logger
 }
@@ -100,6 +108,11 @@ type Tracer struct {
 	existing    []cgroup.Group // of containers that were there at the start
 	reader      *reader
 	readErr     error
+
+	next       *Tracer                // the successor
+	told       map[*events.Event]bool // what predecessors have told from the start on
+	takesScans bool                   // the predecessor's scans go on
+	ended      *Stats                 // when it was succeeded
 }
 
 // New loads and attaches what the configuration needs. The errors of what is missing on the machine say what to do.
@@ -119,6 +132,12 @@ func New(config Config) (*Tracer, error) {
 	}
 	config.Events = withProcesses(config.Filter, withContainers(config))
 	t := &Tracer{config: config, log: config.Log, programs: map[string]*ebpf.Program{}}
+	if p := config.Predecessor; p != nil {
+		t.config.since, t.takesScans = p.config.since, t.scansLike(p)
+		t.config.Predecessor = nil // once it is gone, nothing shall keep it
+	} else {
+		t.config.since = uint64(clock(unix.CLOCK_BOOTTIME))
+	}
 	t.watchModules()
 	t.config.Needs = t.needs()
 	if err := t.start(); err != nil {
