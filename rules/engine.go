@@ -15,6 +15,7 @@ package rules
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,7 @@ type Stats struct {
 type Engine struct {
 	finding func(detect.Finding)
 	log     *slog.Logger
+	mu      sync.RWMutex // for members, which Apply replaces
 	members []*member
 	index   map[string][]target // by event name: who selects it, by name or by "*"
 	rest    []target            // who selects every event
@@ -74,7 +76,7 @@ type Engine struct {
 	losses     losses
 	memory     memoryWatch
 
-	events, detections, errors, lost, excepted, repeated, cutOff atomic.Uint64
+	events, detections, errors, lost, excepted, repeated, cutOff, forgotten atomic.Uint64
 }
 
 // New makes an engine. It is usable whatever the errors are: each of them tells of one signature that was refused.
@@ -98,22 +100,31 @@ func New(c Config) (*Engine, []error) {
 	var refused []error
 	for _, s := range c.Signatures {
 		if err := g.add(s); err != nil {
-			if file, ok := c.Files[s]; ok {
-				err = fmt.Errorf("%s: %w", file, err)
-			}
-			refused = append(refused, err)
+			refused = append(refused, c.named(s, err))
 		}
 	}
 	g.index, g.rest = indexByName(g.members)
 	return g, refused
 }
 
-func (g *Engine) add(s detect.Signature) error {
-	s = apart(s)
+// named says where a signature is from.
+func (c *Config) named(s detect.Signature, err error) error {
+	if file, ok := c.Files[s]; ok {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return err
+}
+
+func (g *Engine) add(s detect.Signature) error { return g.addFor(g, s) }
+
+// addFor adds a signature whose findings are another engine's.
+func (g *Engine) addFor(owner *Engine, given detect.Signature) error {
+	s := apart(given)
 	m, err := newMember(s, g.log)
 	if err != nil {
 		return err
 	}
+	m.given = given
 	for _, other := range g.members {
 		if other.metadata.ID == m.metadata.ID {
 			return fmt.Errorf("signature %s (%s) is refused: the id is taken by %s", m.metadata.ID, m.metadata.Name,
@@ -127,11 +138,18 @@ func (g *Engine) add(s detect.Signature) error {
 		if f.SigMetadata.ID == "" {
 			f.SigMetadata = m.metadata
 		}
-		g.deliver(f)
+		owner.deliver(f)
 	}
 	if err := m.init(deliver); err != nil {
 		return fmt.Errorf("initialise signature %s: %w", m.metadata.ID, err)
 	}
+	g.shareOf(s)
+	g.members = append(g.members, m)
+	return nil
+}
+
+// shareOf shares what a signature has in common with others.
+func (g *Engine) shareOf(s detect.Signature) {
 	switch r := s.(type) {
 	case *regoSignature:
 		g.share(r.input)
@@ -140,8 +158,6 @@ func (g *Engine) add(s detect.Signature) error {
 			g.share(rule.input)
 		}
 	}
-	g.members = append(g.members, m)
-	return nil
 }
 
 // share lets Rego signatures of one directory build their input once per event.
@@ -151,7 +167,9 @@ func (g *Engine) share(input *regoInput) {
 			return
 		}
 	}
-	input.shared = true
+	if !input.shared { // another goroutine may read it
+		input.shared = true
+	}
 	g.inputs = append(g.inputs, input)
 }
 
@@ -297,8 +315,9 @@ func (g *Engine) Close() {
 
 // Signatures describes the loaded signatures, in the order in which they see an event.
 func (g *Engine) Signatures() []detect.SignatureMetadata {
-	all := make([]detect.SignatureMetadata, len(g.members))
-	for i, m := range g.members {
+	members := g.current()
+	all := make([]detect.SignatureMetadata, len(members))
+	for i, m := range members {
 		all[i] = m.metadata
 	}
 	return all
@@ -306,8 +325,12 @@ func (g *Engine) Signatures() []detect.SignatureMetadata {
 
 // SelectedEvents returns what the loaded signatures select, in their order. Name and Origin are never empty.
 func (g *Engine) SelectedEvents() []detect.SignatureEventSelector {
+	return selectorsOf(g.current())
+}
+
+func selectorsOf(members []*member) []detect.SignatureEventSelector {
 	var all []detect.SignatureEventSelector
-	for _, m := range g.members {
+	for _, m := range members {
 		all = append(all, m.selectors...)
 	}
 	return all
@@ -317,7 +340,8 @@ func (g *Engine) SelectedEvents() []detect.SignatureEventSelector {
 func (g *Engine) Stats() Stats {
 	s := Stats{
 		Events:     g.events.Load(),
-		Signatures: uint64(len(g.members)),
+		Signatures: uint64(len(g.current())),
+		Forgotten:  g.forgotten.Load(),
 		Detections: g.detections.Load(),
 		Errors:     g.errors.Load(),
 		Lost:       g.lost.Load(),
@@ -325,7 +349,7 @@ func (g *Engine) Stats() Stats {
 		Repeated:   g.repeated.Load(),
 		CutOff:     g.cutOff.Load(),
 	}
-	for _, m := range g.members {
+	for _, m := range g.current() {
 		if m.forgotten != nil {
 			s.Forgotten += m.forgotten()
 		}

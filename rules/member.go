@@ -26,7 +26,8 @@ const logEvery = time.Minute
 
 // member is a signature in an engine.
 type member struct {
-	signature detect.Signature
+	given     detect.Signature // as it was loaded
+	signature detect.Signature // the same, or what isolates it
 	metadata  detect.SignatureMetadata
 	selectors []detect.SignatureEventSelector
 	log       *slog.Logger

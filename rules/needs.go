@@ -19,12 +19,14 @@ var watched = []*events.Event{events.SchedProcessFork, events.SchedProcessExec, 
 
 // Needs derives from the loaded signatures which events they need, and of these what they look for in arguments. An event
 // that one of them needs whole, because it does not say more, is needed whole. Events that do not exist are left out.
-func (g *Engine) Needs() filter.Needs {
+func (g *Engine) Needs() filter.Needs { return neededBy(g.current()) }
+
+func neededBy(members []*member) filter.Needs {
 	var needs filter.Needs
 	for _, e := range watched {
 		needs.Whole(e)
 	}
-	for _, m := range g.members {
+	for _, m := range members {
 		for e, some := range m.needs() {
 			for _, conditions := range some {
 				needs.Add(e, conditions)
