@@ -8,7 +8,6 @@ import (
 
 	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/derive"
-	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -22,7 +21,6 @@ func (r *run) startCapture() (err error) {
 	if err != nil {
 		return err
 	}
-	r.wanted[events.ArtifactCaptured.ID] = true
 	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Packet: packet, Log: r.Log})
 	if err == nil && r.Capturing != nil {
 		r.Capturing(r.capturer)
@@ -92,10 +90,18 @@ func (r *run) captureReady(t *tracer.Tracer) {
 		}
 		return
 	}
+	r.setCopied(t)
+	r.capturer.MarkReady(pid)
+}
+
+// setCopied lets the kernel side know what was copied.
+func (r *run) setCopied(t *tracer.Tracer) {
+	if r.capturer == nil {
+		return
+	}
 	r.capturer.SetCopied(func(device uint32, inode uint64, generation uint32, copied bool) error {
 		return t.SetCopied(tracer.CapturedFile{Inode: inode, Device: device, Generation: generation}, copied)
 	})
-	r.capturer.MarkReady(pid)
 }
 
 // endCapture finishes what is left, and notes what became of artifacts.

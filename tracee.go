@@ -63,6 +63,7 @@ type Config struct {
 	Sinks   *sink.Set      // is shown events; nil: there is none
 	Printer output.Printer // prints events; nil: nothing is printed
 
+	Control  *Control                   // changes what is done; nil: nothing changes
 	Ready    func(*tracer.Tracer) error // called when everything is attached; an error ends Run
 	Progress *Progress                  // shows others how far Run is; nil: nobody looks
 	// Log receives warnings and errors about single events; nil discards them.
@@ -107,16 +108,15 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 	defer stop()
 
-	containers := container.New(r.containerConfig())
-	if c.Policies != nil {
-		c.Policies.AskContainers(containers.Existed)
-	}
+	r.containers, r.deriver = container.New(r.containerConfig()), derive.New(c.Events, c.Filter, c.Log)
+	r.usePolicies()
+	c.Control.begin(r)
 	story := stream.Chain(t.Events(ctx),
 		process.New(c.Log).Stage,
-		containers.Stage,
+		r.containers.Stage,
 		stream.Each(r.inspect),
 		r.captured,
-		derive.New(c.Events, c.Filter, c.Log).Stage,
+		r.deriver.Stage,
 		stream.Keep(r.keep),
 		stream.Each(r.understand),
 		stream.Each(r.detect),
@@ -127,10 +127,12 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		r.summary.count(e.EventID)
 	}
 
+	c.Control.end(r)
+	t = r.tracer // a successor, perhaps
 	if c.Engine != nil {
 		c.Engine.Close()
 	}
-	r.summary.Stats = t.Stats()
+	r.summary.Stats = r.past.Add(t.Stats())
 	r.tell()
 	err = r.endCapture() // before the summary is read
 	return r.summary, errors.Join(t.Err(), r.err, err, r.epilogue(), t.Close())
@@ -151,13 +153,17 @@ type run struct {
 	told   time.Time // when Progress got the counters
 
 	capturer *capture.Capturer // nil: nothing is captured
+
+	containers *container.Tracker
+	deriver    *derive.Deriver
+	past       tracer.Stats // of tracers that were replaced
+	next       *pendingChange
+	closing    sync.WaitGroup // of tracers that were replaced
 }
 
 func newRun(c Config, stop context.CancelFunc) *run {
-	r := &run{Config: c, stop: stop, wanted: map[int]bool{}}
-	for _, e := range c.Events {
-		r.wanted[e.ID] = true
-	}
+	r := &run{Config: c, stop: stop}
+	r.want()
 	if c.ExecHash && r.wanted[events.SchedProcessExec.ID] {
 		r.hasher = process.NewHasher(c.Log)
 	}
@@ -167,24 +173,41 @@ func newRun(c Config, stop context.CancelFunc) *run {
 	return r
 }
 
+// want notes the events that are more than what others are made of.
+func (r *run) want() {
+	r.wanted = map[int]bool{events.ArtifactCaptured.ID: r.Capture.Enabled()}
+	for _, e := range r.Events {
+		r.wanted[e.ID] = true
+	}
+}
+
+// usePolicies lets policies ask about containers.
+func (r *run) usePolicies() {
+	if r.Policies != nil {
+		r.Policies.AskContainers(r.containers.Existed)
+	}
+}
+
 func (r *run) containerConfig() container.Config {
 	return container.Config{
 		Events: r.Events, Filter: r.Filter, Enrich: r.NameContainers, Sockets: r.Runtimes, Log: r.Log,
 	}
 }
 
-func (r *run) tracerConfig() tracer.Config {
-	watched := r.Events
+func (r *run) tracerConfig() tracer.Config { return r.tracerConfigOf(r.Events, r.Filter, r.Needs) }
+
+// tracerConfigOf is the configuration for events, a filter and needs, which can change.
+func (r *run) tracerConfigOf(watched []*events.Event, f *filter.Filter, needs filter.Needs) tracer.Config {
 	if r.Executables { // first, so that a program is known before anything is said of its process
 		watched = append([]*events.Event{events.ProcessImage}, watched...)
 	}
 	watched = slices.Concat(watched, r.Capture.Events())
-	return tracer.Config{
+	c := tracer.Config{
 		Events:        watched,
 		Capture:       r.captureConfig(),
 		Required:      r.Required,
-		Filter:        r.Filter,
-		Needs:         r.Needs,
+		Filter:        f,
+		Needs:         needs,
 		Containers:    true,
 		Itself:        r.Engine != nil,
 		DetectSyscall: r.DetectSyscall,
@@ -200,6 +223,10 @@ func (r *run) tracerConfig() tracer.Config {
 		Idle:          r.idle,
 		Log:           r.Log,
 	}
+	if r.Control != nil {
+		c.Successor, c.Succeeded = r.successor, r.succeeded
+	}
+	return c
 }
 
 // executed is who is to be told early of executions, nil: nobody.

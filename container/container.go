@@ -76,14 +76,20 @@ func New(config Config) *Tracker {
 	t := &Tracker{
 		config: config, wanted: map[*events.Event]bool{}, groups: map[uint64]*Container{}, byID: map[string]*Container{},
 	}
-	for _, e := range []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched} {
-		t.wanted[e] = slices.Contains(config.Events, e)
-	}
+	t.Change(config.Events, config.Filter)
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil {
 		t.boot = time.Now().UnixNano() - now.Nano()
 	}
 	return t
+}
+
+// Change takes another selection and filter, between two events.
+func (t *Tracker) Change(selection []*events.Event, f *filter.Filter) {
+	t.config.Events, t.config.Filter = selection, f
+	for _, e := range []*events.Event{events.ContainerCreate, events.ContainerRemove, events.ExistingContainer, events.ContainerEnriched} {
+		t.wanted[e] = slices.Contains(selection, e)
+	}
 }
 
 // Existed says whether the container of an event was there when tracing began.

@@ -54,8 +54,10 @@ func derived(event *events.Event, start func(*settings) maker) struct{} {
 
 // A Deriver is the derivations that one selection needs.
 type Deriver struct {
-	active []active
-	log    *slog.Logger
+	active   []*active
+	bySource map[int][]*active
+	settings *settings
+	log      *slog.Logger
 }
 
 type active struct {
@@ -74,29 +76,42 @@ func New(selection []*events.Event, f *filter.Filter, log *slog.Logger) *Deriver
 	d := &Deriver{log: log}
 	s := &settings{filter: f, libraries: library.NewStore(), packets: newPackets(), symbols: &kernelSymbols{}}
 	s.names = newNames(s.packets)
+	d.settings = s
+	d.Change(selection, f)
+	return d
+}
+
+// Change takes another selection and filter, between two events. What is known of addresses and libraries stays, and what was
+// told of an event about which nothing has changed.
+func (d *Deriver) Change(selection []*events.Event, f *filter.Filter) {
+	d.report()
+	before := d.active
+	old := d.settings.filter
+	d.settings.filter, d.active, d.bySource = f, nil, map[int][]*active{}
 	for _, each := range derivations {
-		if slices.Contains(selection, each.event) {
-			d.active = append(d.active, active{event: each.event, make: each.start(s)})
+		if !slices.Contains(selection, each.event) {
+			continue
+		}
+		i := slices.IndexFunc(before, func(a *active) bool { return a.event == each.event })
+		if i >= 0 && f.SameArguments(old, each.event) {
+			d.active = append(d.active, before[i])
+		} else {
+			d.active = append(d.active, &active{event: each.event, make: each.start(d.settings)})
 		}
 	}
-	return d
+	for _, a := range d.active {
+		for _, from := range a.event.Sources() {
+			d.bySource[from.ID] = append(d.bySource[from.ID], a)
+		}
+	}
 }
 
 // Stage yields every event, each followed by what is derived of it.
 func (d *Deriver) Stage(source iter.Seq[*trace.Event]) iter.Seq[*trace.Event] {
-	if len(d.active) == 0 {
-		return source
-	}
-	bySource := map[int][]*active{}
-	for i := range d.active {
-		for _, from := range d.active[i].event.Sources() {
-			bySource[from.ID] = append(bySource[from.ID], &d.active[i])
-		}
-	}
 	return func(yield func(*trace.Event) bool) {
 		defer d.report()
 		for e := range source {
-			makers := bySource[e.EventID]
+			makers := d.bySource[e.EventID]
 			if len(makers) == 0 {
 				if !yield(e) {
 					return

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,23 @@ func (f *Filter) addArgument(x expression, e *events.Event, argument string) err
 		return fmt.Errorf("invalid argument filter argument name: %s (%s)", argument, argumentsOf(e))
 	}
 	return r.add(x)
+}
+
+// SameArguments says whether another filter asks the same of the arguments of an event.
+func (f *Filter) SameArguments(other *Filter, e *events.Event) bool {
+	return reflect.DeepEqual(f.rulesOf(e), other.rulesOf(e))
+}
+
+func (f *Filter) rulesOf(e *events.Event) (rules []*argumentRule) {
+	if f == nil {
+		return nil
+	}
+	for _, r := range f.arguments {
+		if r.event == e {
+			rules = append(rules, r)
+		}
+	}
+	return rules
 }
 
 // argument returns the rule for an argument, making it if there is none.

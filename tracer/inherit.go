@@ -11,7 +11,7 @@ import (
 )
 
 // takeOver takes what the other tracer knows and its successor can not have seen.
-func (t *Tracer) takeOver(from *Tracer) error {
+func (t *Tracer) takeOver(from *Tracer) {
 	t.told = from.told
 	if t.told == nil {
 		t.told = map[*events.Event]bool{}
@@ -21,7 +21,7 @@ func (t *Tracer) takeOver(from *Tracer) error {
 	}
 	t.inheritScans(from)
 	t.inheritContainers(from)
-	return t.inheritProcesses(from)
+	t.inheritProcesses(from)
 }
 
 // inheritContainers takes over which containers have started since tracing began: to the successor, all have been there.
@@ -47,9 +47,9 @@ type knownProcess struct{ Tree, Executable, Executed, Followed uint8 }
 
 // inheritProcesses takes over which processes have executed a program since tracing began, and, if the filters of processes
 // are the same, which are followed.
-func (t *Tracer) inheritProcesses(from *Tracer) error {
+func (t *Tracer) inheritProcesses(from *Tracer) {
 	if !t.config.Filter.NeedsProcesses() || !from.config.Filter.NeedsProcesses() {
-		return nil
+		return
 	}
 	same := t.config.Filter.SameProcesses(from.config.Filter)
 	var id uint64
@@ -64,10 +64,10 @@ func (t *Tracer) inheritProcesses(from *Tracer) error {
 			mine.Tree, mine.Executable = process.Tree, process.Executable
 		}
 		if err := t.maps["processes"].Put(id, mine); err != nil {
-			return err
+			t.log.Warn("what is known of processes was not all taken over", "error", err)
+			return
 		}
 	}
-	return nil
 }
 
 // scansLike says whether another tracer looks for the same in the kernel's memory.
