@@ -24,6 +24,7 @@ var mayOpen = map[string]string{
 	"cli/doctor.go":                 "the kernel's: security modules",
 	"cli/ebpf_options.go":           "the user's: where output goes",
 	"cli/environment.go":            "the kernel's: ftrace",
+	"cli/live_files.go":             "the user's: settings, policies and rules",
 	"cli/report.go":                 "the user's: recordings",
 	"cli/rules_files.go":            "the user's: rules",
 	"cli/rules_finding.go":          "the user's: a template",

@@ -97,8 +97,12 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	r.tracer = t
 	r.captureReady(t)
+	r.containers, r.deriver = container.New(r.containerConfig()), derive.New(c.Events, c.Filter, c.Log)
+	r.usePolicies()
+	c.Control.begin(r)
 	if c.Ready != nil {
 		if err := c.Ready(t); err != nil {
+			c.Control.end(r)
 			return r.summary, errors.Join(err, r.endCapture(), t.Close())
 		}
 	}
@@ -108,9 +112,6 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	defer release.Wait()
 	defer stop()
 
-	r.containers, r.deriver = container.New(r.containerConfig()), derive.New(c.Events, c.Filter, c.Log)
-	r.usePolicies()
-	c.Control.begin(r)
 	story := stream.Chain(t.Events(ctx),
 		process.New(c.Log).Stage,
 		r.containers.Stage,

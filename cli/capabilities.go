@@ -111,6 +111,13 @@ func (o *capabilityOptions) forArtifacts(enabled bool) {
 	}
 }
 
+// forReloads is kept where other programs may have to be attached: those of packets need it.
+func (o *capabilityOptions) forReloads(expected bool) {
+	if expected {
+		o.more = append(o.more, cap.NET_ADMIN)
+	}
+}
+
 // keep are the capabilities that the process keeps, among those it has.
 func (o *capabilityOptions) keep() []cap.Value {
 	var keep []cap.Value
@@ -199,6 +206,7 @@ func capabilitiesHelp() string {
 		fmt.Fprintf(&b, "  %-24s %s\n", k, k.doc)
 	}
 	fmt.Fprintf(&b, "  %-24s %s\n", cap.DAC_OVERRIDE, "with --capture, keep artifacts in a directory of another user's")
+	fmt.Fprintf(&b, "  %-24s %s\n", cap.NET_ADMIN, "with files of settings, policies or rules, attach programs of packets when they change")
 	b.WriteString("\nOptions:\n")
 	for _, s := range capabilitySwitches {
 		fmt.Fprintf(&b, "  %-24s %s\n", s.name, s.doc)

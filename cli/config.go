@@ -51,6 +51,7 @@ func (c *configuration) read(flags *pflag.FlagSet) error {
 // settle gives the flags of tracee their values.
 func (c *traceeCommand) settle(flags *pflag.FlagSet) error {
 	given := flags.Changed("rules-dir")
+	c.given = flags
 	err := c.read(flags)
 	// A file that was printed names the directory by custom, which need not be there.
 	c.rulesDirGiven = given || c.rulesDir != defaultRulesDir()

@@ -51,6 +51,7 @@ type rulesCommand struct {
 	log            *slog.Logger
 
 	exceptions []*rules.Exception
+	whole      bool // nothing may be left out
 	files      map[detect.Signature]string
 	processes  string // a proc file system, where events are of this machine as it is
 }
@@ -103,6 +104,11 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		for _, err := range errs {
 			c.tell(err)
 		}
+		if c.whole {
+			if err := leftOut(errs); err != nil {
+				return nil, err
+			}
+		}
 		problems := len(errs)
 		if c.strict {
 			problems += c.tellTaken(set)
@@ -117,6 +123,14 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 		return loaded, nil
 	}
 	return selectSignatures(loaded, c.ids)
+}
+
+// leftOut are the errors because of which something would be left out.
+func leftOut(errs []error) error {
+	return errors.Join(slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
+		var file *rules.FileError
+		return errors.As(err, &file) && file.Kept
+	})...)
 }
 
 // tellTaken logs which ids several files give, and returns how many times that is.

@@ -24,7 +24,8 @@ import (
 type serveOptions struct {
 	metrics, healthz, pprof bool
 	address                 string
-	pprofAddress            string // empty: the same
+	pprofAddress            string            // empty: the same
+	header                  func(http.Header) // what /healthz tells beside; nil: nothing
 }
 
 // Where the commands serve, as in v0.8, but on loopback only.
@@ -111,6 +112,9 @@ func (o *serveOptions) serve(counted []prometheus.Collector, health func() error
 	}
 	if o.healthz {
 		shared.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+			if o.header != nil {
+				o.header(w.Header())
+			}
 			if err := health(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return

@@ -127,13 +127,23 @@ func shownFinding(f detect.Finding) top.Finding {
 	return shown
 }
 
+// follow looks at another tracer from now on.
+func (v *liveView) follow(t *tracer.Tracer) {
+	if v == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tracer = t
+}
+
 // begin shows the view, until the context ends or somebody leaves.
 func (v *liveView) begin(ctx context.Context, stop context.CancelFunc, what viewed) {
 	if v == nil {
 		return
 	}
-	v.viewed, v.done = what, make(chan struct{})
 	v.mu.Lock()
+	v.viewed, v.done = what, make(chan struct{})
 	v.active = true
 	v.mu.Unlock()
 	go func() {
@@ -182,13 +192,19 @@ func (v *liveView) status() top.Status {
 	summary := v.progress.Summary()
 	s := top.Status{
 		Ready: true, Lost: summary.LostTotal(), CPU: ownCPU(), Memory: ownMemory(), Kernel: v.kernelText(),
-		Watched: fmt.Sprintf("%s in %s", count(uint64(len(v.engine.Signatures())), "signature"), count(watched(v.tracer), "event")),
+		Watched: fmt.Sprintf("%s in %s", count(uint64(len(v.engine.Signatures())), "signature"), count(v.watched(), "event")),
 	}
 	slices.SortFunc(summary.Lost, func(a, b tracer.Loss) int { return int(int64(b.Count) - int64(a.Count)) })
 	for _, l := range summary.Lost[:min(len(summary.Lost), shownLosses)] {
 		s.Losses = append(s.Losses, fmt.Sprintf("%d %s (%s)", l.Count, l.Event, l.Reason))
 	}
 	return s
+}
+
+func (v *liveView) watched() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return watched(v.tracer)
 }
 
 // ownCPU is what this program has used.
@@ -238,9 +254,11 @@ func (v *liveView) kernel() string {
 }
 
 func (v *liveView) kernelCost() (c kernelCost) {
+	v.mu.Lock()
 	for _, one := range v.tracer.Costs() {
 		c.time += one.Time
 	}
+	v.mu.Unlock()
 	c.events = v.progress.Summary().Delivered
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -70,6 +71,8 @@ type traceeCommand struct {
 	scope         *filter.Filter
 	policyFiles   []string
 	policies      policies
+	given         *pflag.FlagSet // the flags, with their values
+	live          *live
 	configuration
 	view *liveView // nil: there is none
 
@@ -99,6 +102,8 @@ func (c *traceeCommand) run(args []string) error {
 		c.stderr = c.view
 	}
 	c.log = c.logs.logger(c.stderr)
+	c.live = c.newLive(args)
+	defer signal.Stop(c.live.hangup)
 	shared := c.rules()
 	loaded, err := shared.loadSignatures()
 	if err != nil {
@@ -233,6 +238,8 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	defer stop()
 	printer := &eventPrinter{traceeCommand: c, to: c.stdout}
 	engine, broken := c.detecting(shared, loaded, findingsTo{printer, stop})
+	c.live.engine = engine
+	_, c.live.known = c.live.keepUnchanged(loaded, shared.files)
 	sockets, err := c.containers.sockets(c.log)
 	if err != nil {
 		return err
@@ -241,15 +248,17 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		return err
 	}
 	c.destinations.set.UsePolicies(c.policies.of)
-	p, err := c.plan(engine)
+	p, err := c.plan(engine, c.destinations.set)
 	if err != nil {
 		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
 	warnOfEnvironment(c.log, ftraceEnabled)
 	c.capture.Evidence = c.capture.Evidence || c.policies.evidence()
 	c.capabilities.forArtifacts(c.capture.Enabled())
+	c.capabilities.forReloads(c.live.files.any())
+	c.live.plan, c.serve.header = p, c.live.header
 	detected := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }
-	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detected), destinationMetrics(&c.destinations))
+	progress, server, err := c.serve.ofRun(c.log, rulesMetrics(detected), destinationMetrics(&c.destinations), c.live.metrics())
 	if err != nil {
 		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
@@ -257,6 +266,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	c.manager = askedToNotify(c.log)
 	progress = c.manager.watch(ctx, progress)
 	progress = c.view.progressOf(progress)
+	var reloading sync.WaitGroup
 	summary, err := tracee.Run(ctx, tracee.Config{
 		Events:         p.events,
 		Filter:         p.filter,
@@ -270,8 +280,10 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		Printer:        printer,
 		Ready: func(t *tracer.Tracer) error {
 			defer c.view.begin(ctx, stop, viewed{engine, t, progress})
+			defer reloading.Go(func() { c.live.run(ctx) })
 			return c.ready(engine, t)
 		},
+		Control:     &c.live.control,
 		Progress:    progress,
 		Log:         c.log,
 		Executables: true,
@@ -279,6 +291,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		Capturing:   func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
 	})
 	stop()
+	reloading.Wait()
 	err = errors.Join(err, c.view.end())
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
@@ -317,8 +330,8 @@ type findingsTo struct {
 }
 
 // selectedEvents looks up what the signatures want to see.
-func selectedEvents(engine *rules.Engine) (selection []*events.Event, unknown []string) {
-	for _, selector := range engine.SelectedEvents() {
+func selectedEvents(signatures detecting) (selection []*events.Event, unknown []string) {
+	for _, selector := range signatures.SelectedEvents() {
 		if selector.Name == "*" {
 			selection = append(selection, events.InSet(events.AllEvents)...)
 			continue
@@ -372,7 +385,7 @@ func (c *traceeCommand) sayReady(engine *rules.Engine, t *tracer.Tracer) {
 		ids = append(ids, metadata.ID)
 	}
 	named := ""
-	if len(ids) <= idsNamed {
+	if len(ids) > 0 && len(ids) <= idsNamed {
 		named = " (" + strings.Join(ids, " ") + ")"
 	}
 	fmt.Fprintf(c.stderr, "tracee: watching for %s%s in %s; Linux %s, hooks: %s; ready in %d ms\n",

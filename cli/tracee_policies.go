@@ -12,6 +12,7 @@ import (
 	"github.com/tracee-go/tracee/internal/settings"
 	"github.com/tracee-go/tracee/policy"
 	"github.com/tracee-go/tracee/rules"
+	"github.com/tracee-go/tracee/sink"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -27,6 +28,7 @@ type policies struct {
 	set        *policy.Set // nil: there are none
 	exceptions map[*policy.Policy][]*rules.Exception
 	standard   []string // the names of those for standard output
+	before     uint64   // findings that exceptions took out of policies that were in force before
 }
 
 // loadPolicies reads the policies of the files and of the configuration, which may name these signatures.
@@ -131,6 +133,7 @@ func (p *policies) finding(f *detect.Finding) (matched []*policy.Policy, shown b
 
 // excepted is how many findings exceptions of policies took out.
 func (p *policies) excepted() (n uint64) {
+	n = p.before
 	for _, list := range p.exceptions {
 		for _, x := range list {
 			n += x.Used()
@@ -164,24 +167,32 @@ func (p *policies) evidence() bool {
 type plan struct {
 	events []*events.Event
 	filter *filter.Filter
+	flags  []string // of the filter
 	needs  filter.Needs
 }
 
+// detecting is an engine, or what it is to become.
+type detecting interface {
+	SelectedEvents() []detect.SignatureEventSelector
+	Needs() filter.Needs
+}
+
 // plan is what signatures, policies and destinations need together.
-func (c *traceeCommand) plan(engine *rules.Engine) (p plan, err error) {
-	selection, unknown := selectedEvents(engine)
+func (c *traceeCommand) plan(signatures detecting, destinations *sink.Set) (p plan, err error) {
+	selection, unknown := selectedEvents(signatures)
 	if len(unknown) > 0 {
 		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
 	}
-	p.needs = engine.Needs()
+	p.needs = signatures.Needs()
 	if c.policies.set == nil {
-		p.events, p.filter = union(selection, c.destinations.set.Selection()), c.scope
-		p.needs.Alone = !c.destinations.set.WantsEvents()
+		p.events, p.filter, p.flags = union(selection, destinations.Selection()), c.scope, c.traceFlags
+		p.needs.Alone = !destinations.WantsEvents()
 		return p, nil
 	}
 	p.events, p.needs.Alone = union(selection, c.policies.set.Events()), true
 	c.policies.set.Needs(&p.needs)
-	if p.filter, err = filter.Parse(slices.Concat(c.traceFlags, c.policies.set.KernelScope())); err != nil {
+	p.flags = slices.Concat(c.traceFlags, c.policies.set.KernelScope())
+	if p.filter, err = filter.Parse(p.flags); err != nil {
 		return p, fmt.Errorf("policies and --trace together: %w", err)
 	}
 	return p, nil
