@@ -35,7 +35,7 @@ type loads struct {
 	failed  []atomic.Int64
 }
 
-func startLoads(ctx context.Context, o options, dir string, books *ledger) (*loads, error) {
+func startLoads(ctx context.Context, o options, dir string, broken *places, books *ledger) (*loads, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -52,6 +52,7 @@ func startLoads(ctx context.Context, o options, dir string, books *ledger) (*loa
 		{"datagrams", 20 * time.Millisecond, func(int64) error { return datagram() }},
 		{"containers, by their control groups", time.Second, func(int64) error { return container() }},
 		{"changes of a rule", 5 * time.Second, func(n int64) error { return writeRule(filepath.Join(dir, "rules"), n) }},
+		{"times that a disk and a server failed, or came back", 3 * time.Second, broken.fail},
 	}
 	for _, name := range o.disturb {
 		all = append(all, disturbing[name])

@@ -4,8 +4,8 @@
 //	go run ./test/soak -duration 72h
 //	go run ./test/soak -disturb cpu,clock where the machine is yours alone: takes a CPU away, sets the clock
 //
-// Files, processes, connections, control groups of containers come and go; numbered calls are made all the time, and each
-// of them has to arrive once, or to be told as lost. Meanwhile memory, descriptors, goroutines and BPF maps of the sensor
+// Files, processes, connections, control groups of containers come and go, rules change, a disk is full and a server refuses
+// what it is sent now and then; numbered calls are made all the time, and each of them has to arrive once, or to be told as lost. Meanwhile memory, descriptors, goroutines and BPF maps of the sensor
 // are looked at, and in the end each of these figures must be flat. The exit status is 1 if one is not, if calls are
 // missing or come twice, or if a sensor ended.
 package main
@@ -95,8 +95,13 @@ func run(ctx context.Context, o options) ([]string, error) {
 			return nil, fmt.Errorf("build: %w\n%s", err, output)
 		}
 	}
+	broken, err := openPlaces(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer broken.close()
 	var books ledger
-	sensors, err := startSensors(ctx, o.binaries, dir, &books)
+	sensors, err := startSensors(ctx, o.binaries, dir, broken, &books)
 	defer func() {
 		for _, s := range sensors {
 			s.kill()
@@ -105,9 +110,14 @@ func run(ctx context.Context, o options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	loads, err := startLoads(ctx, o, dir, &books)
+	loads, err := startLoads(ctx, o, dir, broken, &books)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range disturbances() {
+		if !slices.Contains(o.disturb, name) {
+			fmt.Printf("not disturbed: %s; it concerns everybody on the machine (-disturb %s)\n", name, name)
+		}
 	}
 	err = watch(ctx, o, sensors)
 	done := loads.stop()
@@ -119,6 +129,7 @@ func run(ctx context.Context, o options) ([]string, error) {
 	for _, s := range sensors {
 		faults = append(faults, s.end()...)
 	}
+	faults = append(faults, broken.faults()...)
 	return append(faults, books.faults()...), err
 }
 

@@ -30,7 +30,7 @@ type sensor struct {
 }
 
 // startSensors starts one that prints numbered calls and much else, and one that detects, with all that it can do.
-func startSensors(ctx context.Context, binaries, dir string, books *ledger) ([]*sensor, error) {
+func startSensors(ctx context.Context, binaries, dir string, broken *places, books *ledger) ([]*sensor, error) {
 	rules := filepath.Join(dir, "rules")
 	if err := os.Mkdir(rules, 0o755); err != nil {
 		return nil, err
@@ -49,7 +49,9 @@ func startSensors(ctx context.Context, binaries, dir string, books *ledger) ([]*
 			"--trace", fmt.Sprintf("getpriority.which=%d", mark), "--trace", "security_file_open.pathname=" + dir + "/*",
 			"--output", "json", "--containers",
 		}, books.read},
-		{"tracee", []string{"--rules-dir", rules, "--output", "json", "--containers", "--evidence", "high", "--capture", "dir:" + dir},
+		{"tracee", append([]string{
+			"--rules-dir", rules, "--output", "json", "--containers", "--evidence", "high", "--capture", "dir:" + dir,
+		}, broken.flags()...),
 			func(r io.Reader) { _, _ = io.Copy(io.Discard, r) }},
 	} {
 		started, err := startSensor(ctx, filepath.Join(binaries, s.name), s.flags, s.read)
@@ -68,7 +70,7 @@ func startSensor(ctx context.Context, binary string, flags []string, read func(i
 		return nil, err
 	}
 	s := &sensor{name: filepath.Base(binary), address: "127.0.0.1:" + port, ended: make(chan error, 1), figures: figures()}
-	s.cmd = exec.Command(binary, append(flags, "--metrics", "--healthz", "--listen-addr", s.address)...)
+	s.cmd = exec.Command(binary, append(flags, "--metrics", "--healthz", "--pprof", "--listen-addr", s.address)...)
 	s.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	s.cmd.Stderr = &s.complain
 	stdout, err := s.cmd.StdoutPipe()
