@@ -17,6 +17,10 @@ import (
 const (
 	// known bounds the processes that are known, those that ended included.
 	known = 1 << 15
+	// ended bounds those of them that ended.
+	ended = known / 4
+	// texts bounds the names and paths that are shared.
+	texts = 1 << 12
 	// Depth bounds how many ancestors are told.
 	Depth = 32
 	// argumentBytes bounds what is kept of the arguments of one process.
@@ -34,16 +38,49 @@ type Table struct {
 	last      *process
 	lastKey   Key
 	forgotten uint64
+	texts     map[string]string
 }
 
+// process is a detect.Process in little room, as there are many that run the same: what they run is a text of all who do.
 type process struct {
-	detect.Process
-	parent    Key
-	parentPID int
+	entityID             uint64
+	parent               Key
+	device, inode        uint64
+	startTime            int
+	name, executable     string // see Table.text
+	arguments            string // each ends with a NUL, but for the last
+	pid, parentPID, user int32
+}
+
+// text returns a text that those who have the same share.
+func (t *Table) text(s string) string {
+	if shared, ok := t.texts[s]; ok {
+		return shared
+	}
+	if len(t.texts) >= texts {
+		clear(t.texts)
+	}
+	shared := strings.Clone(s)
+	t.texts[shared] = shared
+	return shared
+}
+
+// told is the process as others know it.
+func (p *process) told() detect.Process {
+	told := detect.Process{
+		EntityID: p.entityID, PID: int(p.pid), Name: p.name, Executable: p.executable, User: int(uint32(p.user)),
+		StartTime: p.startTime, Device: p.device, Inode: p.inode,
+	}
+	if p.arguments != "" {
+		told.Arguments = strings.Split(p.arguments, "\x00")
+	}
+	return told
 }
 
 // New returns an empty table.
-func New() *Table { return &Table{processes: map[Key]*process{}, seeds: map[int]*process{}} }
+func New() *Table {
+	return &Table{processes: map[Key]*process{}, seeds: map[int]*process{}, texts: map[string]string{}}
+}
 
 // Forgotten is how many processes were given up while they lived.
 func (t *Table) Forgotten() uint64 { return t.forgotten }
@@ -64,23 +101,23 @@ func (t *Table) Learn(e *trace.Event) {
 		return // about no process
 	}
 	p := t.of(e)
-	if p.Name != e.ProcessName && e.HostThreadID == e.HostProcessID {
-		p.Name = strings.Clone(e.ProcessName) // threads have names of their own
+	if e.HostThreadID == e.HostProcessID && p.name != e.ProcessName {
+		p.name = t.text(e.ProcessName) // threads have names of their own
 	}
-	if e.Executable != "" && p.Executable != e.Executable {
-		p.Executable = strings.Clone(e.Executable)
-		p.Device, p.Inode, p.Arguments = 0, 0, nil // those were of another program, whose end was not seen
+	if e.Executable != "" && p.executable != e.Executable {
+		p.executable = t.text(e.Executable)
+		p.device, p.inode, p.arguments = 0, 0, "" // those were of another program, whose end was not seen
 	}
-	p.User = e.UserID
+	p.user = int32(e.UserID)
 	if parent := keyOf(e.ParentEntityID, e.HostParentProcessID); parent != 0 && p.parent != parent {
-		p.parent, p.parentPID = parent, e.HostParentProcessID
+		p.parent, p.parentPID = parent, int32(e.HostParentProcessID)
 	}
 	if len(e.EventName) < len("sched_process_") || e.EventName[:len("sched_process_")] != "sched_process_" {
 		return
 	}
 	switch e.EventName {
 	case "sched_process_exec":
-		p.executed(e)
+		t.executed(p, e)
 	case "sched_process_fork":
 		t.forked(p, e)
 	case "sched_process_exit":
@@ -108,11 +145,11 @@ func (t *Table) adopt(key Key, e *trace.Event) *process {
 	if ok {
 		delete(t.seeds, e.HostProcessID)
 	} else {
-		p = &process{Process: detect.Process{PID: e.HostProcessID, Name: strings.Clone(e.ProcessName)}}
+		p = &process{pid: int32(e.HostProcessID), name: t.text(e.ProcessName)}
 	}
-	p.EntityID = e.ProcessEntityID
+	p.entityID = e.ProcessEntityID
 	if e.HostThreadID == e.HostProcessID {
-		p.StartTime = e.ThreadStartTime
+		p.startTime = e.ThreadStartTime
 	}
 	t.add(key, p)
 	return p
@@ -142,29 +179,24 @@ func (t *Table) makeRoom() {
 	t.last, t.lastKey = nil, 0
 }
 
-func (p *process) executed(e *trace.Event) {
-	p.Name = strings.Clone(e.ProcessName)
+func (t *Table) executed(p *process, e *trace.Event) {
+	p.name = t.text(e.ProcessName)
 	if path, ok := e.Lookup("pathname"); ok && path.HasText() && !path.Truncated() {
-		p.Executable = strings.Clone(path.Text())
+		p.executable = t.text(path.Text())
 	}
 	if argv, ok := e.Lookup("argv"); ok && argv.Type().Kind == trace.Strings {
-		p.Arguments = cut(argv.Raw())
+		p.arguments = cut(argv.Raw())
 	}
-	p.Device, p.Inode = whole(e, "dev"), whole(e, "inode")
+	p.device, p.inode = whole(e, "dev"), whole(e, "inode")
 }
 
 // cut keeps the first of a list of arguments that end with a NUL each.
-func cut(raw []byte) []string {
-	whole := len(raw) <= argumentBytes
+func cut(raw []byte) string {
 	kept := strings.TrimSuffix(string(raw[:min(len(raw), argumentBytes)]), "\x00")
-	if kept == "" {
-		return nil
+	if kept != "" && len(raw) > argumentBytes {
+		kept += "…"
 	}
-	arguments := strings.Split(kept, "\x00")
-	if !whole {
-		arguments[len(arguments)-1] += "…"
-	}
-	return arguments
+	return kept
 }
 
 func whole(e *trace.Event, name string) uint64 {
@@ -180,11 +212,12 @@ func (t *Table) forked(parent *process, e *trace.Event) {
 	if pid == 0 || pid != tid {
 		return // a thread
 	}
-	child := &process{Process: parent.Process, parent: KeyOf(e), parentPID: e.HostProcessID}
-	child.PID, child.EntityID = int(pid), whole(e, "child_process_entity_id")
-	child.StartTime = int(whole(e, "start_time"))
-	delete(t.seeds, child.PID)
-	t.add(keyOf(child.EntityID, child.PID), child)
+	child := *parent
+	child.parent, child.parentPID = KeyOf(e), int32(e.HostProcessID)
+	child.pid, child.entityID = int32(pid), whole(e, "child_process_entity_id")
+	child.startTime = int(whole(e, "start_time"))
+	delete(t.seeds, int(pid))
+	t.add(keyOf(child.entityID, int(pid)), &child)
 }
 
 // exited notes the end of a process. It stays known for a while, as an ancestor.
@@ -197,7 +230,7 @@ func (t *Table) exited(e *trace.Event) {
 		return
 	}
 	t.ended = append(t.ended, KeyOf(e))
-	if len(t.ended) > known/2 {
+	if len(t.ended) > ended {
 		t.makeRoom()
 	}
 }
@@ -206,7 +239,7 @@ func (t *Table) exited(e *trace.Event) {
 func (t *Table) Of(e *trace.Event) []detect.Process {
 	var line []detect.Process
 	t.walk(KeyOf(e), e.HostProcessID, func(_ Key, p *process) bool {
-		line = append(line, p.Process)
+		line = append(line, p.told())
 		return true
 	})
 	if len(line) == 0 && e.HostProcessID != 0 {
@@ -231,7 +264,7 @@ func (t *Table) Keys(e *trace.Event, yield func(key Key, pid int) bool) {
 			p, ok = t.seeds[pid]
 		}
 		if ok {
-			parent, parentPID = p.parent, p.parentPID
+			parent, parentPID = p.parent, int(p.parentPID)
 		}
 		if parent == 0 || parent == key {
 			return
@@ -248,9 +281,9 @@ func (t *Table) walk(key Key, pid int, yield func(Key, *process) bool) {
 				return
 			}
 		}
-		if !yield(key, p) || p.PID == 1 || p.parent == 0 || p.parent == key {
+		if !yield(key, p) || p.pid == 1 || p.parent == 0 || p.parent == key {
 			return
 		}
-		key, pid = p.parent, p.parentPID
+		key, pid = p.parent, int(p.parentPID)
 	}
 }

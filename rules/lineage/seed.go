@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/tracee-go/tracee/internal/library"
-	"github.com/tracee-go/tracee/types/detect"
 )
 
 // largest is how much is read of what a process says of itself: the kernel takes no longer arguments, but may be told of some.
@@ -45,24 +44,24 @@ func readProcess(dir string, pid int) (*process, bool) {
 		return nil, false
 	}
 	var state string
-	p := &process{Process: detect.Process{PID: pid, Name: string(stat[open+1 : end])}}
+	p := &process{pid: int32(pid), name: string(stat[open+1 : end])}
 	if _, err := fmt.Sscan(string(stat[end+1:]), &state, &p.parentPID); err != nil {
 		return nil, false
 	}
-	p.parent = keyOf(0, p.parentPID)
+	p.parent = keyOf(0, int(p.parentPID))
 	if path, err := os.Readlink(filepath.Join(dir, "exe")); err == nil {
-		p.Executable = strings.TrimSuffix(path, " (deleted)")
+		p.executable = strings.TrimSuffix(path, " (deleted)")
 	}
 	if raw, err := library.ReadAtMost(filepath.Join(dir, "cmdline"), largest); err == nil && len(raw) > 0 {
-		p.Arguments = cut(raw)
+		p.arguments = cut(raw)
 	}
 	var info syscall.Stat_t
 	if syscall.Stat(filepath.Join(dir, "exe"), &info) == nil {
 		// As the kernel numbers devices: 12 bits of the major above 20 of the minor.
-		p.Device, p.Inode = KernelDevice(info.Dev), info.Ino
+		p.device, p.inode = KernelDevice(info.Dev), info.Ino
 	}
 	if syscall.Stat(dir, &info) == nil {
-		p.User = int(info.Uid)
+		p.user = int32(info.Uid)
 	}
 	return p, true
 }
