@@ -77,3 +77,34 @@ func TestErrorsOfFilesHaveTheirPlace(t *testing.T) {
 		t.Errorf("got %v", errs)
 	}
 }
+
+// useless are rules that are well formed, and useless.
+var useless = map[string]struct{ text, want string }{
+	"event.rego":    {strings.Replace(rule("U-1", `tracee_match { true }`), `"openat"`, `"opennat"`, 1), `:4: unknown event "opennat" (did you mean openat?)`},
+	"never.rego":    {rule("U-2", `tracee_match { input.eventName == "ptrace" }`), ":1: can never match: it asks for input.eventName ptrace, and selects only openat"},
+	"argument.rego": {rule("U-3", "tracee_match {\n\tlower(helpers.get_tracee_argument(\"pathnme\")) == \"x\"\n}"), `:6: unknown argument "pathnme" (did you mean pathname?) of openat`},
+	"pattern.rego":  {rule("U-4", "tracee_match {\n\tregex.match(`(((a{1,900}){1,900}){1,900})`, input.processName)\n}"), ":6: regex.match is never defined: error parsing regexp"},
+}
+
+func TestRegoRuleThatIsUselessIsDoubtedByLine(t *testing.T) {
+	dir := t.TempDir()
+	for name, u := range useless {
+		write(t, dir, name, u.text)
+	}
+	write(t, dir, "useful.rego", rule("U-0", `tracee_match { input.eventName == "openat"; regex.match("^/etc", helpers.get_tracee_argument("pathname")) }`))
+	set, errs := LoadDir(dir, Options{})
+	if len(set.Signatures) != len(useless)+1 || len(errs) != len(useless) {
+		t.Errorf("loaded %d signatures, errors %v", len(set.Signatures), errs)
+	}
+	for name, u := range useless {
+		if !mentions(errs, filepath.Join(dir, name)+u.want) {
+			t.Errorf("no error begins with %s%s:\n%v", name, u.want, errors.Join(errs...))
+		}
+	}
+	for _, err := range errs {
+		var file *FileError
+		if !errors.As(err, &file) || !file.Kept {
+			t.Errorf("not kept: %v", err)
+		}
+	}
+}

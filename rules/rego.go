@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -29,8 +27,7 @@ type regoSignature struct {
 	input     *regoInput
 	fields    []int // of input, that it reads
 	handler   detect.SignatureHandler
-	waits     bool     // it calls functions that wait for others, such as http.send
-	compared  []string // constants that it compares input.eventName with
+	waits     bool // it calls functions that wait for others, such as http.send
 	budget    budget.Budget
 	cancel    topdown.Cancel
 }
@@ -127,23 +124,6 @@ func waits(compiler *ast.Compiler) bool {
 		})
 	}
 	return found
-}
-
-// doubts finds what makes a rule useless, though it is well formed.
-func (s *regoSignature) doubts(path string) []error {
-	var selected []string
-	for _, selector := range s.selectors {
-		if selector.Name == "" || selector.Name == "*" {
-			return nil
-		}
-		selected = append(selected, selector.Name)
-	}
-	if len(s.compared) == 0 || slices.ContainsFunc(s.compared, func(n string) bool { return slices.Contains(selected, n) }) {
-		return nil
-	}
-	return []error{&FileError{Path: path, Line: 1, Kept: true, Text: fmt.Sprintf(
-		"can never match: it asks for input.eventName %s, and selects only %s",
-		strings.Join(s.compared, ", "), strings.Join(selected, ", "))}}
 }
 
 func explainEval(path string, err error) error {

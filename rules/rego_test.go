@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,7 +19,10 @@ func loadAll(t testing.TB, dir string, o Options) []detect.Signature {
 	t.Helper()
 	loaded, errs := LoadDir(dir, o)
 	for _, err := range errs {
-		t.Errorf("load: %v", err)
+		var file *FileError
+		if !errors.As(err, &file) || !file.Kept { // a doubt: tests make up arguments
+			t.Errorf("load: %v", err)
+		}
 	}
 	return loaded.Signatures
 }

@@ -53,7 +53,7 @@ func (h regoHelpers) finish(*Set) []error {
 }
 
 func (l *regoLoader) load(path string, into *Set) []error {
-	s, err := l.read(path)
+	s, doubts, err := l.read(path)
 	if err != nil {
 		return []error{err}
 	}
@@ -62,7 +62,7 @@ func (l *regoLoader) load(path string, into *Set) []error {
 	if !l.options.Aggregate {
 		into.Signatures = append(into.Signatures, s)
 	}
-	return s.doubts(path)
+	return doubts
 }
 
 func (l *regoLoader) finish(into *Set) []error {
@@ -104,32 +104,31 @@ func withoutRules(rules, others []*ast.Rule) []*ast.Rule {
 	return kept
 }
 
-func (l *regoLoader) read(path string) (*regoSignature, error) {
+func (l *regoLoader) read(path string) (s *regoSignature, doubts []error, err error) {
 	module, err := parseRegoFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, name := range []string{"__rego_metadoc__", "tracee_selected_events", "tracee_match"} {
 		if !hasRule(module, name) {
-			return nil, &FileError{Path: path, Line: 1, Text: "rule " + name + " is missing"}
+			return nil, nil, &FileError{Path: path, Line: 1, Text: "rule " + name + " is missing"}
 		}
 	}
 	compiler, err := l.compile(path, module)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s := &regoSignature{path: path, input: l.input, waits: waits(compiler), budget: budget.Budget{Time: regoTime}}
+	s = &regoSignature{path: path, input: l.input, waits: waits(compiler), budget: budget.Budget{Time: regoTime}}
 	in := regoPackage{module.Package.Path.String(), path, compiler}
 	if err := s.describe(in); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.query, err = in.prepare("tracee_match", l.options.PartialEval); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.filter = newPrefilter(compiler.Modules[path], "tracee_match", l.ours)
-	s.compared = comparedEvents(compiler.Modules[path])
 	s.fields = fieldsOf(compiler)
-	return s, nil
+	return s, s.doubts(compiler.Modules[path]), nil
 }
 
 func (l *regoLoader) compile(path string, module *ast.Module) (*ast.Compiler, error) {
