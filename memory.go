@@ -2,14 +2,12 @@ package tracee
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"log/slog"
 	"runtime/debug"
 	"runtime/metrics"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/tracee-go/tracee/internal/footprint"
 )
 
 const (
@@ -21,12 +19,13 @@ const (
 
 // giveBack gives memory back that is not needed any more: at once what loading took, and later what a scan of the kernel or
 // a burst of events did. Go would keep much of it, until next time.
-func giveBack(ctx context.Context) {
+func giveBack(ctx context.Context, log *slog.Logger) {
 	idle := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
 	ticks := time.NewTicker(idleInterval)
 	defer ticks.Stop()
-	debug.FreeOSMemory()
-	forgetProgram()
+	if err := footprint.Shrink(); err != nil {
+		log.Info("memory that only the start needed is kept", "error", err)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,23 +34,6 @@ func giveBack(ctx context.Context) {
 		}
 		if metrics.Read(idle); idle[0].Value.Uint64() >= idleMemory {
 			debug.FreeOSMemory()
-		}
-	}
-}
-
-// forgetProgram gives back what is in memory of this program's own file, most of which was needed to start and never
-// again. What is needed comes back by itself, from the kernel's cache of files.
-func forgetProgram() {
-	self, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return
-	}
-	maps, _ := os.ReadFile("/proc/self/maps")
-	for line := range strings.Lines(string(maps)) {
-		var start, end uintptr
-		var rights string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &start, &end, &rights); n == 3 && rights[1] == '-' && strings.HasSuffix(line, " "+self+"\n") {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, start, end-start, unix.MADV_DONTNEED)
 		}
 	}
 }

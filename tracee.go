@@ -108,7 +108,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	// To load took several times the memory that is needed from here on. Meanwhile the reader reads.
 	var release sync.WaitGroup
-	release.Go(func() { giveBack(ctx) })
+	release.Go(func() { giveBack(ctx, c.Log) })
 	defer release.Wait()
 	defer stop()
 
