@@ -267,29 +267,14 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	progress = c.manager.watch(ctx, progress)
 	progress = c.view.progressOf(progress)
 	var reloading sync.WaitGroup
-	summary, err := tracee.Run(ctx, tracee.Config{
-		Events:         p.events,
-		Filter:         p.filter,
-		Needs:          p.needs,
-		Policies:       c.policies.set,
-		NameContainers: c.containers.enrich,
-		Runtimes:       sockets,
-		ExecEnv:        true,
-		Engine:         engine,
-		Sinks:          c.destinations.set,
-		Printer:        printer,
-		Ready: func(t *tracer.Tracer) error {
-			defer c.view.begin(ctx, stop, viewed{engine, t, progress})
-			defer reloading.Go(func() { c.live.run(ctx) })
-			return c.ready(engine, t)
-		},
-		Control:     &c.live.control,
-		Progress:    progress,
-		Log:         c.log,
-		Executables: true,
-		Capture:     c.capture,
-		Capturing:   func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
-	})
+	config := c.config(p, sockets, progress)
+	config.Engine, config.Printer = engine, printer
+	config.Ready = func(t *tracer.Tracer) error {
+		defer c.view.begin(ctx, stop, viewed{engine, t, progress})
+		defer reloading.Go(func() { c.live.run(ctx) })
+		return c.ready(engine, t)
+	}
+	summary, err := tracee.Run(ctx, config)
 	stop()
 	reloading.Wait()
 	err = errors.Join(err, c.view.end())
@@ -297,6 +282,26 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		c.saySummary(summary, engine.Stats())
 	}
 	return errors.Join(err, *broken, c.destinations.close(c.quietly(), "tracee: "))
+}
+
+// config is that of a run, but for who detects and prints.
+func (c *traceeCommand) config(p plan, sockets []runtimes.Socket, progress *tracee.Progress) tracee.Config {
+	return tracee.Config{
+		Events:         p.events,
+		Filter:         p.filter,
+		Needs:          p.needs,
+		Policies:       c.policies.set,
+		NameContainers: c.containers.enrich,
+		Runtimes:       sockets,
+		ExecEnv:        true,
+		Sinks:          c.destinations.set,
+		Control:        &c.live.control,
+		Progress:       progress,
+		Log:            c.log,
+		Executables:    true,
+		Capture:        c.capture,
+		Capturing:      func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
+	}
 }
 
 // detecting returns the engine, whose findings go to all who want them. It stops when they can not be printed any more, and

@@ -68,6 +68,38 @@ func descriptorsOf(t *testing.T, pid int) int {
 	return len(entries)
 }
 
+// numbers are the descriptors that events of close name, and how often each came.
+type numbers struct {
+	times map[int]int
+	lost  int // records of losses
+}
+
+// readNumbers reads events until their end.
+func (p *process) readNumbers() numbers {
+	seen := numbers{times: map[int]int{}}
+	for p.lines.Scan() {
+		var e struct {
+			EventName string
+			Args      []struct {
+				Name  string
+				Value json.RawMessage
+			}
+		}
+		if json.Unmarshal(p.lines.Bytes(), &e) != nil {
+			continue
+		}
+		if e.EventName == "lost_events" {
+			seen.lost++
+		}
+		if e.EventName == "close" {
+			var fd int
+			_ = json.Unmarshal(e.Args[0].Value, &fd)
+			seen.times[fd]++
+		}
+	}
+	return seen
+}
+
 func TestNoEventIsLostOrDoubledByReloads(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(t.TempDir(), "p.yaml")
@@ -75,31 +107,8 @@ func TestNoEventIsLostOrDoubledByReloads(t *testing.T) {
 	write(0)
 	p := start(t, "tracee", "--policy", path, "--output", "json")
 	p.awaitStderr("ready in")
-	seen, total := map[int]int{}, make(chan map[int]int, 1)
-	lost := 0
-	go func() {
-		for p.lines.Scan() {
-			var e struct {
-				EventName string
-				Args      []struct {
-					Name  string
-					Value json.RawMessage
-				}
-			}
-			if json.Unmarshal(p.lines.Bytes(), &e) != nil {
-				continue
-			}
-			if e.EventName == "lost_events" {
-				lost++
-			}
-			if e.EventName == "close" {
-				var fd int
-				_ = json.Unmarshal(e.Args[0].Value, &fd)
-				seen[fd]++
-			}
-		}
-		total <- seen
-	}()
+	total := make(chan numbers, 1)
+	go func() { total <- p.readNumbers() }()
 	var c callers
 	c.start()
 	const reloads = 3
@@ -117,19 +126,19 @@ func TestNoEventIsLostOrDoubledByReloads(t *testing.T) {
 	}
 	<-p.ended
 	got := <-total
-	if lost > 0 {
+	if got.lost > 0 {
 		t.Skipf("the rings were full: %s", &p.stderr)
 	}
 	wrong, same := 0, 0
 	for i, made := range c.made {
 		for n := range made {
-			if times := got[numbered+i<<28+n]; times != 1 {
+			if times := got.times[numbered+i<<28+n]; times != 1 {
 				if wrong++; wrong < 10 {
 					t.Errorf("number %d of thread %d came %d times", n, i, times)
 				}
 			}
 		}
-		if times := got[numbered-1-i]; times != made {
+		if times := got.times[numbered-1-i]; times != made {
 			t.Errorf("thread %d: %d of %d calls that are all the same came", i, times, made)
 		}
 		same += made
