@@ -46,7 +46,7 @@ func (r *run) captureConfig() *tracer.Capture {
 	if r.capturer == nil {
 		return nil
 	}
-	c := &tracer.Capture{Pending: r.capturer.Pending, Write: captureFilter(r.Capture.Write), Read: captureFilter(r.Capture.Read)}
+	c := &tracer.Capture{Write: captureFilter(r.Capture.Write), Read: captureFilter(r.Capture.Read)}
 	for _, name := range r.Capture.Net {
 		if name == "any" {
 			c.Interfaces = nil

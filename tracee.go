@@ -222,12 +222,18 @@ func (r *run) tracerConfigOf(watched []*events.Event, f *filter.Filter, needs fi
 		CriticalBytes: r.CriticalBytes,
 		BulkBytes:     r.BulkBytes,
 		Idle:          r.idle,
+		Pending:       r.pending,
 		Log:           r.Log,
 	}
 	if r.Control != nil {
 		c.Successor, c.Succeeded = r.successor, r.succeeded
 	}
 	return c
+}
+
+// pending says whether a stage has something to tell though nothing happens.
+func (r *run) pending() bool {
+	return r.containers.Pending() || r.capturer != nil && r.capturer.Pending()
 }
 
 // executed is who is to be told early of executions, nil: nobody.

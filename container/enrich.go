@@ -89,9 +89,16 @@ func (t *Tracker) take(a runtimes.Answer) *Container {
 	return c
 }
 
+// Pending says whether there are names to tell of that came late; the stream needs another event for that. It is for the
+// goroutine of the stage.
+func (t *Tracker) Pending() bool {
+	n := &t.names
+	return len(t.late) > 0 || n.client != nil && len(n.client.Answers()) > 0
+}
+
 // hear takes the answers that came late, and tells about them.
 func (t *Tracker) hear(now int, yield func(*trace.Event) bool) bool {
-	if len(t.names.waiting) == 0 && len(t.late) == 0 {
+	if !t.Pending() {
 		return true
 	}
 	for more := true; more; {

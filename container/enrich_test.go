@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,36 @@ func (s *steps) make(group uint64, id string) time.Duration {
 	<-s.seen // that itself
 	s.expect("container_create about ")
 	return time.Since(start)
+}
+
+// TestANameThatComesLateIsPending has a stream in which nothing happens after the container has been made.
+func TestANameThatComesLateIsPending(t *testing.T) {
+	socket, answer := slowDocker(t)
+	tracker := New(Config{
+		Events: []*events.Event{events.ContainerEnriched}, Log: slog.New(slog.DiscardHandler), Enrich: true, Sockets: []runtimes.Socket{socket},
+	})
+	var told []string
+	for e := range tracker.Stage(func(yield func(*trace.Event) bool) {
+		yield(about(events.ContainerGroupMade, 1, 10, "/docker/"+id, 0))
+		if tracker.Pending() {
+			t.Error("something is to be told before the runtime has answered")
+		}
+		answer <- struct{}{}
+		for !tracker.Pending() {
+			time.Sleep(time.Millisecond)
+		}
+		yield(within(1, 2))
+		if tracker.Pending() {
+			t.Error("something is to be told again")
+		}
+	}) {
+		if a, ok := e.Lookup("container_name"); ok {
+			told = append(told, a.Text())
+		}
+	}
+	if !slices.Equal(told, []string{"of-0123"}) {
+		t.Errorf("told of %q", told)
+	}
 }
 
 func TestNamesAreWaitedForButNotForLong(t *testing.T) {

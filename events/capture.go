@@ -78,7 +78,7 @@ var (
 	})
 	CaptureTick = declare(Event{
 		ID: 863, Name: "capture_tick", Internal: true, Hooks: Ladder{},
-		Doc: "Time has passed, and artifacts are to be told of.",
+		Doc: "Time has passed, and a stage of the stream has something to tell: of artifacts, of the names of containers.",
 	})
 )
 

@@ -189,11 +189,11 @@ func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true})
+	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets})
+	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true, Pending: tracker.Pending})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets})
 	ctx, cancel := context.WithCancel(t.Context())
 	seen = &collected{}
 	done := make(chan struct{})

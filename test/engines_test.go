@@ -297,28 +297,7 @@ func startRunc(t *testing.T) *engine {
 	runc := func(args ...string) { must(t, "runc", append([]string{"--root=" + dir + "/state"}, args...)...) }
 	bundle := func(name string, command []string) string {
 		at := filepath.Join(dir, name)
-		if err := os.MkdirAll(at, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		runc("spec", "--bundle="+at)
-		var spec map[string]any
-		text, err := os.ReadFile(at + "/config.json")
-		if err == nil {
-			err = json.Unmarshal(text, &spec)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		spec["root"].(map[string]any)["path"] = root
-		process := spec["process"].(map[string]any)
-		process["terminal"], process["args"] = false, command
-		delete(process, "rlimits")
-		if text, err = json.Marshal(spec); err == nil {
-			err = os.WriteFile(at+"/config.json", text, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		writeBundle(t, at, root, command, nil)
 		return at
 	}
 	return &engine{
@@ -336,5 +315,35 @@ func startRunc(t *testing.T) *engine {
 			return name
 		},
 		kill: func(name string) { runc("delete", "--force", name) },
+	}
+}
+
+// writeBundle makes a directory of which runc can run containers, after a last change to what runc is told.
+func writeBundle(t *testing.T, at, root string, command []string, change func(spec map[string]any)) {
+	t.Helper()
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "runc", "spec", "--bundle="+at)
+	var spec map[string]any
+	text, err := os.ReadFile(at + "/config.json")
+	if err == nil {
+		err = json.Unmarshal(text, &spec)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec["root"].(map[string]any)["path"] = root
+	process := spec["process"].(map[string]any)
+	process["terminal"], process["args"] = false, command
+	delete(process, "rlimits")
+	if change != nil {
+		change(spec)
+	}
+	if text, err = json.Marshal(spec); err == nil {
+		err = os.WriteFile(at+"/config.json", text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
-
-	"github.com/tracee-go/tracee/events"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 // Capture configures the internal events by which artifacts are captured; which of them are made is said by
@@ -16,8 +13,6 @@ type Capture struct {
 	Write, Read CaptureFilter
 	Interfaces  []string // whose packets are wanted; none: of all
 	Snaplen     int      // bytes of a packet, from its IP header on; 0: all
-	// Pending is asked from time to time whether the stream shall have an events.CaptureTick.
-	Pending func() bool
 }
 
 // CaptureFilter says what the kernel side tells of files.
@@ -120,16 +115,4 @@ func (t *Tracer) SetCopied(file CapturedFile, copied bool) error {
 		return err
 	}
 	return nil
-}
-
-// tick yields an event that says that there is something to be told, if there is.
-func (c *Capture) tick(t *Tracer, yield func(*trace.Event) bool) bool {
-	if c == nil || c.Pending == nil || !c.Pending() {
-		return true
-	}
-	e := t.narrated()
-	var b trace.Builder
-	b.Reset(events.CaptureTick.Schema())
-	b.Finish(&e)
-	return yield(&e)
 }

@@ -149,7 +149,7 @@ func (t *Tracer) read(ctx context.Context, yield func(*trace.Event) bool) (next 
 	if !t.begin(made) || !t.before(made) || !t.takesScans && !t.scanner.start(made) {
 		return nil
 	}
-	r.due = func() bool { return t.scanner.due(made) && t.config.Capture.tick(t, made) }
+	r.due = func() bool { return t.scanner.due(made) && t.tick(made) }
 	r.succeed = t.successor
 	watch := t.scanner.watch(yield)
 	if t.readErr = r.run(ctx, t.config.Idle, watch); t.next == nil || t.readErr != nil || r.stopped {

@@ -72,8 +72,11 @@ type Config struct {
 	Succeeded   func(next *Tracer)
 	Predecessor *Tracer
 	// Idle is called when everything that was there has been delivered, before Events waits for more.
-	Idle  func()
-	since uint64 // when tracing began, CLOCK_BOOTTIME in ns
+	Idle func()
+	// Pending, if set, is asked from time to time, by whoever runs Events, whether a stage of the stream has something to
+	// tell: then there is an events.CaptureTick, should nothing else happen.
+	Pending func() bool
+	since   uint64 // when tracing began, CLOCK_BOOTTIME in ns
 
 	// Log receives warnings; nil discards them.
 	Log *slog.Logger
