@@ -54,8 +54,11 @@ func (r *run) captureConfig() *tracer.Capture {
 		}
 		c.Interfaces = append(c.Interfaces, name)
 	}
-	if r.Capture.Snaplen > 0 {
-		c.Snaplen = r.Capture.Snaplen - capture.LinkHeader
+	if r.Capture.Remembers() { // of whatever interface
+		c.Interfaces = nil
+	}
+	if n := r.Capture.PacketBytes(); n > 0 {
+		c.Snaplen = n - capture.LinkHeader
 	}
 	return c
 }

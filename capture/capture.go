@@ -33,6 +33,7 @@ type Capturer struct {
 	holding sync.Map // fileKey: *held; the keeper has a descriptor of the file
 
 	evidenced *lru.Cache[evidenceKey, bool]
+	recent    *recent // nil: packets are not remembered
 
 	mu      sync.Mutex
 	done    []*trace.Event // artifacts to tell of
@@ -55,6 +56,11 @@ func New(config Config) (*Capturer, error) {
 	c := &Capturer{config: config}
 	if c.evidenced, err = lru.New[evidenceKey, bool](evidencedMax); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	if config.Remembers() {
+		if c.recent, err = newRecent(config.Quota); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	if c.keeper, err = newKeeper(c, s); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -85,7 +91,7 @@ func (o *Options) Events() []*events.Event {
 		{o.Module, events.CaptureModule},
 		{o.Memory, events.CaptureMem},
 		{o.BPF, events.CaptureBPF},
-		{len(o.Net) > 0, events.CapturePcap},
+		{len(o.Net) > 0 || o.Remembers(), events.CapturePcap},
 	} {
 		if each.wanted {
 			wanted = append(wanted, each.event)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/detect"
@@ -34,6 +35,12 @@ func (c *Capturer) Evidence(e *trace.Event, signature string, parts detect.Evide
 	n := &notice{context: contextOf(e), pid: e.HostProcessID, parent: e.HostParentProcessID, fd: -1, name: signature}
 	if parts&detect.EvidenceExecutable != 0 {
 		n.own, n.holdErr = openImage(n)
+	}
+	if c.config.Quota.Packets == 0 {
+		parts &^= detect.EvidencePackets
+	}
+	if parts&detect.EvidencePackets != 0 && c.recent != nil {
+		n.packets, _ = c.recent.since(e.ProcessEntityID, 0, time.Now())
 	}
 	c.keeper.take(n, func(k *keeper, n *notice) { k.evidence(n, parts) })
 }
@@ -90,6 +97,9 @@ func (k *keeper) evidence(n *notice, parts detect.Evidence) {
 	}
 	if parts&detect.EvidenceFiles != 0 {
 		k.evidenceFiles(n)
+	}
+	if parts&detect.EvidencePackets != 0 {
+		k.evidencePackets(n)
 	}
 }
 

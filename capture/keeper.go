@@ -32,6 +32,7 @@ type keeper struct {
 	transfers  transfers
 	pieces     map[pieceKey]*piecewise
 	packets    *packets
+	awaited    []awaited // oldest first
 	watch      *watcher
 	rested     *time.Timer // runs while the next slice is to wait
 	resting    bool
@@ -114,6 +115,7 @@ func (k *keeper) due(ending bool) {
 	k.dueTransfers(ending)
 	k.duePieces(ending)
 	k.packets.due(k, ending)
+	k.dueEvidence(ending)
 	k.profile.save(k, ending)
 	if n := k.overflow.Swap(0); n > 0 {
 		k.lost("notice", n, "the keeper was too slow")

@@ -24,7 +24,8 @@ type Options struct {
 	Dir                       string
 	ClearDir                  bool
 	Quota                     Quota
-	Evidence                  bool // of findings, whose severity is high
+	Evidence                  bool // of findings
+	EvidencePackets           bool // among it the last packets, which are remembered ahead
 }
 
 // Limits of filters of paths, as in v0.8.
@@ -77,6 +78,9 @@ var splitNames = map[string]Split{
 func (o *Options) Enabled() bool {
 	return o.Write != nil || o.Read != nil || o.Exec || o.Module || o.Memory || o.BPF || len(o.Net) > 0 || o.Evidence
 }
+
+// Remembers says whether the last packets of processes are remembered, should a finding ask for them.
+func (o *Options) Remembers() bool { return o.Evidence && o.EvidencePackets && o.Quota.Packets > 0 }
 
 // form is one form that a value of --capture can have.
 type form struct {
@@ -157,7 +161,8 @@ var forms = []form{
 		o.ClearDir = true
 		return nil
 	}},
-	{"quota:artifact=SIZE", "quota:", true, "bounds: artifact, container, total (16M, 2G), age (24h), full=evict or refuse", func(o *Options, v string) error {
+	{"quota:artifact=SIZE", "quota:", true, "bounds: artifact, container, total (16M, 2G), age (24h), full=evict or refuse; of " +
+		"packets remembered for evidence: packets (memory; 0: none), packets-each (a number), packets-age", func(o *Options, v string) error {
 		return o.Quota.set(v)
 	}},
 }

@@ -40,7 +40,10 @@ func TestOptionsAreReadInAllTheirForms(t *testing.T) {
 		{"exec dir:/my/dir clear-dir", preset(func(o *Options) { o.Exec, o.Dir, o.ClearDir = true, "/my/dir", true })},
 		{"exec quota:artifact=16M quota:container=1gb quota:total=2G quota:age=24h quota:full=refuse", preset(func(o *Options) {
 			o.Exec = true
-			o.Quota = Quota{Artifact: 16 << 20, Container: 1 << 30, Total: 2 << 30, Age: 24 * time.Hour, Refuse: true}
+			o.Quota.Artifact, o.Quota.Container, o.Quota.Total, o.Quota.Age, o.Quota.Refuse = 16<<20, 1<<30, 2<<30, 24*time.Hour, true
+		})},
+		{"quota:packets=1M quota:packets-each=32 quota:packets-age=90s", preset(func(o *Options) {
+			o.Quota.Packets, o.Quota.PacketsEach, o.Quota.PacketsAge = 1<<20, 32, 90*time.Second
 		})},
 	} {
 		got, err := Parse(strings.Fields(test.values))
@@ -74,6 +77,8 @@ func TestWrongOptionsAreRefusedWithTheTextOfOldAndAHint(t *testing.T) {
 		{"quota:total=lots", invalid, "16M"},
 		{"quota:age=old", invalid, "24h"},
 		{"quota:full=panic", invalid, "evict"},
+		{"quota:packets-each=0", invalid, "a number of packets"},
+		{"quota:packets-age=-1s", invalid, "90m"},
 		{"pcap-snaplen:3", invalid, "headers"},
 		{"pcap-options:some", invalid, "filtered"},
 		{"", invalid, ""},

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -9,7 +10,6 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -57,15 +57,15 @@ type packet struct {
 
 // sent takes a packet.
 func (c *Capturer) sent(e *trace.Event) {
-	data, ok := e.At(events.CapturePcap.Schema().Index("data"))
-	if !ok || c.config.Packet != nil && !c.config.Packet(e) {
+	data, ok := e.At(argPacketData)
+	if !ok {
 		return
 	}
 	p := &packet{context: contextOf(e), time: time.Unix(0, int64(e.Timestamp))}
-	if length, ok := e.At(events.CapturePcap.Schema().Index("length")); ok {
+	if length, ok := e.At(argPacketLength); ok {
 		p.length = int(length.Uint()) + LinkHeader
 	}
-	if device, ok := e.At(events.CapturePcap.Schema().Index("iface")); ok {
+	if device, ok := e.At(argPacketDevice); ok {
 		p.device = string(device.Raw())
 	}
 	p.data = append(append(make([]byte, 0, LinkHeader+len(data.Raw())), make([]byte, LinkHeader)...), data.Raw()...)
@@ -74,7 +74,20 @@ func (c *Capturer) sent(e *trace.Event) {
 		kind = layers.EthernetTypeIPv6
 	}
 	p.data[12], p.data[13] = byte(kind>>8), byte(kind)
+	c.remember(e, p)
+	if !c.config.fromInterface(p.device) || c.config.Packet != nil && !c.config.Packet(e) {
+		return
+	}
+	if c.config.Snaplen > 0 && len(p.data) > c.config.Snaplen {
+		p.data = p.data[:c.config.Snaplen]
+	}
 	c.keeper.do(func(k *keeper) { k.packet(p) })
+}
+
+// fromInterface says whether the packets of an interface are captured. The kernel side sends those of others, too, when
+// they are remembered for evidence.
+func (o *Options) fromInterface(name string) bool {
+	return slices.Contains(o.Net, "any") || slices.Contains(o.Net, name)
 }
 
 // packet writes a packet to the files that it belongs to.

@@ -16,10 +16,17 @@ type Quota struct {
 	Age       time.Duration
 	// Refuse says that what does not fit is refused; otherwise the oldest artifacts give way to it.
 	Refuse bool
+
+	// Packets that are remembered, should a finding ask for them: bytes of all, packets of one process, and for how long.
+	Packets     int64
+	PacketsEach int
+	PacketsAge  time.Duration
 }
 
 // DefaultQuota is generous, but a machine is not filled up by default.
-var DefaultQuota = Quota{Artifact: 4 << 30, Total: 16 << 30}
+var DefaultQuota = Quota{
+	Artifact: 4 << 30, Total: 16 << 30, Packets: 16 << 20, PacketsEach: 256, PacketsAge: 5 * time.Minute,
+}
 
 func (q *Quota) set(value string) (err error) {
 	name, amount, _ := strings.Cut(value, "=")
@@ -31,21 +38,38 @@ func (q *Quota) set(value string) (err error) {
 	case "total":
 		q.Total, err = parseSize(amount)
 	case "age":
-		if q.Age, err = time.ParseDuration(amount); err != nil || q.Age < 0 {
-			err = fmt.Errorf("%q is no duration such as 90m or 24h", amount)
+		q.Age, err = parseAge(amount)
+	case "packets":
+		q.Packets, err = parseSize(amount)
+	case "packets-each":
+		if q.PacketsEach, err = strconv.Atoi(amount); err != nil || q.PacketsEach < 1 || q.PacketsEach > packetsEachMax {
+			err = fmt.Errorf("packets-each takes a number of packets, 1 to %d", packetsEachMax)
 		}
+	case "packets-age":
+		q.PacketsAge, err = parseAge(amount)
 	case "full":
 		q.Refuse = amount == "refuse"
 		if amount != "refuse" && amount != "evict" {
 			err = fmt.Errorf("full= takes evict or refuse")
 		}
 	default:
-		err = fmt.Errorf("there is no quota %q: artifact, container, total, age, full", name)
+		err = fmt.Errorf("there is no quota %q: artifact, container, total, age, full, packets, packets-each, packets-age", name)
 	}
 	if err != nil {
 		return invalid(err.Error())
 	}
 	return nil
+}
+
+// packetsEachMax is how many packets of a process can be asked for.
+const packetsEachMax = 1 << 16
+
+func parseAge(text string) (time.Duration, error) {
+	age, err := time.ParseDuration(text)
+	if err != nil || age < 0 {
+		return 0, fmt.Errorf("%q is no duration such as 90m or 24h", text)
+	}
+	return age, nil
 }
 
 var sizeUnits = []struct {

@@ -32,8 +32,8 @@ type evidence struct {
 }
 
 func (v *evidence) add(flags *pflag.FlagSet) {
-	flags.StringVar(&v.level, "evidence", noEvidence, "from which `severity` of findings on to keep program, code in memory and open files of "+
-		"the process: high, medium, low; asked: only what signatures ask for")
+	flags.StringVar(&v.level, "evidence", noEvidence, "from which `severity` of findings on to keep program, code in memory, open files and last "+
+		"packets of the process: high, medium, low; asked: only what signatures ask for")
 }
 
 // check reads the level, and says whether anything may be kept.
@@ -46,6 +46,18 @@ func (v *evidence) check() (wanted bool, err error) {
 		names = append(names, level.name)
 	}
 	return false, fmt.Errorf("invalid value %q for --evidence: want %s%s", v.level, strings.Join(names, ", "), suggest.DidYouMean(v.level, names))
+}
+
+// packetsWanted says whether findings may ask, at one of these levels, for the last packets of a process, which are remembered
+// ahead.
+func packetsWanted(levels []string, signatures []detect.SignatureMetadata) bool {
+	asked := slices.ContainsFunc(signatures, func(m detect.SignatureMetadata) bool {
+		return m.EvidenceAsked()&detect.EvidencePackets != 0
+	})
+	return slices.ContainsFunc(levels, func(name string) bool {
+		i := slices.IndexFunc(evidenceLevels, func(l evidenceLevel) bool { return l.name == name })
+		return i >= 0 && name != noEvidence && (asked || evidenceLevels[i].severity < len(detect.Severities))
+	})
 }
 
 // keep keeps what belongs to a finding, as one of the policies says that it matches, or else as this says.

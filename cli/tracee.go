@@ -255,6 +255,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	warnOfEnvironment(c.log, ftraceEnabled)
 	c.capture.Evidence = c.capture.Evidence || c.policies.evidence()
 	c.capabilities.forArtifacts(c.capture.Enabled())
+	c.capture.EvidencePackets = packetsWanted(append(c.policies.evidenceLevels(), c.evidence.level), engine.Signatures())
 	c.capabilities.forReloads(c.live.files.any())
 	c.live.plan, c.serve.header = p, c.live.header
 	detected := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }

@@ -163,6 +163,17 @@ func (p *policies) evidence() bool {
 	})
 }
 
+// evidenceLevels are those that policies have.
+func (p *policies) evidenceLevels() (levels []string) {
+	if p.set == nil {
+		return nil
+	}
+	for _, one := range p.set.Policies() {
+		levels = append(levels, one.Evidence)
+	}
+	return levels
+}
+
 // plan is what is to be traced.
 type plan struct {
 	events []*events.Event

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,24 @@ func init() {
 // codeInMemory is what a suspect has in memory that it executes.
 var codeInMemory = bytes.Repeat([]byte{0x90, 0xc3}, 4096)
 
-// suspect has code in memory and a file open, asks to be traced, and stays.
+// sentWord is what a suspect sends.
+const sentWord = "a word that a suspect has sent"
+
+// talk sends a datagram to itself and receives it.
+func talk() error {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.WriteTo([]byte(sentWord), c.LocalAddr()); err != nil {
+		return err
+	}
+	_, _, err = c.ReadFrom(make([]byte, 100))
+	return err
+}
+
+// suspect has code in memory and a file open, says something, asks to be traced, and stays.
 func suspect(args []string) error {
 	f, err := os.Open(args[0])
 	if err != nil {
@@ -40,6 +58,9 @@ func suspect(args []string) error {
 		return err
 	}
 	copy(memory, codeInMemory)
+	if err := talk(); err != nil {
+		return err
+	}
 	if err := askToBeTraced(); err != nil {
 		return err
 	}
@@ -117,7 +138,7 @@ func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kept map[string]string
-	for end := time.Now().Add(patience); len(kept) < 3 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(kept) < 4 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		kept = map[string]string{}
 		for _, r := range manifest(t, dir) {
 			if r.Kind == "open" && r.Pathname != file {
@@ -132,6 +153,9 @@ func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
 		if got := kept[kind]; got != want {
 			t.Errorf("%s: got %d bytes, want %d; stderr: %s", kind, len(got), len(want), &p.stderr)
 		}
+	}
+	if got := strings.Count(kept["net"], sentWord); got != 2 { // sent and received
+		t.Errorf("packets: the word is there %d times in %d bytes, want 2; stderr: %s", got, len(kept["net"]), &p.stderr)
 	}
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

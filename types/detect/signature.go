@@ -40,16 +40,18 @@ const (
 	EvidenceExecutable Evidence = 1 << iota // the program that it runs
 	EvidenceMemory                          // its memory that is executable and of no file
 	EvidenceFiles                           // the files that it has open
-	EvidenceAll        = EvidenceExecutable | EvidenceMemory | EvidenceFiles
+	EvidencePackets                         // the last packets that it sent and received
+	EvidenceAll        = EvidenceExecutable | EvidenceMemory | EvidenceFiles | EvidencePackets
 )
 
 // evidenceNames are the names of the property "Evidence".
 var evidenceNames = map[string]Evidence{
-	"executable": EvidenceExecutable, "memory": EvidenceMemory, "files": EvidenceFiles, "all": EvidenceAll,
+	"executable": EvidenceExecutable, "memory": EvidenceMemory, "files": EvidenceFiles, "packets": EvidencePackets, "all": EvidenceAll,
 }
 
 // EvidenceAsked is what a signature asks to be kept for each of its findings: by its property "Evidence", a name or a
-// list of names out of executable, memory, files and all. So rules that are files can ask too.
+// list of names out of executable, memory, files, packets and all. So rules that are files can ask too. Packets have to be
+// remembered before they are asked for: only signatures that have the property get them.
 func (m SignatureMetadata) EvidenceAsked() (asked Evidence) {
 	switch names := m.Properties["Evidence"].(type) {
 	case string:
