@@ -101,6 +101,9 @@ func (k *keeper) finishTransfer(t *transfer) {
 		if t.missing > 0 || t.mapped {
 			a.spoil(fmt.Sprintf("not all could be sent, and the file was gone: %v", t.holdErr))
 		}
+		if t.unseen && !t.key.read {
+			a.spoil(fmt.Sprintf("not all was written now, and the file was gone: %v", t.holdErr))
+		}
 	default:
 		if t.beginCopy() {
 			t.copying, t.copyAt = true, 0

@@ -29,7 +29,7 @@ func hold(key fileKey, ways ...string) (*os.File, error) {
 			}
 			continue
 		}
-		if isFile(f, key, strings.Contains(way, "/fd/") || strings.HasSuffix(way, "/exe")) {
+		if isFile(f, key, way) {
 			return f, nil
 		}
 		f.Close()
@@ -38,10 +38,11 @@ func hold(key fileKey, ways ...string) (*os.File, error) {
 	return nil, bare(err)
 }
 
-// isFile says whether an open file is the one that the kernel side saw. Some file systems (overlayfs, btrfs) tell stat
-// other numbers than they have; then the kernel's own are in fdinfo and mountinfo. The device of a mount in another
-// namespace is not to be found there; direct says that the file was not found by a name, so that its number is enough.
-func isFile(f *os.File, key fileKey, direct bool) bool {
+// isFile says whether a file, which was opened by one of the ways, is the one that the kernel side saw. Some file systems
+// (overlayfs, btrfs) tell stat other numbers than they have; then the kernel's own are in fdinfo and mountinfo, of whoever
+// shares the mount: ourselves, or the process by which the way leads. If neither is there to be asked, the number of a file
+// that was not found by a name is enough.
+func isFile(f *os.File, key fileKey, way string) bool {
 	info, err := f.Stat()
 	if err != nil {
 		return false
@@ -54,8 +55,21 @@ func isFile(f *os.File, key fileKey, direct bool) bool {
 	if inode != key.inode || inode == 0 {
 		return false
 	}
-	device, err := library.MountDevice(mount, "/proc/self")
-	return err == nil && device == key.device || err != nil && direct
+	for _, process := range []string{"/proc/self", processOf(way)} {
+		if device, err := library.MountDevice(mount, process); err == nil {
+			return device == key.device
+		}
+	}
+	return strings.Contains(way, "/fd/") || strings.HasSuffix(way, "/exe")
+}
+
+// processOf is the beginning of a way that leads by a process; other ways lead by none.
+func processOf(way string) string {
+	pid, _, found := strings.Cut(strings.TrimPrefix(way, "/proc/"), "/")
+	if !found || !strings.HasPrefix(way, "/proc/") {
+		return "/proc/self"
+	}
+	return "/proc/" + pid
 }
 
 // fdinfo reads which inode an open file has (Linux 5.14), and through which mount it was opened.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/events"
 )
 
 func openTest(t *testing.T, dir string, quota Quota) *store {
@@ -402,5 +404,33 @@ func TestClearDirBeginsAnew(t *testing.T) {
 	defer s.close()
 	if _, all := lines(t, dir); len(all) > 0 || s.bytes > 0 {
 		t.Errorf("left: %v", all)
+	}
+}
+
+// TestAFileOfWhichOnlyTheEndWasSeenIsNotComplete is about a file that was there before, and gone before it could be opened.
+func TestAFileOfWhichOnlyTheEndWasSeenIsNotComplete(t *testing.T) {
+	for _, test := range []struct {
+		at       []int64
+		complete bool
+	}{{[]int64{0, 5}, true}, {[]int64{100}, false}, {[]int64{0, 100}, false}} {
+		dir := t.TempDir()
+		c, err := New(Config{Options: Options{Dir: dir, Write: &Files{}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range test.at {
+			c.keeper.take(&notice{
+				event: events.CaptureFileWrite.ID, path: "/gone", mode: formatFile, key: fileKey{1, 2, 3}, fd: -1,
+				pos: at, size: 5, bytes: []byte("hello"), holdErr: os.ErrNotExist,
+			}, (*keeper).transfer)
+		}
+		if _, err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range agree(t, dir) {
+			if r.Complete != test.complete {
+				t.Errorf("written at %d: got %+v, want complete %t", test.at, r, test.complete)
+			}
+		}
 	}
 }

@@ -75,6 +75,7 @@ type transfer struct {
 	mapped   bool            // or changed by the kernel: written without bytes that could be sent
 	unsent   bool            // the kernel side was told to send no more
 	missing  int64           // bytes that were not sent
+	unseen   bool            // somewhere before what was written lies something that was not
 	extent   int64           // the end of what was transferred
 	writers  map[[2]int]bool // process and descriptor
 	deadline time.Time
@@ -182,6 +183,7 @@ func (t *transfer) take(n *notice) {
 	default:
 		t.artifact.writeAt(n.bytes, n.pos)
 		t.missing += missing
+		t.unseen = t.unseen || n.pos > t.extent
 		t.extent = max(t.extent, n.pos+n.size)
 		if t.key.read && missing > 0 {
 			t.fetch(n, n.pos+int64(len(n.bytes)), missing)

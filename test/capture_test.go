@@ -113,13 +113,34 @@ func (c *capturing) end() map[string]capture.Record {
 	return c.manifest()
 }
 
+// artifact is what the manifest says last about one that is wanted.
+func (c *capturing) artifact(wanted func(capture.Record) bool) (last capture.Record) {
+	c.eachRecord(func(r capture.Record) {
+		if wanted(r) {
+			last = r
+		}
+	})
+	return last
+}
+
 func (c *capturing) manifest() map[string]capture.Record {
+	last := map[string]capture.Record{}
+	c.eachRecord(func(r capture.Record) {
+		key := r.Pathname
+		if key == "" {
+			key = r.Kind
+		}
+		last[key] = r
+	})
+	return last
+}
+
+func (c *capturing) eachRecord(each func(capture.Record)) {
 	f, err := os.Open(filepath.Join(c.dir, "out", capture.ManifestName))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	last := map[string]capture.Record{}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -127,13 +148,8 @@ func (c *capturing) manifest() map[string]capture.Record {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			c.t.Fatalf("%v: %s", err, lines.Bytes())
 		}
-		key := r.Pathname
-		if key == "" {
-			key = r.Kind
-		}
-		last[key] = r
+		each(r)
 	}
-	return last
 }
 
 // content reads an artifact, which must be as the manifest says, and told of in the stream.
