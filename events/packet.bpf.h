@@ -235,12 +235,33 @@ static __always_inline bool interface_passes(struct __sk_buff *skb)
 	return !filter_interfaces || interface_listed(packet_device(skb), &interfaces);
 }
 
+/* only_dns_wanted says, before loading, that no event needs a packet whose ports are not those of DNS. */
+#define only_dns_wanted()                                                                                    \
+	(!packet_wants(net_packet_raw) && !packet_wants(net_packet_ipv4) &&                                  \
+	 !packet_wants(net_packet_ipv6) && !packet_wants(net_packet) && !packet_wants(net_packet_tcp) &&      \
+	 !packet_wants(net_packet_udp) && !packet_wants(net_packet_icmp) &&                                   \
+	 !packet_wants(net_packet_icmpv6) && !packet_wants(net_packet_tls) && !http_wanted())
+
+/*
+ * packet_of_stream says whether the packet is of a TCP connection to other ports than that of DNS. The socket knows, and
+ * its ports are read for less than the packet's headers. What listens has packets of whoever asks.
+ */
+static __always_inline bool packet_of_stream(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
+
+	return sk && sk->protocol == IPPROTO_TCP && sk->state != TCP_LISTEN && sk->src_port != PORT_DNS &&
+	       sk->dst_port != bpf_htons(PORT_DNS);
+}
+
 static __always_inline int packet_seen(struct __sk_buff *skb, bool outgoing)
 {
 	struct packet packet = {};
 	struct event *e;
 	u32 length;
 
+	if (only_dns_wanted() && packet_of_stream(skb))
+		return 1;
 	if (!packet_parse(skb, &packet))
 		return 1;
 	length = packet_wanted(skb, &packet);

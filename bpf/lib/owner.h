@@ -6,7 +6,7 @@
  *   - it creates the socket, connects it, sends to an address or receives from one: programs of the root cgroup;
  *   - TCP sends in the name of the task that holds the socket's lock: see owner_sending();
  *   - it accepts a connection: a tail of sys_exit. Until then a connection belongs to the owner of the listening
- *     socket, from which the kernel copies what is kept with it;
+ *     socket, from which the kernel copies what is kept with it; if that is older than tracing, by listening_key();
  *   - it has the socket open when tracing begins: an iterator.
  *
  * The last two can not reach what is kept with the socket and leave a note, which the next packet finds. Needs storage
@@ -53,6 +53,21 @@ static __always_inline struct socket_key socket_key(struct sock *sk)
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) /* the end differs most */
 		bpf_core_read(&key.remote, 4, &sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8[12]);
 	key.remote_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	key.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	return key;
+}
+
+/*
+ * listening_key is that of the socket which listens, or listened, where a TCP socket is: for connections of which
+ * the kernel could copy nothing, because the listening socket is older than tracing.
+ */
+static __always_inline struct socket_key listening_key(struct sock *sk)
+{
+	struct socket_key key = { .socket = (u64)BPF_CORE_READ(sk, __sk_common.skc_net.net) };
+
+	key.remote = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
+		bpf_core_read(&key.remote, 4, &sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8[12]);
 	key.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	return key;
 }
@@ -123,6 +138,25 @@ static __always_inline void owner_update(struct socket_owner *owner, u64 socket)
 /* socket_address is the address of a socket of which the verifier knows. */
 #define socket_address(sk) ((struct sock *)(u64)unknown((void *)(sk)))
 
+/* owner_listening finds who listens where a socket is of which nothing is known. */
+static __always_inline struct socket_owner *owner_listening(struct socket_owner *owner, struct bpf_sock *sk)
+{
+	struct socket_key key = listening_key(socket_address(sk));
+	struct event_header *note = bpf_map_lookup_elem(&socket_notes, &key);
+
+	if (!note && key.remote) {
+		key.remote = 0; /* of any address */
+		note = bpf_map_lookup_elem(&socket_notes, &key);
+	}
+	if (!note)
+		return owner;
+	if (!owner)
+		owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (owner)
+		owner_set(owner, key.socket, note); /* as copied: who accepts is still to come */
+	return owner;
+}
+
 /* owner_noted takes over what a program without access to the storage has left. */
 static __always_inline struct socket_owner *owner_noted(struct socket_owner *owner, struct bpf_sock *sk)
 {
@@ -135,7 +169,7 @@ static __always_inline struct socket_owner *owner_noted(struct socket_owner *own
 	key = socket_key(socket);
 	note = bpf_map_lookup_elem(&socket_notes, &key);
 	if (!note)
-		return owner;
+		return (owner && owner->known) || sk->protocol != IPPROTO_TCP ? owner : owner_listening(owner, sk);
 	if (!owner)
 		owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (owner)
@@ -225,6 +259,10 @@ static __always_inline void socket_note(struct socket *socket, struct task_struc
 		return;
 	key = socket_key(sk);
 	task_identify(&identity, task);
+	bpf_map_update_elem(&socket_notes, &key, &identity, flags);
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
+		return;
+	key = listening_key(sk);
 	bpf_map_update_elem(&socket_notes, &key, &identity, flags);
 }
 
