@@ -1,7 +1,7 @@
 // Command bench measures what tracing costs: the traced programs, the tracer, and the events that get lost.
 //
 //	go run ./test/bench                  on this machine, about three minutes, as root
-//	go run ./test/bench -only overhead   one of overhead, kernel, encode, loss, network, resident, detection
+//	go run ./test/bench -only overhead   one of overhead, kernel, encode, loss, network, capture, resident, detection
 //	go run ./test/bench -counted         in a guest that counts instructions, the same figures every time
 //
 // On this machine, configurations take turns in short slices, so that whatever else the machine does hits all of them
@@ -45,6 +45,7 @@ var sections = []section{
 	{"encode", measureEncoding},
 	{"loss", measureLoss},
 	{"network", measureNetwork},
+	{"capture", measureCapture},
 	{"resident", measureResident},
 	{"detection", measureDetection},
 }
@@ -55,6 +56,9 @@ var roles = map[string]func() error{
 	"worker":  work,
 	"guest":   measureInGuest,
 	"monitor": monitor,
+
+	"writer":   write,
+	"capturer": captureWrites,
 }
 
 func main() {
