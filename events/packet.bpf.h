@@ -236,15 +236,15 @@ static __always_inline bool interface_passes(struct __sk_buff *skb)
 }
 
 /* only_dns_wanted says, before loading, that no event needs a packet whose ports are not those of DNS. */
-#define only_dns_wanted()                                                                                    \
-	(!packet_wants(net_packet_raw) && !packet_wants(net_packet_ipv4) &&                                  \
-	 !packet_wants(net_packet_ipv6) && !packet_wants(net_packet) && !packet_wants(net_packet_tcp) &&      \
-	 !packet_wants(net_packet_udp) && !packet_wants(net_packet_icmp) &&                                   \
+#define only_dns_wanted()                                                                           \
+	(!packet_wants(net_packet_raw) && !packet_wants(net_packet_ipv4) &&                         \
+	 !packet_wants(net_packet_ipv6) && !packet_wants(net_packet) && !packet_wants(net_packet_tcp) && \
+	 !packet_wants(net_packet_udp) && !packet_wants(net_packet_icmp) &&                         \
 	 !packet_wants(net_packet_icmpv6) && !packet_wants(net_packet_tls) && !http_wanted())
 
 /*
- * packet_of_stream says whether the packet is of a TCP connection to other ports than that of DNS. The socket knows, and
- * its ports are read for less than the packet's headers. What listens has packets of whoever asks.
+ * packet_of_stream says whether the packet is of a TCP connection to other ports than that of DNS. The socket knows,
+ * and its ports are read for less than the packet's headers. What listens has packets of whoever asks.
  */
 static __always_inline bool packet_of_stream(struct __sk_buff *skb)
 {
