@@ -113,6 +113,23 @@ func newReader(t *testing.T) *reader {
 	return r
 }
 
+// named are files that a page shows, each below its name.
+var named = regexp.MustCompile("(?ms)^`([a-z]+\\.yaml)`:\n\n```yaml\n(.*?)^```$")
+
+// writeFiles makes the files that a page shows.
+func (r *reader) writeFiles(page string) {
+	r.t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, file := range named.FindAllSubmatch(text, -1) {
+		if err := os.WriteFile(filepath.Join(r.dir, string(file[1])), file[2], 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // interpreter is the shell for a line, with what comes before it.
 func interpreter(line string) []string {
 	switch {
@@ -298,6 +315,7 @@ func TestCommandsOfTheDocumentationRun(t *testing.T) {
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			r := newReader(t)
+			r.writeFiles(page)
 			for _, block := range blocks {
 				for _, line := range block {
 					if filepath.Base(page) == "evidence.md" && strings.HasPrefix(line, "sudo") {
