@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -56,10 +58,11 @@ func valueOf(f *pflag.Flag) *yaml.Node {
 	return quoted(value)
 }
 
-// quoted is a text between quotes where it would else be read as something else.
+// quoted is a text between quotes where it would else be read as something else. Of several lines, those that begin with a
+// tab can not be written as a block.
 func quoted(s string) *yaml.Node {
 	n := text(s)
-	if _, err := strconv.ParseFloat(s, 64); err == nil || s == "" {
+	if _, err := strconv.ParseFloat(s, 64); err == nil || s == "" || strings.ContainsFunc(s, unicode.IsControl) {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
