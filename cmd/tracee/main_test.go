@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: *update,
-		Deadline:      time.Now().Add(2 * patience),
+		Deadline:      time.Now().Add(10 * patience), // for all of them together
 		Condition:     condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
@@ -149,12 +149,21 @@ func (p *process) awaitStderr(text string) {
 	p.t.Fatalf("stderr: got %q, want %q in it", &p.stderr, text)
 }
 
-// exit waits for the end of the process, demands its exit code, and that it did not crash.
+// exit waits for the end of the process, demands its exit code, and that it did not crash. What it still prints is read:
+// it ends when all is told.
 func (p *process) exit(want int, within time.Duration) {
 	p.t.Helper()
+	if p.stdout.SetReadDeadline(time.Time{}) == nil { // it was not closed
+		go func() { _, _ = io.Copy(io.Discard, p.stdout) }()
+	}
 	select {
 	case <-p.ended:
 	case <-time.After(within):
+		_ = p.Process.Signal(syscall.SIGQUIT) // the Go runtime then says what each goroutine waits for
+		select {
+		case <-p.ended:
+		case <-time.After(patience):
+		}
 		p.t.Fatalf("still running after %v; stderr: %s", within, &p.stderr)
 	}
 	if got := p.ProcessState.ExitCode(); got != want {
