@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -180,7 +179,7 @@ func (p *plan) same(other *plan) bool {
 // keepUnchanged puts signatures that run, of files that are the same, in the place of those that were loaded now, so that
 // they keep what they remember. The hashes are from before the files were loaded: a file that changed since counts as
 // another one the next time.
-func (l *live) keepUnchanged(loaded []detect.Signature, files map[detect.Signature]string) ([]detect.Signature, map[string]knownSignature) {
+func (l *live) keepUnchanged(loaded []detect.Signature, files map[detect.Signature]rules.Place) ([]detect.Signature, map[string]knownSignature) {
 	known := map[string]knownSignature{}
 	running := l.engine.Loaded()
 	for i, s := range loaded {
@@ -197,10 +196,10 @@ func (l *live) keepUnchanged(loaded []detect.Signature, files map[detect.Signatu
 }
 
 // hashOf is that of the file of a signature, for Rego of all such files: they import each other.
-func hashOf(s detect.Signature, files map[detect.Signature]string, hashes map[string]string) string {
+func hashOf(s detect.Signature, files map[detect.Signature]rules.Place, hashes map[string]string) string {
 	path := fileOf(s)
 	if where, ok := files[s]; ok {
-		path, _, _ = strings.Cut(where, ":")
+		path = where.Path
 	}
 	switch {
 	case path == "":

@@ -52,7 +52,7 @@ type rulesCommand struct {
 
 	exceptions []*rules.Exception
 	whole      bool // nothing may be left out
-	files      map[detect.Signature]string
+	files      map[detect.Signature]rules.Place
 	processes  string // a proc file system, where events are of this machine as it is
 }
 

@@ -248,9 +248,9 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 	if err != nil {
 		return err
 	}
-	from, ok := set.Files[s]
-	if !ok {
-		from = "built in"
+	from := "built in"
+	if place, ok := set.Files[s]; ok {
+		from = place.String()
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  (%s, version %s, %s)\n", m.ID, m.Name, m.Severity(), m.Version, from)

@@ -25,7 +25,20 @@ type Options struct {
 type Set struct {
 	Signatures []detect.Signature
 	Exceptions []*Exception
-	Files      map[detect.Signature]string // where each signature is from, with its line
+	Files      map[detect.Signature]Place
+}
+
+// Place is where a signature is from.
+type Place struct {
+	Path string
+	Line int // 0: the whole file
+}
+
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.Path
+	}
+	return fmt.Sprintf("%s:%d", p.Path, p.Line)
 }
 
 // FileError is what is wrong with a rule file. It is about one signature of it where Line is not 0.
@@ -79,7 +92,7 @@ func languages(o Options) []language {
 // as are directories called testdata, which hold tests, and those whose name begins with "..", where Kubernetes keeps
 // earlier versions of mounted files.
 func LoadDir(dir string, o Options) (*Set, []error) {
-	set := &Set{Files: map[detect.Signature]string{}}
+	set := &Set{Files: map[detect.Signature]Place{}}
 	found, errs := findRules(dir)
 	all := languages(o)
 	for order, l := range all {

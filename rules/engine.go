@@ -39,7 +39,7 @@ type Config struct {
 	Log     *slog.Logger // nil is slog.Default
 
 	Exceptions []*Exception
-	Files      map[detect.Signature]string // where signatures are from, for errors about them
+	Files      map[detect.Signature]Place // where signatures are from, for errors about them
 	// Repeats is how long a finding stands for others like it, see folder. 0: each is delivered.
 	Repeats time.Duration
 	// Processes is a proc file system whose processes are known before the first event; empty: none are.

@@ -18,7 +18,7 @@ const largestFuzzed = 4 << 10
 // try loads a file in its language. What is wrong with it is one line, and what is loaded can be shown events.
 func try(t *testing.T, path string, l language, events []*trace.Event) {
 	t.Helper()
-	set := &Set{Files: map[detect.Signature]string{}}
+	set := &Set{Files: map[detect.Signature]Place{}}
 	errs := l.load(path, set)
 	errs = append(errs, l.finish(set)...)
 	for _, err := range errs {

@@ -22,7 +22,7 @@ func (pluginLoader) load(path string, into *Set) []error {
 	for _, s := range list {
 		guarded := Isolate(s)
 		into.Signatures = append(into.Signatures, guarded)
-		into.Files[guarded] = path
+		into.Files[guarded] = Place{Path: path}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 // regoSignature is a signature written in Rego.
 type regoSignature struct {
 	path      string
+	line      int // of what says its id
 	metadata  detect.SignatureMetadata
 	selectors []detect.SignatureEventSelector
 	filter    prefilter

@@ -57,7 +57,7 @@ func (l *regoLoader) load(path string, into *Set) []error {
 	if err != nil {
 		return []error{err}
 	}
-	into.Files[s] = path
+	into.Files[s] = Place{path, s.line}
 	l.loaded = append(l.loaded, s)
 	if !l.options.Aggregate {
 		into.Signatures = append(into.Signatures, s)
@@ -118,7 +118,7 @@ func (l *regoLoader) read(path string) (s *regoSignature, doubts []error, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	s = &regoSignature{path: path, input: l.input, waits: waits(compiler), budget: budget.Budget{Time: regoTime}}
+	s = &regoSignature{path: path, line: lineOf(module, "__rego_metadoc__"), input: l.input, waits: waits(compiler), budget: budget.Budget{Time: regoTime}}
 	in := regoPackage{module.Package.Path.String(), path, compiler}
 	if err := s.describe(in); err != nil {
 		return nil, nil, err

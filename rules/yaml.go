@@ -42,7 +42,7 @@ func loadDeclared(path string, d declared.Document, into *Set) []error {
 	loaded, errs := declared.Load(d)
 	for _, s := range loaded {
 		into.Signatures = append(into.Signatures, s)
-		into.Files[s] = fmt.Sprintf("%s:%d", path, s.Line())
+		into.Files[s] = Place{path, s.Line()}
 	}
 	return errs
 }
