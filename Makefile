@@ -43,7 +43,8 @@ build:
 generate:
 	go generate ./...
 
-# What the tests of a package wrote is shown if one failed; otherwise its result, and why tests were skipped.
+# What the tests of a package wrote is shown if one failed; otherwise its result, and why tests were skipped. Into the file
+# "again" go the packages of which a test failed, each with a pattern of those tests.
 define REPORT
 /^=== (RUN|CONT|NAME) / { current = $$3 }
 /^ +[a-z0-9_]+_test\.go:[0-9]+: / { notes[current] = $$0; sub(/^ +/, "", notes[current]) }
@@ -51,20 +52,34 @@ define REPORT
 	skips = skips "    skipped " test ": " notes[test] "\n"; skipped++ }
 /--- PASS: / { passed++ }
 /--- FAIL: / { failed++ }
+/^--- FAIL: / { failures = failures "|" $$3 }
+/^panic: / { crashed = 1 }
 !/^(=== (RUN|PAUSE|CONT|NAME)| *--- PASS: )/ { text[++lines] = $$0 }
 function show(i) { for (i = 1; i <= lines; i++) print text[i] }
-/^FAIL\t/ { show() }
+/^FAIL\t/ { show(); print $$2, (failures && !crashed ? "^(" substr(failures, 2) ")$$" : ".") > again; failures = ""; crashed = 0 }
 /^(ok  |FAIL|\?   )\t/ { if ($$1 != "FAIL") print; printf "%s", skips; lines = 0; skips = ""; delete notes }
 END { if (lines != 1 || text[1] != "FAIL") show()
 	printf "%d tests passed, %d failed, %d skipped\n", passed, failed, skipped }
 endef
 export REPORT
 
+# A test that fails while those of other packages run beside it has another try alone, and fails if it fails again. It is told.
+TWICE = if test -s dist/again; then \
+		while read -r package tests; do \
+			echo "once more, alone: go test -run '$$tests' $$package"; \
+			go test -v -count=1 -run "$$tests" "$$package" < /dev/null 2>&1 | awk -v again=/dev/null "$$REPORT"; \
+		done < dist/again; \
+		echo "FAILED AT FIRST, PASSED ALONE:"; cat dist/again; \
+	fi
+
 test:
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	go tool staticcheck ./...
-	go test -v ./... 2>&1 | awk "$$REPORT"
+	mkdir -p dist
+	rm -f dist/again
+	go test -v ./... 2>&1 | awk -v again=dist/again "$$REPORT" || test -s dist/again
+	@$(TWICE)
 	$(MAKE) test-packaging
 	$(MAKE) race
 
