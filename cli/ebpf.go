@@ -17,6 +17,7 @@ import (
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/internal/paint"
+	"github.com/tracee-go/tracee/internal/patient"
 	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/tracer"
 )
@@ -28,8 +29,11 @@ func EBPF(args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
-	c := &ebpfCommand{stdout: stdout, stderr: stderr}
-	err := c.run(args)
+	limit, err := patient.New(lastPatience)
+	if err == nil {
+		stderr = limit.Writer(stderr)
+		err = (&ebpfCommand{stdout: limit.Writer(stdout), stderr: stderr, limit: limit}).run(args)
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -43,6 +47,7 @@ func EBPF(args []string, stdout, stderr io.Writer) int {
 type ebpfCommand struct {
 	ebpfOptions
 	stdout, stderr io.Writer
+	limit          *patient.Limit // of both
 }
 
 func (c *ebpfCommand) run(args []string) error {
@@ -81,13 +86,14 @@ func (c *ebpfCommand) trace() (err error) {
 	if err != nil {
 		return err
 	}
-	printer, err := c.printer(scope, out)
+	printing, err := c.printer(scope, out)
 	if err != nil {
 		return err
 	}
+	printer := unreadPrinter{printing, new(unread)}
 	useInstalledBTF(c.installPath, log)
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	ctx, stop := untilSignal()
+	ctx, stop := untilSignal(c.limit)
 	defer stop()
 	sinks := cmp.Or(c.output.destinations, &destinations{})
 	if err := sinks.open(destinationOptions{host: true, stop: stop, stdout: c.stdout, log: log}); err != nil {
@@ -105,7 +111,7 @@ func (c *ebpfCommand) trace() (err error) {
 	summary, err := tracee.Run(ctx, config)
 	saySummary(errOut, summary, log)
 	sayArtifacts(errOut, "", summary.Capture)
-	return err
+	return errors.Join(err, printer.err())
 }
 
 // config is what the flags say about tracing.
@@ -196,7 +202,7 @@ func (c *ebpfCommand) openFiles() (out, errOut io.Writer, closeAll func() error,
 			return preset
 		}
 		opened = append(opened, f)
-		return f
+		return c.limit.Writer(f)
 	}
 	out, errOut = open(c.output.outFile, c.stdout), open(c.output.errFile, c.stderr)
 	if err != nil {

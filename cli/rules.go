@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/patient"
 	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
@@ -29,8 +30,11 @@ func Rules(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
-	c := &rulesCommand{stdin: stdin, stdout: stdout, stderr: stderr}
-	err := c.run(args)
+	limit, err := patient.New(lastPatience)
+	if err == nil {
+		stderr = limit.Writer(stderr)
+		err = (&rulesCommand{stdin: stdin, stdout: limit.Writer(stdout), stderr: stderr, limit: limit}).run(args)
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -48,6 +52,7 @@ type rulesCommand struct {
 	rulesOptions
 	stdin          *os.File
 	stdout, stderr io.Writer
+	limit          *patient.Limit // of both
 	log            *slog.Logger
 
 	exceptions []*rules.Exception

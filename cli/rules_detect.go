@@ -46,7 +46,7 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 		return err
 	}
 	defer file.Close()
-	source, err := newStoppable(file)
+	source, err := newStoppable(file, c.limit)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,11 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 	if err := errors.Join(printer.err, gone); err != nil {
 		return err
 	}
-	return run.conclude(err, hook)
+	err = run.conclude(err, hook)
+	if missing := printer.unread.err(); missing != nil {
+		return missing
+	}
+	return err
 }
 
 // detecting takes snapshots for the metrics.

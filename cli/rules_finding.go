@@ -25,6 +25,7 @@ type findingPrinter struct {
 	log      *slog.Logger
 	buffer   bytes.Buffer
 	failed   uint64 // findings that the template could not print
+	unread   unread // in the end
 	err      error  // of writing; nothing is printed after it
 }
 
@@ -60,7 +61,8 @@ func (p *findingPrinter) print(f detect.Finding) {
 		}
 		return
 	}
-	_, p.err = p.to.Write(p.buffer.Bytes())
+	_, err := p.to.Write(p.buffer.Bytes())
+	p.err = p.unread.finding(err)
 }
 
 // writeFinding writes v0.8's text, but with the time of the event, which v0.8 had the time of printing for.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/patient"
 	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -144,7 +145,7 @@ type stoppable struct {
 	finished chan struct{}
 }
 
-func newStoppable(file *os.File) (*stoppable, error) {
+func newStoppable(file *os.File, limit *patient.Limit) (*stoppable, error) {
 	wake, waker, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("wait for signals: %w", err)
@@ -162,6 +163,7 @@ func newStoppable(file *os.File) (*stoppable, error) {
 		defer close(s.finished)
 		select {
 		case <-signals:
+			limit.Begin()
 		case <-s.done:
 		}
 		waker.Close()

@@ -7,7 +7,22 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/tracee-go/tracee/internal/patient"
 )
+
+func stoppableOf(t *testing.T, file *os.File) *stoppable {
+	t.Helper()
+	limit, err := patient.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStoppable(file, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 func TestStoppableReadsToTheEnd(t *testing.T) {
 	defer goleak.VerifyNone(t)
@@ -20,10 +35,7 @@ func TestStoppableReadsToTheEnd(t *testing.T) {
 		_, _ = writer.WriteString("all")
 		writer.Close()
 	}()
-	s, err := newStoppable(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := stoppableOf(t, reader)
 	defer s.close()
 	if got, err := io.ReadAll(s); err != nil || string(got) != "all" || s.stopped {
 		t.Errorf("got %q, %v, stopped %t", got, err, s.stopped)
@@ -38,10 +50,7 @@ func TestStoppableDrainsAfterASignal(t *testing.T) {
 	}
 	defer reader.Close()
 	defer writer.Close()
-	s, err := newStoppable(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := stoppableOf(t, reader)
 	defer s.close()
 	if _, err := writer.WriteString("what is there"); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,8 @@ import (
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/internal/paint"
+	"github.com/tracee-go/tracee/internal/patient"
+	"github.com/tracee-go/tracee/output"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/detect"
@@ -35,8 +37,12 @@ func Tracee(args []string, stdout *os.File, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 
-	c := &traceeCommand{stdout: stdout, stderr: stderr, started: time.Now()}
-	err := c.run(args)
+	started := time.Now()
+	limit, err := patient.New(lastPatience)
+	if err == nil {
+		stderr = limit.Writer(stderr)
+		err = (&traceeCommand{stdout: stdout, stderr: stderr, limit: limit, started: started}).run(args)
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -78,6 +84,7 @@ type traceeCommand struct {
 
 	stdout  *os.File
 	stderr  io.Writer
+	limit   *patient.Limit // of both
 	log     *slog.Logger
 	started time.Time
 }
@@ -234,17 +241,18 @@ func traceeHelp(flags *pflag.FlagSet) string {
 
 // watch detects until a signal comes, and then says what it has seen.
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) error {
-	ctx, stop := untilSignal()
+	ctx, stop := untilSignal(c.limit)
 	defer stop()
-	printer := &eventPrinter{traceeCommand: c, to: c.stdout}
-	engine, broken := c.detecting(shared, loaded, findingsTo{printer, stop})
+	out := c.limit.Writer(c.stdout)
+	printer := unreadPrinter{&eventPrinter{output.NewLines(out), c}, new(unread)}
+	engine, broken := c.detecting(shared, loaded, findingsTo{out, printer, stop})
 	c.live.engine = engine
 	_, c.live.known = c.live.keepUnchanged(loaded, shared.files)
 	sockets, err := c.containers.sockets(c.log)
 	if err != nil {
 		return err
 	}
-	if err := c.destinations.open(destinationOptions{findings: true, host: true, stop: stop, stdout: c.stdout, log: c.log}); err != nil {
+	if err := c.destinations.open(destinationOptions{findings: true, host: true, stop: stop, stdout: out, log: c.log}); err != nil {
 		return err
 	}
 	c.destinations.set.UsePolicies(c.policies.of)
@@ -282,7 +290,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	if (summary.Delivered > 0 || err == nil) && !c.logs.quiet {
 		c.saySummary(summary, engine.Stats())
 	}
-	return errors.Join(err, *broken, c.destinations.close(c.quietly(), "tracee: "))
+	return errors.Join(err, *broken, printer.err(), c.destinations.close(c.quietly(), "tracee: "))
 }
 
 // config is that of a run, but for who detects and prints.
@@ -321,7 +329,8 @@ func (c *traceeCommand) detecting(shared *rulesCommand, loaded []detect.Signatur
 			return
 		}
 		if *broken = to.printer.Flush(); *broken == nil { // events that came before
-			_, *broken = c.stdout.Write(renderFinding(c.format, f, color))
+			_, err := to.out.Write(renderFinding(c.format, f, color))
+			*broken = to.printer.finding(err)
 		}
 		if *broken != nil {
 			to.stop()
@@ -331,7 +340,8 @@ func (c *traceeCommand) detecting(shared *rulesCommand, loaded []detect.Signatur
 
 // findingsTo is what findings are printed by, and what ends the run when they can not be.
 type findingsTo struct {
-	printer *eventPrinter
+	out     io.Writer
+	printer unreadPrinter
 	stop    func()
 }
 

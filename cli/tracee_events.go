@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,31 +14,23 @@ import (
 // eventPrinter shows events: in the live view as long as there is one, then as lines, those that match policies, between
 // the findings.
 type eventPrinter struct {
+	*output.Lines
 	*traceeCommand
-	to     *os.File
-	text   []byte
-	failed error
 }
 
 var _ output.Printer = (*eventPrinter)(nil)
-
-// eventsTogether is how many bytes are collected before they are written.
-const eventsTogether = 64 << 10
 
 // Print is part of output.Printer.
 func (p *eventPrinter) Print(e *trace.Event) error {
 	if p.view.saw(e) || p.format == "" || !p.prints(e) {
 		return nil
 	}
-	if p.format == "json" {
-		p.text = append(e.AppendJSON(p.text), '\n')
-	} else {
-		p.text = append(p.text, eventText(e)...)
-	}
-	if len(p.text) < eventsTogether {
-		return nil
-	}
-	return p.Flush()
+	return p.Add(func(b []byte) []byte {
+		if p.format == "json" {
+			return append(e.AppendJSON(b), '\n')
+		}
+		return append(b, eventText(e)...)
+	})
 }
 
 // prints says whether one of the policies that an event matches is for standard output. Losses are told there, too.
@@ -49,26 +40,6 @@ func (p *eventPrinter) prints(e *trace.Event) bool {
 	}
 	return e.EventID == events.LostEvents.ID || p.policies.printed(e.MatchedPolicies)
 }
-
-// Flush is part of output.Printer.
-func (p *eventPrinter) Flush() error {
-	if p.failed == nil && len(p.text) > 0 {
-		if _, err := p.to.Write(p.text); err != nil {
-			p.failed = &output.WriteError{Err: err}
-		}
-	}
-	p.text = p.text[:0]
-	return p.failed
-}
-
-// Preamble is part of output.Printer.
-func (p *eventPrinter) Preamble() error { return nil }
-
-// Epilogue is part of output.Printer.
-func (p *eventPrinter) Epilogue(output.Stats) error { return p.Flush() }
-
-// Close is part of output.Printer.
-func (p *eventPrinter) Close() error { return p.Flush() }
 
 // printed says whether one of these policies is for standard output.
 func (p *policies) printed(matched []string) bool {

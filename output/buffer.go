@@ -10,7 +10,10 @@ const flushSize = 64 << 10
 
 // WriteError says that the writer of a printer has failed; nothing that is printed from then on arrives. It wraps the
 // error of the writer: syscall.EPIPE when the reader of a pipe is gone.
-type WriteError struct{ Err error }
+type WriteError struct {
+	Err    error
+	Events int // that did not arrive whole, and that no earlier error was about
+}
 
 func (e *WriteError) Error() string { return fmt.Sprintf("write events: %v", e.Err) }
 
@@ -20,6 +23,7 @@ func (e *WriteError) Unwrap() error { return e.Err }
 type buffer struct {
 	to     io.Writer
 	text   []byte
+	ends   []int // of the events in text
 	failed error
 }
 
@@ -29,6 +33,7 @@ func newBuffer(to io.Writer) buffer {
 
 // printed is called when an event is complete in text.
 func (b *buffer) printed() error {
+	b.ends = append(b.ends, len(b.text))
 	if len(b.text) < flushSize && b.failed == nil {
 		return nil
 	}
@@ -37,13 +42,25 @@ func (b *buffer) printed() error {
 
 // Flush writes what has been printed so far.
 func (b *buffer) Flush() error {
+	written := 0
 	if b.failed == nil && len(b.text) > 0 {
-		if _, err := b.to.Write(b.text); err != nil {
-			b.failed = &WriteError{Err: err}
-		}
+		written, b.failed = b.to.Write(b.text)
 	}
-	b.text = b.text[:0]
-	return b.failed
+	var err error
+	if b.failed != nil {
+		err = &WriteError{Err: b.failed, Events: missing(b.ends, written)}
+	}
+	b.text, b.ends = b.text[:0], b.ends[:0]
+	return err
+}
+
+// missing counts the events that do not end within what was written.
+func missing(ends []int, written int) int {
+	whole := 0
+	for whole < len(ends) && ends[whole] <= written {
+		whole++
+	}
+	return len(ends) - whole
 }
 
 // Write makes the buffer the writer of encoders.
@@ -63,3 +80,15 @@ func (b *bare) Preamble() error { return nil }
 
 // Epilogue prints nothing; what was printed is written.
 func (b *bare) Epilogue(Stats) error { return b.Flush() }
+
+// Lines collects what others make of events, as a Printer does, but for Print.
+type Lines struct{ bare }
+
+// NewLines writes to a writer.
+func NewLines(to io.Writer) *Lines { return &Lines{bare{buffer{to: to}}} }
+
+// Add takes what a function appends for one event.
+func (l *Lines) Add(text func(b []byte) []byte) error {
+	l.text = text(l.text)
+	return l.printed()
+}

@@ -248,10 +248,15 @@ func TestAClosedPipeIsReported(t *testing.T) {
 		err = p.Print(sample()[0])
 		must(err)
 		var failed *WriteError
+		events := 0
 		for _, err := range []error{p.Flush(), p.Print(sample()[0]), p.Epilogue(Stats{}), p.Close()} {
 			if !errors.Is(err, syscall.EPIPE) || !errors.As(err, &failed) {
-				t.Errorf("%s: got %v, want a closed pipe", f.Name, err)
+				t.Fatalf("%s: got %v, want a closed pipe", f.Name, err)
 			}
+			events += failed.Events
+		}
+		if events != 2 {
+			t.Errorf("%s: the errors are about %d events, want 2", f.Name, events)
 		}
 		must(w.Close())
 	}

@@ -376,41 +376,6 @@ func TestTwoCapabilitiesAreEnough(t *testing.T) {
 	p.exit(0, patience)
 }
 
-// The first signal cannot end a command whose output nobody takes; the second does.
-func TestSecondSignalEndsWhatIsStuck(t *testing.T) {
-	needRoot(t)
-	stir(t)
-	p := start(t, "tracee-ebpf", "--output", "json") // to a pipe that is not read
-	for end := time.Now().Add(patience); !p.waitsIn("pipe_write"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the pipe never fills")
-		}
-	}
-	if err := p.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-p.ended:
-		t.Fatalf("ended (%v) with output unwritten", err)
-	case <-time.After(200 * time.Millisecond):
-	}
-	if err := p.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	p.exit(-1, soon)
-}
-
-// waitsIn reports whether a thread of the process waits in a function of the kernel.
-func (p *process) waitsIn(function string) bool {
-	places, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", p.Process.Pid))
-	for _, place := range places {
-		if text, err := os.ReadFile(place); err == nil && strings.Contains(string(text), function) {
-			return true
-		}
-	}
-	return false
-}
-
 // programs lists the BPF programs that the process has loaded or attached.
 func (p *process) programs() []ebpf.ProgramID {
 	p.t.Helper()
