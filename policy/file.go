@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,13 +197,13 @@ type named struct {
 
 // fields reads the fields of a mapping, each once.
 func (r *reader) fields(n *yaml.Node, known []named) {
-	if n.Kind != yaml.MappingNode {
-		r.wrong(n, "want a mapping")
-		return
-	}
 	names := make([]string, len(known))
 	for i := range known {
 		names[i] = known[i].name
+	}
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, "want a mapping of %s", strings.Join(names, ", "))
+		return
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -209,7 +211,7 @@ func (r *reader) fields(n *yaml.Node, known []named) {
 		at := slices.Index(names, key.Value)
 		switch {
 		case at < 0:
-			r.wrong(key, "unknown field %q%s", key.Value, suggest.DidYouMean(key.Value, names))
+			r.wrong(key, "unknown field %q%s", key.Value, cmp.Or(suggest.DidYouMean(key.Value, names), want(names)))
 		case seen[key.Value]:
 			r.wrong(key, "%s is given twice", key.Value)
 		default:
@@ -267,10 +269,16 @@ func (r *reader) rules(list *yaml.Node, p *Policy) {
 		return
 	}
 	for _, n := range list.Content {
-		if n.Kind == yaml.ScalarNode { // the name of an event alone
+		switch n.Kind {
+		case yaml.ScalarNode: // the name of an event alone
 			r.rule(n, n, nil, p)
 			continue
+		case yaml.MappingNode:
+		default:
+			r.wrong(n, "a rule is the name of an event, or a mapping of event and filters")
+			continue
 		}
+		before := len(r.problems)
 		var event *yaml.Node
 		var filters []string
 		r.fields(n, []named{
@@ -278,11 +286,12 @@ func (r *reader) rules(list *yaml.Node, p *Policy) {
 			{"filters", func(v *yaml.Node) { filters = r.texts(v, "filters") }},
 			{"actions", r.actions}, {"action", r.actions},
 		})
-		if event == nil {
-			r.wrong(n, "a rule without an event")
-			continue
+		switch {
+		case event != nil && event.Kind == yaml.ScalarNode:
+			r.rule(n, event, filters, p)
+		case len(r.problems) == before:
+			r.wrong(n, "a rule without an event (want event: and its name)")
 		}
-		r.rule(n, event, filters, p)
 	}
 }
 
@@ -304,7 +313,7 @@ func (r *reader) rule(n, name *yaml.Node, filters []string, p *Policy) {
 	}
 	switch {
 	case !slices.Contains(r.words.Signatures, id):
-		var known []string
+		known := slices.Collect(maps.Keys(signatureNames))
 		for _, e := range events.InSet(events.AllEvents) {
 			known = append(known, e.Name)
 		}
@@ -333,18 +342,22 @@ func (r *reader) signatures(v *yaml.Node, s *Signatures) {
 }
 
 // namesTold is up to how many names that are known are told to who gives another.
-const namesTold = 8
+const namesTold = 9
+
+// want is a hint that tells names, if those are few.
+func want(names []string) string {
+	if len(names) > namesTold {
+		return ""
+	}
+	return " (want " + strings.Join(names, ", ") + ")"
+}
 
 // oneOf reads texts each of which must be known.
 func (r *reader) oneOf(v *yaml.Node, what string, known []string) []string {
 	values := r.texts(v, what)
 	for _, value := range values {
 		if !slices.Contains(known, value) {
-			hint := suggest.DidYouMean(value, known)
-			if hint == "" && len(known) <= namesTold {
-				hint = " (want " + strings.Join(known, ", ") + ")"
-			}
-			r.wrong(v, "%s: unknown %q%s", what, value, hint)
+			r.wrong(v, "%s: unknown %q%s", what, value, cmp.Or(suggest.DidYouMean(value, known), want(known)))
 		}
 	}
 	return values
@@ -358,7 +371,10 @@ func (r *reader) texts(v *yaml.Node, what string) []string {
 	}
 	var texts []string
 	for _, n := range list {
-		texts = append(texts, r.text(n, what))
+		before := len(r.problems)
+		if text := r.text(n, what); len(r.problems) == before {
+			texts = append(texts, text)
+		}
 	}
 	return texts
 }

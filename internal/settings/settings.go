@@ -319,6 +319,8 @@ func (f *File) wrong(flag *pflag.Flag, v *yaml.Node) string {
 		return ""
 	case v.Tag == "!!null":
 		return "want " + want + ", not nothing"
+	case flag.Value.Type() == "duration":
+		return fmt.Sprintf("%s: want %s", v.Value, want)
 	default:
 		return fmt.Sprintf("%s: want %s (write it between quotes)", v.Value, want)
 	}
