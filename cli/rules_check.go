@@ -254,19 +254,22 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  (%s, version %s, %s)\n", m.ID, m.Name, m.Severity(), m.Version, from)
-	fmt.Fprintf(&b, "    %s\n", m.Description)
+	width := lineWidth(c.stdout)
+	line := func(text string) { writeLines(&b, "    ", text, width) }
+	line(m.Description)
 	for _, key := range sortedKeys(m.Properties) {
-		fmt.Fprintf(&b, "    %s: %v\n", key, m.Properties[key])
+		line(fmt.Sprintf("%s: %v", key, m.Properties[key]))
 	}
 	if response, benign := saidOf(m); response != "" {
-		fmt.Fprintf(&b, "    what to do: %s\n    what else causes it: %s\n", response, benign)
+		line("what to do: " + response)
+		line("what else causes it: " + benign)
 	}
 	if len(m.Tags) > 0 {
-		fmt.Fprintf(&b, "    tags: %s\n", strings.Join(m.Tags, ", "))
+		line("tags: " + strings.Join(m.Tags, ", "))
 	}
 	b.WriteString("  looks at\n")
 	for _, selector := range selectors {
-		writeSelector(&b, selector)
+		writeSelector(&b, selector, width)
 	}
 	for _, x := range set.Exceptions {
 		if slices.Contains(x.Signatures, m.ID) {
@@ -277,7 +280,7 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 	return err
 }
 
-func writeSelector(b *strings.Builder, s detect.SignatureEventSelector) {
+func writeSelector(b *strings.Builder, s detect.SignatureEventSelector, width int) {
 	from := ""
 	if s.Origin != "" && s.Origin != "*" {
 		from = " from " + s.Origin
@@ -288,8 +291,8 @@ func writeSelector(b *strings.Builder, s detect.SignatureEventSelector) {
 		fmt.Fprintf(b, "    %s%s (no such event here)\n", hint, from)
 		return
 	}
-	fmt.Fprintf(b, "    %s%s: %s\n", s.Name, from, cmp.Or(e.Doc, "the syscall of this name"))
+	writeLines(b, "    ", s.Name+from+": "+cmp.Or(e.Doc, "the syscall of this name"), width)
 	if e.Unseen != "" {
-		fmt.Fprintf(b, "        not seen on the last rung: %s\n", e.Unseen)
+		writeLines(b, "        ", "not seen on the last rung: "+e.Unseen, width)
 	}
 }

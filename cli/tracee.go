@@ -191,7 +191,7 @@ func (c *traceeCommand) parse(args []string) (help string, err error) {
 	case c.capabilities.wantsHelp():
 		return capabilitiesHelp(), nil
 	case flags.NArg() > 0:
-		return "", fmt.Errorf("unexpected argument %q (try --help)", flags.Arg(0))
+		return "", fmt.Errorf("unexpected argument %q%s", flags.Arg(0), subcommandHint(flags.Arg(0)))
 	}
 	if err := c.settle(flags); err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/tracee-go/tracee/internal/suggest"
 )
 
 // A subcommand is what the first argument of tracee can be, other than a flag.
@@ -43,6 +46,15 @@ func subcommandOf(args []string) (subcommand, bool) {
 		return subcommand{}, false
 	}
 	return all[i], true
+}
+
+// subcommandHint says what may have been meant by a word that is none.
+func subcommandHint(word string) string {
+	var names []string
+	for _, s := range traceeCommands() {
+		names = append(names, s.name)
+	}
+	return cmp.Or(suggest.DidYouMean(word, names), " (try --help)")
 }
 
 // subcommandHelp lists the subcommands under each other.

@@ -113,15 +113,36 @@ func section(to io.Writer, heading, text string, width int) {
 		return
 	}
 	fmt.Fprintf(to, "\n%s\n", heading)
-	line := "   "
+	writeLines(to, "    ", text, width)
+}
+
+// writeLines writes a text, broken into lines of a width that are indented alike; 0: it is one line.
+func writeLines(to io.Writer, indent, text string, width int) {
+	if width == 0 {
+		fmt.Fprintln(to, indent+text)
+		return
+	}
+	line := indent
 	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > width && line != "   " {
+		switch {
+		case line == indent:
+			line += word
+		case len(line)+1+len(word) > width:
 			fmt.Fprintln(to, line)
-			line = "   "
+			line = indent + word
+		default:
+			line += " " + word
 		}
-		line += " " + word
 	}
 	fmt.Fprintln(to, line)
+}
+
+// lineWidth is that of a terminal, and 0 elsewhere.
+func lineWidth(to io.Writer) int {
+	if !terminal(to) {
+		return 0
+	}
+	return pageWidth(to.(*os.File))
 }
 
 // pageWidth is how wide texts are set: as the terminal, within reason.
