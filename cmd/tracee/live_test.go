@@ -58,16 +58,6 @@ func rename(t *testing.T, path, content string) {
 
 const numberedPolicy = "name: numbered\nscope: [pid=%d]\nrules:\n- event: close\n  filters: [args.fd>=%d]\n- event: dup3\n  filters: [args.oldfd=%d]\n"
 
-// descriptorsOf counts the descriptors of a process.
-func descriptorsOf(t *testing.T, pid int) int {
-	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
 // numbers are the descriptors that events of close name, and how often each came.
 type numbers struct {
 	times map[int]int
@@ -343,44 +333,5 @@ func TestBrokenRuleLeavesAllRulesInForce(t *testing.T) {
 	open(t, "/nowhere/n-1")
 	if got, want := collect(p).until("MINE-1/nowhere/n-1"), []string{"MINE-1/nowhere/n-1"}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
-	}
-}
-
-func TestReloadsLeakNothing(t *testing.T) {
-	needRoot(t)
-	reloads := 4
-	if os.Getenv("TRACEE_TEST_RELOADS") != "" {
-		fmt.Sscan(os.Getenv("TRACEE_TEST_RELOADS"), &reloads)
-	}
-	path := filepath.Join(t.TempDir(), "p.yaml")
-	write := func(n int) { rename(t, path, fmt.Sprintf(numberedPolicy, os.Getpid(), numbered, n)) }
-	write(0)
-	p := start(t, "tracee", "--policy", path, "--output", "json")
-	p.awaitStderr("ready in")
-	reload := func(i int) {
-		write(i)
-		_ = p.Process.Signal(syscall.SIGHUP)
-		for end := time.Now().Add(patience); strings.Count(p.stderr.String(), "was reloaded") < i && time.Now().Before(end); {
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	reload(1)
-	time.Sleep(time.Second)
-	before := descriptorsOf(t, p.Process.Pid)
-	for i := 2; i <= reloads+1; i++ {
-		reload(i)
-	}
-	if done := strings.Count(p.stderr.String(), "was reloaded"); done != reloads+1 {
-		t.Fatalf("%d of %d reloads were done: %s", done, reloads+1, &p.stderr)
-	}
-	after := 0
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if after = descriptorsOf(t, p.Process.Pid); after <= before+2 {
-			break
-		}
-	}
-	t.Logf("%d descriptors before, %d after %d reloads", before, after, reloads)
-	if after > before+2 { // maps and programs are descriptors
-		t.Errorf("%d descriptors before, %d after %d reloads", before, after, reloads)
 	}
 }
