@@ -33,7 +33,7 @@ type Capturer struct {
 	holding sync.Map // fileKey: *held; the keeper has a descriptor of the file
 
 	evidenced *lru.Cache[evidenceKey, bool]
-	recent    *recent // nil: packets are not remembered
+	recent    atomic.Pointer[recent] // nil: packets are not remembered
 
 	mu      sync.Mutex
 	done    []*trace.Event // artifacts to tell of
@@ -57,10 +57,8 @@ func New(config Config) (*Capturer, error) {
 	if c.evidenced, err = lru.New[evidenceKey, bool](evidencedMax); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	if config.Remembers() {
-		if c.recent, err = newRecent(config.Quota); err != nil {
-			return nil, errors.Join(err, s.close())
-		}
+	if err := c.Remember(config.Remembers()); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	if c.keeper, err = newKeeper(c, s); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -26,23 +26,38 @@ const (
 
 // Evidence keeps what a process is at the moment in which a signature recognised something: those parts that are asked
 // for. Once for each program of a process and each signature.
-// It may be called from any goroutine; it takes hold of the program at once, and leaves the rest to the keeper.
-func (c *Capturer) Evidence(e *trace.Event, signature string, parts detect.Evidence) {
+// It may be called from any goroutine; it takes hold of the process and its program at once, and leaves the rest to the keeper.
+func (c *Capturer) Evidence(f detect.Finding, parts detect.Evidence) {
+	e, ok := f.Event.Payload.(*trace.Event)
+	if !ok || e.HostProcessID == 0 {
+		return
+	}
+	signature := f.SigMetadata.ID
 	seen, _ := c.evidenced.ContainsOrAdd(evidenceKey{e.ProcessEntityID, e.Executable, signature}, true)
 	if seen && e.ProcessEntityID != 0 {
 		return
 	}
-	n := &notice{context: contextOf(e), pid: e.HostProcessID, parent: e.HostParentProcessID, fd: -1, name: signature}
+	q := &request{
+		notice:  &notice{context: contextOf(e), pid: e.HostProcessID, parent: e.HostParentProcessID, fd: -1, name: signature},
+		process: subjectOf(f, e), parts: parts,
+	}
 	if parts&detect.EvidenceExecutable != 0 {
-		n.own, n.holdErr = openImage(n)
+		q.own, q.note, q.holdErr = q.process.openImage(q.notice)
 	}
-	if c.config.Quota.Packets == 0 {
-		parts &^= detect.EvidencePackets
+	if recent := c.recent.Load(); parts&detect.EvidencePackets != 0 && recent != nil {
+		q.packets, _ = recent.since(e.ProcessEntityID, 0, time.Now())
 	}
-	if parts&detect.EvidencePackets != 0 && c.recent != nil {
-		n.packets, _ = c.recent.since(e.ProcessEntityID, 0, time.Now())
+	if !c.keeper.take(q.notice, func(k *keeper, _ *notice) { k.evidence(q) }) {
+		q.process.close()
 	}
-	c.keeper.take(n, func(k *keeper, n *notice) { k.evidence(n, parts) })
+}
+
+// request is evidence that is to be kept of a process.
+type request struct {
+	*notice
+	process subject
+	parts   detect.Evidence
+	note    string // about the program
 }
 
 // evidenceKey is what evidence is kept of once: a program that a process runs, and a signature.
@@ -52,22 +67,6 @@ type evidenceKey struct {
 }
 
 const evidencedMax = 4096
-
-// openImage opens the program that a process runs, and notes which file that is.
-func openImage(n *notice) (*os.File, error) {
-	link := procPath(n.pid, "exe")
-	name, err := os.Readlink(link)
-	if err != nil {
-		return nil, bare(err)
-	}
-	f, err := library.OpenRegular(link)
-	if err != nil {
-		return nil, err
-	}
-	n.path = strings.TrimSuffix(name, " (deleted)")
-	n.key = keyOf(f)
-	return f, nil
-}
 
 // keyOf is what stat says of an open file.
 func keyOf(f *os.File) (key fileKey) {
@@ -83,46 +82,64 @@ func keyOf(f *os.File) (key fileKey) {
 
 // asked begins a record of something that a signature asked for.
 func (n *notice) asked(kind string) Record {
-	r := n.record(kind)
+	r := recordOf(&n.context, kind)
 	r.Finding = n.name
 	return r
 }
 
-func (k *keeper) evidence(n *notice, parts detect.Evidence) {
-	if parts&detect.EvidenceExecutable != 0 {
-		k.evidenceImage(n)
+func (k *keeper) evidence(q *request) {
+	defer q.process.close()
+	if q.parts&detect.EvidenceExecutable != 0 {
+		k.evidenceImage(q)
 	}
-	if parts&detect.EvidenceMemory != 0 {
-		k.evidenceMemory(n)
+	for _, each := range []struct {
+		part detect.Evidence
+		kind string
+		keep func(*keeper, *request)
+	}{{detect.EvidenceMemory, "mem", (*keeper).evidenceMemory}, {detect.EvidenceFiles, "open", (*keeper).evidenceFiles}} {
+		if q.parts&each.part == 0 {
+			continue
+		}
+		if err := q.process.gone(); err != nil {
+			k.missed(&q.context, q.asked(each.kind), err)
+			continue
+		}
+		each.keep(k, q)
 	}
-	if parts&detect.EvidenceFiles != 0 {
-		k.evidenceFiles(n)
-	}
-	if parts&detect.EvidencePackets != 0 {
-		k.evidencePackets(n)
+	if q.parts&detect.EvidencePackets != 0 && k.capturer.config.Quota.Packets > 0 {
+		k.evidencePackets(q.notice)
 	}
 }
 
-func (k *keeper) evidenceImage(n *notice) {
-	if n.own == nil {
-		k.missed(&n.context, n.asked("exec"), n.gone())
+func (k *keeper) evidenceImage(q *request) {
+	r := q.asked("exec")
+	r.Pathname, r.Device, r.Inode = q.path, q.key.device, q.key.inode
+	if q.own == nil {
+		k.missed(&q.context, r, q.holdErr)
 		return
 	}
-	k.keepFile(n, n.asked("exec"), n.own, fmt.Sprintf("exec.%d.%s", n.context.Timestamp, safeName(path.Base(n.path))))
+	name := fmt.Sprintf("exec.%d.%s", q.context.Timestamp, safeName(path.Base(q.path)))
+	k.keepFile(q.notice, r, opened{q.own, name, q.note})
+}
+
+// opened is a file of which an artifact is made.
+type opened struct {
+	*os.File
+	name, note string // of the artifact
 }
 
 // keepFile makes an artifact of an open file, which it closes.
-func (k *keeper) keepFile(n *notice, r Record, f *os.File, name string) {
+func (k *keeper) keepFile(n *notice, r Record, f opened) {
 	defer f.Close()
-	a, err := k.store.create(r, name)
+	a, err := k.store.create(r, f.name)
 	if err != nil {
-		k.warn(name, err)
+		k.warn(f.name, err)
 		return
 	}
 	a.record.Source = "file"
 	a.copyFrom(f)
-	r, err = a.finish("")
-	k.warn(name, err)
+	r, err = a.finish(f.note)
+	k.warn(f.name, err)
 	k.told(&n.context, r)
 }
 
@@ -164,33 +181,53 @@ func parseMapping(line string) (m mapping, ok bool) {
 }
 
 // evidenceMemory keeps memory that is executable, and of no file.
-func (k *keeper) evidenceMemory(n *notice) {
-	maps, err := os.Open(procPath(n.pid, "maps"))
+func (k *keeper) evidenceMemory(q *request) {
+	maps, err := os.Open(q.process.path("maps"))
 	if err != nil {
-		k.missed(&n.context, n.asked("mem"), fmt.Errorf("gone before it could be looked at: %w", bare(err)))
+		k.missed(&q.context, q.asked("mem"), err)
 		return
 	}
 	defer maps.Close()
-	memory, err := os.Open(procPath(n.pid, "mem"))
+	memory, err := os.Open(q.process.path("mem"))
 	if err != nil {
-		k.missed(&n.context, n.asked("mem"), err)
+		k.missed(&q.context, q.asked("mem"), err)
 		return
 	}
 	defer memory.Close()
 	kept := 0
-	for lines := bufio.NewScanner(maps); lines.Scan() && kept < evidenceMaps; {
+	lines := bufio.NewScanner(maps)
+	for lines.Scan() && kept < evidenceMaps {
 		m, ok := parseMapping(lines.Text())
 		if !ok || !m.suspect() {
 			continue
 		}
 		kept++
-		k.keepMemory(n, m, memory)
+		k.keepMemory(q.notice, m, memory)
 	}
+	switch {
+	case lines.Err() != nil:
+		k.missed(&q.context, q.asked("mem"), lines.Err())
+	case kept == evidenceMaps:
+		k.missed(&q.context, q.asked("mem"), fmt.Errorf("more than %d pieces of memory are executable and of no file", evidenceMaps))
+	case kept == 0:
+		k.noted(q, "mem", "no memory is executable and of no file")
+	}
+}
+
+// noted records that there is nothing of a kind, unless the process has ended meanwhile, and nobody knows.
+func (k *keeper) noted(q *request, kind, reason string) {
+	r := q.asked(kind)
+	if err := q.process.gone(); err != nil {
+		k.missed(&q.context, r, err)
+		return
+	}
+	r.Reason = reason
+	k.store.note(r)
 }
 
 func (k *keeper) keepMemory(n *notice, m mapping, memory *os.File) {
 	r := n.asked("mem")
-	r.Pathname, r.Device, r.Inode, r.Address = m.name, 0, 0, m.start
+	r.Pathname, r.Address = m.name, m.start
 	a, err := k.store.create(r, fmt.Sprintf("bin.%d.%x-%x", n.context.Timestamp, m.start, m.end))
 	if err != nil {
 		k.warn("memory", err)
@@ -198,25 +235,27 @@ func (k *keeper) keepMemory(n *notice, m mapping, memory *os.File) {
 	}
 	a.record.Source = "memory"
 	p := &piecewise{context: n.context, artifact: a}
-	p.fetch(&notice{pid: n.pid, address: m.start}, 0, int64(m.end-m.start))
+	p.read(memory, span{at: 0, address: m.start, length: int64(m.end - m.start)})
 	k.finishPieces(p)
 }
 
 // evidenceFiles keeps the regular files that the process has open, and records what else it has open.
-func (k *keeper) evidenceFiles(n *notice) {
-	dir := procPath(n.pid, "fd")
-	descriptors, err := readDescriptors(dir)
+func (k *keeper) evidenceFiles(q *request) {
+	descriptors, err := readDescriptors(q.process.path("fd"))
 	if err != nil {
-		k.missed(&n.context, n.asked("open"), fmt.Errorf("gone before it could be looked at: %w", bare(err)))
+		k.missed(&q.context, q.asked("open"), err)
 		return
 	}
 	kept := map[fileKey]bool{}
 	for i, descriptor := range descriptors {
 		if i == evidenceFiles {
-			k.missed(&n.context, n.asked("open"), fmt.Errorf("%d more files are open", len(descriptors)-i))
+			k.missed(&q.context, q.asked("open"), fmt.Errorf("%d more files are open", len(descriptors)-i))
 			return
 		}
-		k.keepOpen(n, path.Join(dir, descriptor.Name()), descriptor, kept)
+		k.keepOpen(q.notice, q.process.path("fd/"+descriptor.Name()), descriptor, kept)
+	}
+	if len(descriptors) == 0 {
+		k.noted(q, "open", "no file is open")
 	}
 }
 
@@ -240,7 +279,7 @@ func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept ma
 		return // closed meanwhile
 	}
 	r := n.asked("open")
-	r.Pathname, r.Device, r.Inode = name, 0, 0
+	r.Pathname = name
 	info, err := os.Stat(way)
 	if err != nil || !info.Mode().IsRegular() {
 		r.Reason = "no regular file"
@@ -259,5 +298,5 @@ func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept ma
 	}
 	kept[key] = true
 	r.Device, r.Inode = key.device, key.inode
-	k.keepFile(n, r, f, fmt.Sprintf("open.%d.fd-%s.%s", n.context.Timestamp, descriptor.Name(), safeName(path.Base(name))))
+	k.keepFile(n, r, opened{File: f, name: fmt.Sprintf("open.%d.fd-%s.%s", n.context.Timestamp, descriptor.Name(), safeName(path.Base(name)))})
 }

@@ -135,8 +135,9 @@ func (k *keeper) do(job func(*keeper)) bool {
 	}
 }
 
-// take puts a notice into the queue. Bytes for which there is no room are left out: the file may still have them.
-func (k *keeper) take(n *notice, job func(*keeper, *notice)) {
+// take puts a notice into the queue, and says whether there was room. Bytes for which there is none are left out: the file may
+// still have them.
+func (k *keeper) take(n *notice, job func(*keeper, *notice)) bool {
 	if k.queued.Load() > queueBytesMax {
 		n.bytes = nil
 	}
@@ -146,13 +147,14 @@ func (k *keeper) take(n *notice, job func(*keeper, *notice)) {
 		k.queued.Add(-size)
 		job(k, n)
 	}) {
-		return
+		return true
 	}
 	k.queued.Add(-size)
 	if n.own != nil {
 		n.own.Close()
 		k.capturer.holding.Delete(n.key)
 	}
+	return false
 }
 
 // finish does all that is left to do, and ends the goroutine. It may be called more than once.

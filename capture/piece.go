@@ -81,14 +81,25 @@ func (p *piecewise) fetch(n *notice, at, length int64) {
 		return
 	}
 	defer memory.Close()
+	p.read(memory, span{at: at, address: n.address + uint64(at), length: length})
+}
+
+// span is a part of the memory of a process, which has a place in the artifact.
+type span struct {
+	at      int64
+	address uint64
+	length  int64
+}
+
+// read reads memory of a process, as far as it can be read and the artifact may grow.
+func (p *piecewise) read(memory *os.File, s span) {
 	buffer := make([]byte, copyBytes)
-	for length > 0 {
-		got, err := memory.ReadAt(buffer[:min(length, copyBytes)], int64(n.address)+at)
-		p.artifact.writeAt(buffer[:got], at)
-		at, length = at+int64(got), length-int64(got)
-		if err != nil && length > 0 {
-			p.artifact.spoil("not all could be sent, and memory of the process could not be read")
-			return
+	for s.length > 0 && p.artifact.reason == "" {
+		got, err := memory.ReadAt(buffer[:min(s.length, copyBytes)], int64(s.address))
+		p.artifact.writeAt(buffer[:got], s.at)
+		s.at, s.address, s.length = s.at+int64(got), s.address+uint64(got), s.length-int64(got)
+		if err != nil && s.length > 0 {
+			p.artifact.spoil("memory of the process could not be read")
 		}
 	}
 }

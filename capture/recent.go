@@ -109,15 +109,31 @@ func (m *recent) since(process, sequence uint64, now time.Time) (packets []*rece
 	return packets, c.seen
 }
 
+// Remember begins to remember the packets that the kernel side sends, should a finding ask for them, or forgets them all.
+func (c *Capturer) Remember(wanted bool) error {
+	if !wanted || c.recent.Load() != nil {
+		if !wanted {
+			c.recent.Store(nil)
+		}
+		return nil
+	}
+	m, err := newRecent(c.config.Quota)
+	if err == nil {
+		c.recent.Store(m)
+	}
+	return err
+}
+
 // remember takes a packet that the kernel side sent, if somebody may ask for it.
 func (c *Capturer) remember(e *trace.Event, p *packet) {
-	if c.recent == nil || e.ProcessEntityID == 0 {
+	recent := c.recent.Load()
+	if recent == nil || e.ProcessEntityID == 0 {
 		return
 	}
 	kept := *p
 	kept.context = trace.Event{}
 	kept.data = clip(p.data, c.config.recentSnaplen())
-	c.recent.add(e.ProcessEntityID, kept, time.Now())
+	recent.add(e.ProcessEntityID, kept, time.Now())
 }
 
 // clip copies the beginning of a packet; 0: all of it.

@@ -19,11 +19,11 @@ type awaited struct {
 	due    time.Time
 }
 
-var errNothingRemembered = errors.New("packets were not remembered: when tracing began, nothing said that it might ask for them")
+var errNothingRemembered = errors.New("packets were not remembered: nothing said before that it might ask for them")
 
 // evidencePackets keeps the packets that are remembered of a process, in a moment.
 func (k *keeper) evidencePackets(n *notice) {
-	if k.capturer.recent == nil {
+	if k.capturer.recent.Load() == nil {
 		k.missed(&n.context, n.asked("net"), errNothingRemembered)
 		return
 	}
@@ -50,11 +50,15 @@ func (k *keeper) keepPackets(n *notice) {
 	if len(packets) > 0 {
 		last = packets[len(packets)-1].sequence
 	}
-	more, seen := k.capturer.recent.since(n.context.ProcessEntityID, last, time.Now())
+	var more []*recentPacket
+	seen := uint64(len(packets))
+	if recent := k.capturer.recent.Load(); recent != nil { // or it was forgotten by a change, just now
+		more, seen = recent.since(n.context.ProcessEntityID, last, time.Now())
+	}
 	packets = append(packets, more...)
 	packets = packets[max(0, len(packets)-k.capturer.config.Quota.PacketsEach):]
 	r := n.asked("net")
-	r.Source, r.Pathname, r.Device, r.Inode = "packets", "", 0, 0
+	r.Source = "packets"
 	if len(packets) == 0 {
 		r.Reason = "no packets of the process were seen lately"
 		k.store.note(r)

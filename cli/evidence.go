@@ -12,7 +12,6 @@ import (
 	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/policy"
 	"github.com/tracee-go/tracee/types/detect"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 // evidenceLevels are the values of --evidence: from which severity on evidence is kept, whatever the signature asks for.
@@ -62,12 +61,11 @@ func packetsWanted(levels []string, signatures []detect.SignatureMetadata) bool 
 
 // keep keeps what belongs to a finding, as one of the policies says that it matches, or else as this says.
 func (v *evidence) keep(f detect.Finding, matched []*policy.Policy) {
-	e, ok := f.Event.Payload.(*trace.Event)
-	if v.capturer == nil || !ok || e.HostProcessID == 0 {
+	if v.capturer == nil {
 		return
 	}
 	if parts := v.wanted(f, matched); parts != 0 {
-		v.capturer.Evidence(e, f.SigMetadata.ID, parts)
+		v.capturer.Evidence(f, parts)
 	}
 }
 

@@ -24,8 +24,6 @@ const (
 	allRegions      = 1 << 19 // of all processes
 	// mapsFresh is how old what is known of a process may be before an address that is not in it lets look again.
 	mapsFresh = 100 * time.Millisecond
-	// startTick is the unit in which the kernel tells the start of a thread: USER_HZ is 100 everywhere.
-	startTick = 10 * time.Millisecond
 )
 
 // Stacks tells in which files, and in which functions of these, the addresses of stacks lie, by the memory maps of the
@@ -165,17 +163,8 @@ func (s *Stacks) readMaps(e *trace.Event) *memoryMap {
 
 // sameThread reports whether the thread of the event is still the one with its number.
 func sameThread(proc string, e *trace.Event) bool {
-	text, err := os.ReadFile(fmt.Sprintf("%s/task/%d/stat", proc, e.HostThreadID))
-	if err != nil {
-		return false
-	}
-	const startField = 22 - 3 // the first field behind the name, which may hold anything, is the third
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) <= startField {
-		return false
-	}
-	ticks, err := strconv.ParseInt(string(fields[startField]), 10, 64)
-	return err == nil && ticks == int64(e.ThreadStartTime)/int64(startTick)
+	stat, err := library.ReadStat(fmt.Sprintf("%s/task/%d/stat", proc, e.HostThreadID))
+	return err == nil && stat.Start == time.Duration(e.ThreadStartTime).Truncate(library.StartTick)
 }
 
 func sameProgram(proc, program string) bool {

@@ -32,7 +32,7 @@ func ownEvent(t *testing.T, addresses ...uint64) *trace.Event {
 		t.Fatal(err)
 	}
 	return &trace.Event{
-		HostProcessID: os.Getpid(), HostThreadID: os.Getpid(), ThreadStartTime: ticks * int(startTick), ProcessEntityID: 5,
+		HostProcessID: os.Getpid(), HostThreadID: os.Getpid(), ThreadStartTime: ticks * int(library.StartTick), ProcessEntityID: 5,
 		Executable: program, StackAddresses: addresses,
 	}
 }
