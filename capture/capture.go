@@ -35,6 +35,9 @@ type Capturer struct {
 	evidenced *lru.Cache[evidenceKey, bool]
 	recent    atomic.Pointer[recent] // nil: packets are not remembered
 
+	framed  []byte            // the packet that is looked at; the stage's
+	devices map[string]string // names of interfaces; the stage's
+
 	mu      sync.Mutex
 	done    []*trace.Event // artifacts to tell of
 	pending atomic.Bool

@@ -92,7 +92,7 @@ func evidenceOf(t *testing.T, f detect.Finding) (kinds map[string]Record, dir st
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.recent.Load().add(f.Process[0].EntityID, packet{time: time.Now(), device: "lo", data: []byte("a packet that was sent")}, time.Now())
+	c.recent.Load().add(f.Process[0].EntityID, frame{time: time.Now(), device: "lo", data: []byte("a packet that was sent")}, recentSnaplen, time.Now())
 	c.Evidence(f, detect.EvidenceAll)
 	if _, err := c.Close(); err != nil {
 		t.Fatal(err)

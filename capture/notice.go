@@ -26,7 +26,7 @@ type notice struct {
 	own             *os.File // taken hold of when the notice came; nil: not tried, or without success
 	holdErr         error
 	held            *held
-	packets         []*recentPacket // of the process, remembered when a signature asked
+	packets         []remembered // of the process, remembered when a signature asked
 }
 
 // Arguments that all internal events of files and memory have, in one order.

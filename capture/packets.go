@@ -49,39 +49,69 @@ func newPackets() *packets {
 // packet is what the kernel side says of one.
 type packet struct {
 	context trace.Event
-	time    time.Time
-	length  int // in truth
-	device  string
-	data    []byte // with the link header
+	frame
 }
 
-// sent takes a packet.
+// frame is what a file of packets has of one.
+type frame struct {
+	time   time.Time
+	length int // in truth
+	device string
+	data   []byte // with the link header
+}
+
+// sent takes a packet. What is in the frame is the record's, and this stage's, until it is copied.
 func (c *Capturer) sent(e *trace.Event) {
 	data, ok := e.At(argPacketData)
 	if !ok {
 		return
 	}
-	p := &packet{context: contextOf(e), time: time.Unix(0, int64(e.Timestamp))}
+	f := frame{time: time.Unix(0, int64(e.Timestamp)), data: c.withHeader(data.Raw())}
 	if length, ok := e.At(argPacketLength); ok {
-		p.length = int(length.Uint()) + LinkHeader
+		f.length = int(length.Uint()) + LinkHeader
 	}
 	if device, ok := e.At(argPacketDevice); ok {
-		p.device = string(device.Raw())
+		f.device = c.deviceName(device.Raw())
 	}
-	p.data = append(append(make([]byte, 0, LinkHeader+len(data.Raw())), make([]byte, LinkHeader)...), data.Raw()...)
-	kind := layers.EthernetTypeIPv4
-	if len(data.Raw()) > 0 && data.Raw()[0]>>4 == 6 {
-		kind = layers.EthernetTypeIPv6
+	if recent := c.recent.Load(); recent != nil && e.ProcessEntityID != 0 {
+		recent.add(e.ProcessEntityID, f, c.config.recentSnaplen(), time.Now())
 	}
-	p.data[12], p.data[13] = byte(kind>>8), byte(kind)
-	c.remember(e, p)
-	if !c.config.fromInterface(p.device) || c.config.Packet != nil && !c.config.Packet(e) {
+	if !c.config.fromInterface(f.device) || c.config.Packet != nil && !c.config.Packet(e) {
 		return
 	}
-	if c.config.Snaplen > 0 && len(p.data) > c.config.Snaplen {
-		p.data = p.data[:c.config.Snaplen]
+	if c.config.Snaplen > 0 && len(f.data) > c.config.Snaplen {
+		f.data = f.data[:c.config.Snaplen]
 	}
+	f.data = slices.Clone(f.data)
+	p := &packet{contextOf(e), f}
 	c.keeper.do(func(k *keeper) { k.packet(p) })
+}
+
+// withHeader puts a link header before a packet, in memory that is used again for the next one.
+func (c *Capturer) withHeader(data []byte) []byte {
+	kind := layers.EthernetTypeIPv4
+	if len(data) > 0 && data[0]>>4 == 6 {
+		kind = layers.EthernetTypeIPv6
+	}
+	var header [LinkHeader]byte
+	header[12], header[13] = byte(kind>>8), byte(kind)
+	c.framed = append(append(c.framed[:0], header[:]...), data...)
+	return c.framed
+}
+
+// devicesMax bounds the names of interfaces that are kept.
+const devicesMax = 256
+
+// deviceName makes a name of bytes, the same one each time.
+func (c *Capturer) deviceName(name []byte) string {
+	if known, ok := c.devices[string(name)]; ok {
+		return known
+	}
+	if c.devices == nil || len(c.devices) >= devicesMax {
+		c.devices = map[string]string{}
+	}
+	c.devices[string(name)] = string(name)
+	return c.devices[string(name)]
 }
 
 // fromInterface says whether the packets of an interface are captured. The kernel side sends those of others, too, when
@@ -110,7 +140,7 @@ func (k *keeper) packet(p *packet) {
 		}
 		if f := k.packets.open(k, context, each.container, each.name); f != nil {
 			f.pid = each.pid
-			k.warn(each.name, f.write(p))
+			k.warn(each.name, f.write(&p.frame))
 		}
 	}
 }
@@ -144,7 +174,7 @@ func (f *pcapFile) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (f *pcapFile) write(p *packet) (err error) {
+func (f *pcapFile) write(p *frame) (err error) {
 	id, known := f.interfaces[p.device]
 	if !known {
 		if id, err = f.add(p.device); err != nil {

@@ -1,14 +1,13 @@
 package capture
 
 import (
-	"container/list"
+	"slices"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tracee-go/tracee/events"
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 const (
@@ -18,44 +17,49 @@ const (
 )
 
 // recent remembers the last packets of each process, should a finding ask for them. What it holds is bounded by bytes of all,
-// packets of one process, and age.
+// packets of one process, and age. Packets come by the hundred thousand, and findings seldom: so the memory of one that is
+// forgotten is used for the next, and who asks gets copies.
 type recent struct {
 	bounds Quota
 
-	mu        sync.Mutex
-	processes *lru.Cache[uint64, *conversation] // by entity
-	packets   *list.List                        // of *recentPacket, oldest first
-	bytes     int64
-	sequence  uint64
+	mu             sync.Mutex
+	processes      *lru.Cache[uint64, *conversation] // by entity
+	oldest, newest *recentPacket
+	spare          *recentPacket // was forgotten last
+	bytes          int64
+	sequence       uint64
 }
 
 // conversation is what is remembered of a process.
 type conversation struct {
-	packets list.List // elements of recent.packets, oldest first
-	seen    uint64    // packets, the forgotten ones too
+	oldest, newest *recentPacket
+	length         int
+	seen           uint64 // packets, the forgotten ones too
 }
 
 type recentPacket struct {
-	packet
-	of       *conversation
-	place    *list.Element // in of.packets
+	frame
 	sequence uint64
 	arrived  time.Time
+
+	of           *conversation
+	before, next *recentPacket // of all
+	following    *recentPacket // in the conversation
 }
 
 func newRecent(bounds Quota) (*recent, error) {
-	m := &recent{bounds: bounds, packets: list.New()}
+	m := &recent{bounds: bounds}
 	var err error
 	m.processes, err = lru.NewWithEvict(recentProcesses, func(_ uint64, c *conversation) {
-		for c.packets.Len() > 0 {
-			m.forget(c.packets.Front().Value.(*list.Element))
+		for c.oldest != nil {
+			m.forget(c.oldest)
 		}
 	})
 	return m, err
 }
 
-// add remembers a packet, whose bytes are its own from now on.
-func (m *recent) add(process uint64, p packet, now time.Time) {
+// add remembers as much of a packet as the limit says.
+func (m *recent) add(process uint64, f frame, limit int, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.processes.Get(process)
@@ -64,36 +68,92 @@ func (m *recent) add(process uint64, p packet, now time.Time) {
 		m.processes.Add(process, c)
 	}
 	c.seen++
-	if c.packets.Len() >= m.bounds.PacketsEach {
-		m.forget(c.packets.Front().Value.(*list.Element))
+	if c.length >= m.bounds.PacketsEach {
+		m.forget(c.oldest)
 	}
-	m.sequence++
-	kept := &recentPacket{packet: p, of: c, sequence: m.sequence, arrived: now}
-	kept.place = c.packets.PushBack(m.packets.PushBack(kept))
-	m.bytes += kept.cost()
 	m.expire(now)
-	for m.bytes > m.bounds.Packets {
-		m.forget(m.packets.Front())
+	cost := int64(min(len(f.data), limit)) + recentCost
+	for m.oldest != nil && m.bytes+cost > m.bounds.Packets {
+		m.forget(m.oldest)
 	}
+	if cost <= m.bounds.Packets {
+		m.append(c, m.keep(f, limit), now)
+	}
+}
+
+// keep copies the beginning of a packet, into the memory of one that was forgotten if that is large enough.
+func (m *recent) keep(f frame, limit int) *recentPacket {
+	p := m.spare
+	m.spare = nil
+	if p == nil {
+		p = &recentPacket{}
+	}
+	beginning := f.data[:min(len(f.data), limit)]
+	kept := p.data[:0]
+	if cap(kept) < len(beginning) || cap(kept) > 2*max(len(beginning), recentCost) { // of one that was much longer, most would lie idle
+		kept = make([]byte, 0, len(beginning))
+	}
+	f.data = append(kept, beginning...)
+	*p = recentPacket{frame: f}
+	return p
+}
+
+func (m *recent) append(c *conversation, p *recentPacket, now time.Time) {
+	m.sequence++
+	p.sequence, p.arrived, p.of, p.before = m.sequence, now, c, m.newest
+	if m.newest == nil {
+		m.oldest = p
+	} else {
+		m.newest.next = p
+	}
+	if c.newest == nil {
+		c.oldest = p
+	} else {
+		c.newest.following = p
+	}
+	m.newest, c.newest = p, p
+	c.length++
+	m.bytes += p.cost()
 }
 
 func (p *recentPacket) cost() int64 { return int64(len(p.data)) + recentCost }
 
 func (m *recent) expire(now time.Time) {
-	for e := m.packets.Front(); e != nil && now.Sub(e.Value.(*recentPacket).arrived) > m.bounds.PacketsAge; e = m.packets.Front() {
-		m.forget(e)
+	for m.oldest != nil && now.Sub(m.oldest.arrived) > m.bounds.PacketsAge {
+		m.forget(m.oldest)
 	}
 }
 
-func (m *recent) forget(e *list.Element) {
-	p := m.packets.Remove(e).(*recentPacket)
-	p.of.packets.Remove(p.place)
+// forget takes out a packet, which is the oldest of its conversation.
+func (m *recent) forget(p *recentPacket) {
+	c := p.of
+	if c.oldest = p.following; c.oldest == nil {
+		c.newest = nil
+	}
+	c.length--
+	if p.before == nil {
+		m.oldest = p.next
+	} else {
+		p.before.next = p.next
+	}
+	if p.next == nil {
+		m.newest = p.before
+	} else {
+		p.next.before = p.before
+	}
 	m.bytes -= p.cost()
+	m.spare = p
+}
+
+// remembered is a copy of a packet.
+type remembered struct {
+	frame
+	sequence uint64
 }
 
 // since are the packets of a process that are remembered and came after the given one, oldest first, and how many the
 // process had in all.
-func (m *recent) since(process, sequence uint64, now time.Time) (packets []*recentPacket, seen uint64) {
+func (m *recent) since(process, sequence uint64, now time.Time) (packets []remembered, seen uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(now)
@@ -101,9 +161,11 @@ func (m *recent) since(process, sequence uint64, now time.Time) (packets []*rece
 	if !ok {
 		return nil, 0
 	}
-	for e := c.packets.Front(); e != nil; e = e.Next() {
-		if p := e.Value.(*list.Element).Value.(*recentPacket); p.sequence > sequence {
-			packets = append(packets, p)
+	for p := c.oldest; p != nil; p = p.following {
+		if p.sequence > sequence {
+			r := remembered{p.frame, p.sequence}
+			r.data = slices.Clone(r.data)
+			packets = append(packets, r)
 		}
 	}
 	return packets, c.seen
@@ -122,26 +184,6 @@ func (c *Capturer) Remember(wanted bool) error {
 		c.recent.Store(m)
 	}
 	return err
-}
-
-// remember takes a packet that the kernel side sent, if somebody may ask for it.
-func (c *Capturer) remember(e *trace.Event, p *packet) {
-	recent := c.recent.Load()
-	if recent == nil || e.ProcessEntityID == 0 {
-		return
-	}
-	kept := *p
-	kept.context = trace.Event{}
-	kept.data = clip(p.data, c.config.recentSnaplen())
-	recent.add(e.ProcessEntityID, kept, time.Now())
-}
-
-// clip copies the beginning of a packet; 0: all of it.
-func clip(data []byte, most int) []byte {
-	if most > 0 && len(data) > most {
-		data = data[:most]
-	}
-	return append([]byte(nil), data...)
 }
 
 func (o *Options) recentSnaplen() int {

@@ -50,7 +50,7 @@ func (k *keeper) keepPackets(n *notice) {
 	if len(packets) > 0 {
 		last = packets[len(packets)-1].sequence
 	}
-	var more []*recentPacket
+	var more []remembered
 	seen := uint64(len(packets))
 	if recent := k.capturer.recent.Load(); recent != nil { // or it was forgotten by a change, just now
 		more, seen = recent.since(n.context.ProcessEntityID, last, time.Now())
@@ -72,7 +72,7 @@ func (k *keeper) keepPackets(n *notice) {
 	}
 	f := &pcapFile{artifact: a, interfaces: map[string]int{}}
 	for _, p := range packets {
-		k.warn(name, f.write(&p.packet))
+		k.warn(name, f.write(&p.frame))
 	}
 	if f.writer != nil {
 		k.warn(name, f.writer.Flush())
