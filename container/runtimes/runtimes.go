@@ -127,6 +127,8 @@ type Answer struct {
 // Client asks runtimes.
 type Client struct {
 	asked   []*asked
+	log     *slog.Logger
+	missing []string // runtimes that have containers, and that nobody can be asked of: of which it was warned
 	answers chan Answer
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -138,7 +140,7 @@ type asked struct {
 	source    source
 	questions chan question
 	log       *slog.Logger
-	failing   bool // it has been warned about
+	failing   bool // it has been warned about, and it has told about no container since
 }
 
 type question struct {
@@ -157,7 +159,7 @@ const (
 // New makes a client that asks the given runtimes. Close it.
 func New(sockets []Socket, log *slog.Logger) *Client {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &Client{answers: make(chan Answer, queued), stop: stop}
+	c := &Client{answers: make(chan Answer, queued), stop: stop, log: log}
 	for _, s := range sockets {
 		for _, k := range kinds {
 			if k.name != s.Runtime {
@@ -174,8 +176,9 @@ func New(sockets []Socket, log *slog.Logger) *Client {
 // Ask asks for a container, and returns how many answers there will be. It does not wait: when a queue is full, that
 // runtime is not asked. Of containers of any name only containerd knows: two runtimes may have the same name for theirs.
 func (c *Client) Ask(about cgroup.Container) int {
-	n := 0
+	n, known := 0, about.Runtime == cgroup.Unknown
 	for _, a := range c.asked {
+		known = known || about.Runtime == a.Runtime
 		if about.Runtime != cgroup.Unknown && about.Runtime != a.Runtime {
 			continue
 		}
@@ -187,6 +190,10 @@ func (c *Client) Ask(about cgroup.Container) int {
 			n++
 		default:
 		}
+	}
+	if !known && !slices.Contains(c.missing, about.Runtime) {
+		c.missing = append(c.missing, about.Runtime)
+		c.log.Warn("no socket of a container runtime is known: its containers stay without names (--crs help)", "runtime", about.Runtime)
 	}
 	return n
 }
@@ -246,8 +253,9 @@ func (a *asked) ask(ctx context.Context, about cgroup.Container) (Details, error
 	defer cancel()
 	details, err := a.source.describe(limited, about)
 	switch {
-	case err == nil, errors.Is(err, errUnknown):
+	case err == nil:
 		a.failing = false
+	case errors.Is(err, errUnknown): // which a runtime that lies may say in between
 	case !a.failing && ctx.Err() == nil:
 		a.failing = true
 		a.log.Warn("container runtime does not tell about its containers: they stay without names",

@@ -155,6 +155,9 @@ func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 			t.Cleanup(func() { c.Close() })
 		}
 	}()
+	refusing, l := listen(t)
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
 	nonsense, l := listen(t)
 	go func() {
 		for {
@@ -174,13 +177,13 @@ func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 		"/info": `{"DockerRootDir":""}`, "/containers/" + id + "/json": fmt.Sprintf(inspection, other, ""),
 	})
 	for _, test := range []struct{ name, path string }{
-		{"missing", "/nonexistent"}, {"hanging", silent}, {"nonsense", nonsense}, {"endless", endless}, {"lying", liar},
+		{"missing", "/nonexistent"}, {"refusing", refusing}, {"hanging", silent}, {"nonsense", nonsense}, {"endless", endless}, {"lying", liar},
 	} {
 		for _, runtime := range []string{cgroup.Docker, cgroup.Containerd} {
 			t.Run(test.name+" "+runtime, func(t *testing.T) {
 				t.Parallel()
 				start := time.Now()
-				got, warned := ask(t, Socket{runtime, test.path}, id, id)
+				got, warned := ask(t, Socket{runtime, test.path}, id, other, id)
 				for _, a := range got {
 					if a.Err == nil || a.Details != (Details{}) {
 						t.Errorf("got %+v, want an error", a)
@@ -189,11 +192,31 @@ func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 				if warned != 1 {
 					t.Errorf("%d warnings, want 1", warned)
 				}
-				if took := time.Since(start); took > 4*timeout {
+				if took := time.Since(start); took > 8*timeout {
 					t.Errorf("it took %s", took)
 				}
 			})
 		}
+	}
+}
+
+// TestARuntimeWithoutASocketIsNamedOnce has containers of a runtime that nobody can ask about, beside one that can be asked.
+func TestARuntimeWithoutASocketIsNamedOnce(t *testing.T) {
+	var w warnings
+	c := New([]Socket{{cgroup.Docker, serveDocker(t, nil)}}, slog.New(slog.NewTextHandler(&w, nil)))
+	for _, runtime := range []string{cgroup.Podman, cgroup.Podman, cgroup.Unknown, cgroup.CRIO} {
+		if n := c.Ask(cgroup.Container{ID: id, Runtime: runtime}); n != 0 && runtime != cgroup.Unknown {
+			t.Errorf("%s: %d were asked", runtime, n)
+		}
+	}
+	c.Close()
+	for _, runtime := range []string{cgroup.Podman, cgroup.CRIO} {
+		if n := strings.Count(w.text.String(), "runtime="+runtime); n != 1 {
+			t.Errorf("%s: %d warnings, want 1", runtime, n)
+		}
+	}
+	if w.count() != 2 {
+		t.Errorf("%d warnings, want 2: %s", w.count(), &w.text)
 	}
 }
 
