@@ -42,22 +42,22 @@ func (r *run) capturedPackets() (func(*trace.Event) bool, error) {
 }
 
 // captureConfig is what the kernel side has to know.
-func (r *run) captureConfig() *tracer.Capture {
+func (r *run) captureConfig(artifacts capture.Options) *tracer.Capture {
 	if r.capturer == nil {
 		return nil
 	}
-	c := &tracer.Capture{Write: captureFilter(r.Capture.Write), Read: captureFilter(r.Capture.Read)}
-	for _, name := range r.Capture.Net {
+	c := &tracer.Capture{Write: captureFilter(artifacts.Write), Read: captureFilter(artifacts.Read)}
+	for _, name := range artifacts.Net {
 		if name == "any" {
 			c.Interfaces = nil
 			break
 		}
 		c.Interfaces = append(c.Interfaces, name)
 	}
-	if r.Capture.Remembers() { // of whatever interface
+	if artifacts.Remembers() { // of whatever interface
 		c.Interfaces = nil
 	}
-	if n := r.Capture.PacketBytes(); n > 0 {
+	if n := artifacts.PacketBytes(); n > 0 {
 		c.Snaplen = n - capture.LinkHeader
 	}
 	return c

@@ -21,6 +21,7 @@ type Change struct {
 	Filter   *filter.Filter
 	Needs    filter.Needs
 	Policies *policy.Set
+	Packets  bool          // findings may ask for the last packets of processes, if Config has evidence captured at all
 	Rules    *rules.Change // of Config.Engine; nil: it stays as it is
 
 	// Attach says that other programs are needed. They are attached before those that are there go.
@@ -75,7 +76,9 @@ func (c *Control) Apply(ctx context.Context, change Change) error {
 
 // attach makes a tracer that is to follow the one that there is. It has to see what that one sees.
 func (r *run) attach(change Change) (*tracer.Tracer, error) {
-	config := r.tracerConfigOf(change.Events, change.Filter, change.Needs)
+	artifacts := r.Capture
+	artifacts.EvidencePackets = change.Packets
+	config := r.tracerConfigOf(change.Events, change.Filter, change.Needs, artifacts)
 	config.Predecessor = r.tracer // only a change, and there is one at a time, replaces it
 	t, err := tracer.New(config)
 	if err != nil {
@@ -182,6 +185,12 @@ func (r *run) succeeded(next *tracer.Tracer) {
 func (r *run) apply(p *pendingChange) {
 	r.Events, r.Filter, r.Needs, r.Policies = p.Events, p.Filter, p.Needs, p.Policies
 	r.want()
+	r.Capture.EvidencePackets = p.Packets
+	if r.capturer != nil {
+		if err := r.capturer.Remember(r.Capture.Remembers()); err != nil {
+			r.Log.Warn("packets are not remembered", "error", err)
+		}
+	}
 	r.containers.Change(p.Events, p.Filter)
 	r.deriver.Change(p.Events, p.Filter)
 	r.usePolicies()

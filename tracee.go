@@ -195,17 +195,19 @@ func (r *run) containerConfig() container.Config {
 	}
 }
 
-func (r *run) tracerConfig() tracer.Config { return r.tracerConfigOf(r.Events, r.Filter, r.Needs) }
+func (r *run) tracerConfig() tracer.Config {
+	return r.tracerConfigOf(r.Events, r.Filter, r.Needs, r.Capture)
+}
 
-// tracerConfigOf is the configuration for events, a filter and needs, which can change.
-func (r *run) tracerConfigOf(watched []*events.Event, f *filter.Filter, needs filter.Needs) tracer.Config {
+// tracerConfigOf is the configuration for events, a filter, needs and artifacts, which can change.
+func (r *run) tracerConfigOf(watched []*events.Event, f *filter.Filter, needs filter.Needs, artifacts capture.Options) tracer.Config {
 	if r.Executables { // first, so that a program is known before anything is said of its process
 		watched = append([]*events.Event{events.ProcessImage}, watched...)
 	}
-	watched = slices.Concat(watched, r.Capture.Events())
+	watched = slices.Concat(watched, artifacts.Events())
 	c := tracer.Config{
 		Events:        watched,
-		Capture:       r.captureConfig(),
+		Capture:       r.captureConfig(artifacts),
 		Required:      r.Required,
 		Filter:        f,
 		Needs:         needs,

@@ -47,6 +47,13 @@ func (v *evidence) check() (wanted bool, err error) {
 	return false, fmt.Errorf("invalid value %q for --evidence: want %s%s", v.level, strings.Join(names, ", "), suggest.DidYouMean(v.level, names))
 }
 
+// remembers says whether packets are to be remembered for findings of these signatures.
+func (c *traceeCommand) remembers(signatures detecting) bool {
+	artifacts := c.capture
+	artifacts.EvidencePackets = packetsWanted(append(c.policies.evidenceLevels(), c.evidence.level), signatures.Signatures())
+	return artifacts.Remembers()
+}
+
 // packetsWanted says whether findings may ask, at one of these levels, for the last packets of a process, which are remembered
 // ahead.
 func packetsWanted(levels []string, signatures []detect.SignatureMetadata) bool {

@@ -131,6 +131,7 @@ func (l *live) apply(ctx context.Context, next *traceeCommand) (programs string,
 	if next.policies, err = next.loadPolicies(loaded); err != nil {
 		return "", err
 	}
+	l.evidence(next)
 	change, refused := l.engine.Prepare(rules.Config{
 		Signatures: next.policies.signatures(loaded), Exceptions: shared.exceptions, Files: shared.files, Repeats: next.repeats,
 	})
@@ -156,7 +157,8 @@ func (l *live) put(ctx context.Context, next *traceeCommand, change *rules.Chang
 	}
 	attach := !l.plan.same(&p)
 	err = l.control.Apply(ctx, tracee.Change{
-		Events: p.events, Filter: p.filter, Needs: p.needs, Policies: next.policies.set, Rules: change, Attach: attach,
+		Events: p.events, Filter: p.filter, Needs: p.needs, Policies: next.policies.set, Packets: p.packets, Rules: change,
+		Attach: attach,
 		Applied: func(t *tracer.Tracer) {
 			next.policies.before = l.c.policies.excepted()
 			l.c.policies, l.c.evidence.level = next.policies, next.evidence.level
@@ -173,7 +175,8 @@ func (l *live) put(ctx context.Context, next *traceeCommand, change *rules.Chang
 
 // same says that another plan is fulfilled by the same programs.
 func (p *plan) same(other *plan) bool {
-	return slices.Equal(p.events, other.events) && slices.Equal(p.flags, other.flags) && reflect.DeepEqual(p.needs, other.needs)
+	return slices.Equal(p.events, other.events) && slices.Equal(p.flags, other.flags) && p.packets == other.packets &&
+		reflect.DeepEqual(p.needs, other.needs)
 }
 
 // keepUnchanged puts signatures that run, of files that are the same, in the place of those that were loaded now, so that
@@ -225,9 +228,14 @@ func (l *live) warnOfStart(next *traceeCommand) {
 			l.c.log.Warn("setting takes effect at the next start", "key", f.Name)
 		}
 	})
-	if next.capture.Evidence && !l.c.capture.Evidence {
+}
+
+// evidence takes over where artifacts go, and whether there are any at all, which the start decided.
+func (l *live) evidence(next *traceeCommand) {
+	if (next.capture.Evidence || next.policies.evidence()) && !l.c.capture.Evidence {
 		l.c.log.Warn("evidence is kept from the next start on: nothing was to be kept when this one began")
 	}
+	next.capture = l.c.capture
 }
 
 // header tells whoever asks for the health.

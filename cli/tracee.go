@@ -256,14 +256,14 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 		return err
 	}
 	c.destinations.set.UsePolicies(c.policies.of)
+	c.capture.Evidence = c.capture.Evidence || c.policies.evidence()
 	p, err := c.plan(engine, c.destinations.set)
 	if err != nil {
 		return errors.Join(err, c.destinations.close(io.Discard, ""))
 	}
 	warnOfEnvironment(c.log, ftraceEnabled)
-	c.capture.Evidence = c.capture.Evidence || c.policies.evidence()
 	c.capabilities.forArtifacts(c.capture.Enabled())
-	c.capture.EvidencePackets = packetsWanted(append(c.policies.evidenceLevels(), c.evidence.level), engine.Signatures())
+	c.capture.EvidencePackets = p.packets
 	c.capabilities.forReloads(c.live.files.any())
 	c.live.plan, c.serve.header = p, c.live.header
 	detected := func() detection { return detection{Stats: engine.Stats(), signatures: len(engine.Signatures())} }

@@ -180,10 +180,13 @@ type plan struct {
 	filter *filter.Filter
 	flags  []string // of the filter
 	needs  filter.Needs
+
+	packets bool // of processes are remembered, should a finding ask for them
 }
 
 // detecting is an engine, or what it is to become.
 type detecting interface {
+	Signatures() []detect.SignatureMetadata
 	SelectedEvents() []detect.SignatureEventSelector
 	Needs() filter.Needs
 }
@@ -195,6 +198,7 @@ func (c *traceeCommand) plan(signatures detecting, destinations *sink.Set) (p pl
 		c.log.Warn("signatures select events that this version does not have", "events", strings.Join(unknown, ","))
 	}
 	p.needs = signatures.Needs()
+	p.packets = c.remembers(signatures)
 	if c.policies.set == nil {
 		p.events, p.filter, p.flags = union(selection, destinations.Selection()), c.scope, c.traceFlags
 		p.needs.Alone = !destinations.WantsEvents()

@@ -38,6 +38,9 @@ func (g *Engine) Prepare(c Config) (*Change, []error) {
 	return ch, refused
 }
 
+// Signatures describes the signatures of the change, as the engine's method does.
+func (c *Change) Signatures() []detect.SignatureMetadata { return metadataOf(c.members) }
+
 // SelectedEvents returns what the signatures of the change select, as the engine's method does.
 func (c *Change) SelectedEvents() []detect.SignatureEventSelector { return selectorsOf(c.members) }
 

@@ -315,7 +315,10 @@ func (g *Engine) Close() {
 
 // Signatures describes the loaded signatures, in the order in which they see an event.
 func (g *Engine) Signatures() []detect.SignatureMetadata {
-	members := g.current()
+	return metadataOf(g.current())
+}
+
+func metadataOf(members []*member) []detect.SignatureMetadata {
 	all := make([]detect.SignatureMetadata, len(members))
 	for i, m := range members {
 		all[i] = m.metadata

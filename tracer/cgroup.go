@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -13,15 +14,18 @@ import (
 // attachCgroup attaches a program to the root of the unified hierarchy. Where cgroups are version 1, or the hierarchy is
 // not mounted, it is there all the same: a mount of our own, which no path leads to, shows it.
 func attachCgroup(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, error) {
-	root, err := openCgroups()
+	root, err := cgroups()
 	if err != nil {
 		return nil, fmt.Errorf("open the unified hierarchy of cgroups: %w", err)
 	}
-	defer unix.Close(root)
 	return link.AttachCgroup(link.CgroupOptions{
 		Path: fmt.Sprintf("/proc/self/fd/%d", root), Attach: spec.AttachType, Program: program,
 	})
 }
+
+// cgroups is the root of the unified hierarchy, which stays open: to open it takes a capability that is given up when
+// everything is attached, to attach another program later does not.
+var cgroups = sync.OnceValues(openCgroups)
 
 // openCgroups opens the root of the unified hierarchy, as far as the cgroup namespace shows it.
 func openCgroups() (int, error) {

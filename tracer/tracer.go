@@ -142,6 +142,9 @@ func New(config Config) (*Tracer, error) {
 		t.config.since = uint64(clock(unix.CLOCK_BOOTTIME))
 	}
 	t.watchModules()
+	if config.Successor != nil {
+		_, _ = cgroups() // which a successor may need; if it can not be opened, that one says so
+	}
 	t.config.Needs = t.needs()
 	if err := t.start(); err != nil {
 		return nil, errors.Join(err, t.Close())

@@ -123,6 +123,23 @@ func contentOf(t *testing.T, dir string, r capture.Record) []byte {
 	return content
 }
 
+// awaitEvidence waits for evidence of each kind of a process that has a file open, and returns what it is.
+func awaitEvidence(t *testing.T, dir string, pid int, file string) (kept map[string]string) {
+	t.Helper()
+	for end := time.Now().Add(patience); len(kept) < 4 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		kept = map[string]string{}
+		for _, r := range manifest(t, dir) {
+			if r.Kind == "open" && r.Pathname != file {
+				continue // it has more
+			}
+			if r.State == capture.Captured && r.HostProcessID == pid && r.Finding == "TRC-2" && r.Complete {
+				kept[r.Kind] = string(contentOf(t, dir, r))
+			}
+		}
+	}
+	return kept
+}
+
 func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
 	needRoot(t)
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "open file")
@@ -137,18 +154,7 @@ func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kept map[string]string
-	for end := time.Now().Add(patience); len(kept) < 4 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		kept = map[string]string{}
-		for _, r := range manifest(t, dir) {
-			if r.Kind == "open" && r.Pathname != file {
-				continue // it has more
-			}
-			if r.State == capture.Captured && r.HostProcessID == suspected.Process.Pid && r.Finding == "TRC-2" && r.Complete {
-				kept[r.Kind] = string(contentOf(t, dir, r))
-			}
-		}
-	}
+	kept := awaitEvidence(t, dir, suspected.Process.Pid, file)
 	for kind, want := range map[string]string{"exec": string(program), "mem": string(codeInMemory), "open": "what it has open"} {
 		if got := kept[kind]; got != want {
 			t.Errorf("%s: got %d bytes, want %d; stderr: %s", kind, len(got), len(want), &p.stderr)
@@ -161,6 +167,42 @@ func TestEvidenceOfGraveFindingsIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.exit(0, patience)
+}
+
+// TestPacketsThatAReloadAsksForAreRemembered has settings that ask for no packets at first.
+func TestPacketsThatAReloadAsksForAreRemembered(t *testing.T) {
+	needRoot(t)
+	dir, settings := t.TempDir(), filepath.Join(t.TempDir(), "config.yaml")
+	rename(t, settings, "evidence: asked\n")
+	p := start(t, "tracee", "--config", settings, "--rules", "TRC-2", "--output", "json", "--capture", "dir:"+dir)
+	p.awaitStderr("watching")
+	rename(t, settings, "evidence: high\n")
+	p.awaitReloads(1)
+	if text := p.stderr.String(); !strings.Contains(text, "programs replaced") {
+		t.Errorf("packets can not be remembered without other programs: %s", text)
+	}
+	suspected := background(t, "suspect", settings)
+	if kept := awaitEvidence(t, dir, suspected.Process.Pid, settings); strings.Count(kept["net"], sentWord) != 2 {
+		t.Errorf("packets: %d bytes; stderr: %s", len(kept["net"]), &p.stderr)
+	}
+	rename(t, settings, "evidence: asked # again\n")
+	p.awaitReloads(2)
+	if text := p.stderr.String(); strings.Count(text, "programs replaced") != 2 || strings.Contains(text, "WARN") {
+		t.Errorf("packets are not forgotten: %s", text)
+	}
+}
+
+// TestEvidenceThatAReloadAsksForFirstIsRefusedInWords is about a start that prepared for none, and what policies ask for.
+func TestEvidenceThatAReloadAsksForFirstIsRefusedInWords(t *testing.T) {
+	needRoot(t)
+	policies := filepath.Join(t.TempDir(), "policies.yaml")
+	const policy = "name: one\nsignatures: {ids: [TRC-2]}\n"
+	rename(t, policies, policy)
+	p := start(t, "tracee", "--config", os.DevNull, "--policy", policies, "--output", "json")
+	p.awaitStderr("watching")
+	rename(t, policies, policy+"evidence: high\n")
+	p.awaitStderr("evidence is kept from the next start on")
+	p.awaitReloads(1)
 }
 
 func TestKilledInTheMiddleTraceeEBPFLeavesATrueManifest(t *testing.T) {
