@@ -27,6 +27,9 @@ var (
 	ErrGreedy = errors.New("the rule used too much memory and was cut off")
 )
 
+// afterFunc is replaced by tests.
+var afterFunc = time.AfterFunc
+
 // Exceeded reports whether an error says that an evaluation was cut off.
 func Exceeded(err error) bool { return errors.Is(err, ErrSlow) || errors.Is(err, ErrGreedy) }
 
@@ -45,10 +48,10 @@ type Budget struct {
 // Begin begins an evaluation, which end ends early. It is called by another goroutine, at most once, and not after End.
 func (b *Budget) Begin(end func()) {
 	b.mu.Lock()
+	defer b.mu.Unlock() // the first look waits until the timer is known: on a busy machine it may come at once
 	b.end, b.until, b.heap, b.spent = end, time.Now().Add(b.Time), 0, nil
-	b.mu.Unlock()
 	if first := min(every, b.Time); b.timer == nil {
-		b.timer = time.AfterFunc(first, b.look)
+		b.timer = afterFunc(first, b.look)
 	} else {
 		b.timer.Reset(first)
 	}

@@ -53,6 +53,22 @@ func TestEvaluationThatIsOverInTimeIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestALookThatComesBeforeTheTimerIsKnownWaits(t *testing.T) {
+	b := Budget{Time: time.Minute}
+	afterFunc = func(d time.Duration, look func()) *time.Timer {
+		if b.mu.TryLock() {
+			b.mu.Unlock()
+			look()
+		}
+		return time.AfterFunc(d, look)
+	}
+	defer func() { afterFunc = time.AfterFunc }()
+	b.Begin(func() { t.Error("ended") })
+	if err := b.End(); err != nil {
+		t.Error(err)
+	}
+}
+
 func BenchmarkBudget(b *testing.B) {
 	budget := Budget{Time: time.Second}
 	for b.Loop() {
