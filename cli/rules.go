@@ -122,7 +122,7 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(problems), "problem"))
 		}
 		c.exceptions, c.files = set.Exceptions, set.Files
-		loaded = c.join(loaded, set.Signatures)
+		loaded = c.join(loaded, set)
 	}
 	if len(c.ids) == 0 {
 		return loaded, nil

@@ -69,11 +69,14 @@ func (c *rulesCommand) lint(args []string) error {
 		return err
 	}
 	set, errs := rules.LoadDir(dir, rules.Options{})
-	problems := lintSet(set)
+	problems, stand := lintSet(set)
 	for _, err := range errs {
 		problems = append(problems, err.Error())
 	}
 	slices.Sort(problems)
+	for _, s := range stand {
+		fmt.Fprintf(c.stdout, "%s: signature %s stands in for the built-in one\n", set.Files[s], idOf(s))
+	}
 	for _, p := range problems {
 		fmt.Fprintln(c.stdout, p)
 	}
@@ -85,10 +88,10 @@ func (c *rulesCommand) lint(args []string) error {
 	return nil
 }
 
-// lintSet finds what only shows when signatures are looked at together.
-func lintSet(set *rules.Set) (problems []string) {
+// lintSet finds what only shows when signatures are looked at together, and which of them stand in for built-in ones.
+func lintSet(set *rules.Set) (problems []string, stand []detect.Signature) {
 	var log strings.Builder
-	all := append(signatures.All(), set.Signatures...)
+	all, stand := joined(signatures.All(), set)
 	engine, refused := rules.New(rules.Config{Signatures: all, Files: set.Files, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	defer engine.Close()
 	for _, err := range refused {
@@ -110,7 +113,7 @@ func lintSet(set *rules.Set) (problems []string) {
 			}
 		}
 	}
-	return problems
+	return problems, stand
 }
 
 // testRules runs the tests of a directory's signatures, each in an engine of its own.

@@ -4,27 +4,34 @@ import (
 	"os"
 	"slices"
 
+	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures/rego"
 	"github.com/tracee-go/tracee/types/detect"
 )
 
 // join adds the signatures of rule files to the built-in ones. An id is one signature: where a file has that of a
 // built-in one, the file counts, unless it is still as it was shipped and so says the same, slower.
-func (c *rulesCommand) join(builtIn, fromFiles []detect.Signature) []detect.Signature {
+func (c *rulesCommand) join(builtIn []detect.Signature, set *rules.Set) []detect.Signature {
+	all, stand := joined(builtIn, set)
+	for _, s := range stand {
+		c.log.Warn("a rule file stands in for a built-in signature", "signature", idOf(s), "file", set.Files[s])
+	}
+	return all
+}
+
+// joined is what join makes of them, and which of the files stand in for a built-in signature.
+func joined(builtIn []detect.Signature, set *rules.Set) (all, stand []detect.Signature) {
 	var added []detect.Signature
-	for _, s := range fromFiles {
+	for _, s := range set.Signatures {
 		taken := slices.IndexFunc(builtIn, func(b detect.Signature) bool { return idOf(b) == idOf(s) })
-		switch file := fileOf(s); {
-		case taken < 0:
+		if taken < 0 {
 			added = append(added, s)
-		case file == "" || shipped(file):
-		default:
-			c.log.Warn("a rule file stands in for a built-in signature", "signature", idOf(s), "file", file)
+		} else if !shipped(set.Files[s].Path) {
 			builtIn = slices.Delete(builtIn, taken, taken+1)
-			added = append(added, s)
+			added, stand = append(added, s), append(stand, s)
 		}
 	}
-	return append(builtIn, added...)
+	return append(builtIn, added...), stand
 }
 
 func idOf(s detect.Signature) string {

@@ -45,6 +45,17 @@ func TestAnIdIsOneSignature(t *testing.T) {
 	}
 }
 
+func TestARuleOfAnyLanguageStandsInForABuiltInOne(t *testing.T) {
+	const mine = "kind: Signatures\napiVersion: tracee/v1\nsignatures:\n- {id: TRC-2, name: mine, match: {event: openat}}\n"
+	stdout, stderr := listed(t, "mine.yaml", []byte(mine))
+	if got := strings.Count(stdout, "\nTRC-2 "); got != 1 || !strings.Contains(stdout, " mine ") {
+		t.Errorf("%d rows of TRC-2 in %s; want 1, the file's", got, stdout)
+	}
+	if !strings.Contains(stderr, "mine.yaml:4") {
+		t.Errorf("stderr %q does not say which file stands in", stderr)
+	}
+}
+
 func TestASignatureIsFoundByTheIdsOfLaterVersions(t *testing.T) {
 	stdout, _ := listed(t, "none.txt", nil, "--rules", "TRC-1014")
 	if !strings.HasPrefix(stdout, "Loaded 1 signature(s): [TRC-11]\n") {
