@@ -233,11 +233,12 @@ func (p regoPackage) prepare(rule string, partial bool) (rego.PreparedEvalQuery,
 	return prepared, err
 }
 
-// within does something with the rules while they are loaded, within the limits of an evaluation.
+// within does something with the rules while they are loaded, within the limits of an evaluation. No stream waits for that, so a
+// machine that is busy does not cost a rule.
 func (p regoPackage) within(do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), regoTime)
+	ctx, cancel := context.WithTimeout(context.Background(), budget.Patience*regoTime)
 	defer cancel()
-	limit := budget.Budget{Time: regoTime}
+	limit := budget.Budget{Time: regoTime, Patient: true}
 	limit.Begin(cancel)
 	err := do(ctx)
 	if spent := limit.End(); err != nil && (spent != nil || ctx.Err() != nil) {

@@ -11,6 +11,8 @@ import (
 	"runtime/metrics"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -18,6 +20,8 @@ const (
 	every = 50 * time.Millisecond
 	// Memory is by how much the heap may grow while one evaluation lasts.
 	Memory = 256 << 20
+	// Patience is how many times as long a Patient budget waits at most.
+	Patience = 10
 )
 
 var (
@@ -36,12 +40,16 @@ func Exceeded(err error) bool { return errors.Is(err, ErrSlow) || errors.Is(err,
 // Budget is used by one goroutine, for one evaluation after the other. The zero value allows no time.
 type Budget struct {
 	Time time.Duration // of an evaluation
+	// Patient gives an evaluation Patience times as long while the process gets no processor: on a machine that is too busy to
+	// run it, it is not the rule that is slow.
+	Patient bool
 
 	timer *time.Timer
 	mu    sync.Mutex
 	end   func() // nil: nothing is evaluated
 	until time.Time
-	heap  uint64 // at the first look; 0: there was none
+	used  time.Duration // of the processor, at Begin
+	heap  uint64        // at the first look; 0: there was none
 	spent error
 }
 
@@ -50,6 +58,9 @@ func (b *Budget) Begin(end func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock() // the first look waits until the timer is known: on a busy machine it may come at once
 	b.end, b.until, b.heap, b.spent = end, time.Now().Add(b.Time), 0, nil
+	if b.Patient {
+		b.used = processorTime()
+	}
 	if first := min(every, b.Time); b.timer == nil {
 		b.timer = afterFunc(first, b.look)
 	} else {
@@ -77,6 +88,9 @@ func (b *Budget) look() {
 		b.heap = heap
 	}
 	switch left := time.Until(b.until); {
+	case left <= 0 && b.starves():
+		b.timer.Reset(every)
+		return
 	case left <= 0:
 		b.spent = ErrSlow
 	case heap > b.heap+Memory:
@@ -86,6 +100,20 @@ func (b *Budget) look() {
 		return
 	}
 	b.end()
+}
+
+// starves reports whether the process had too little of the processor to blame the evaluation, and may have more time.
+func (b *Budget) starves() bool {
+	return b.Patient && time.Since(b.until) < (Patience-1)*b.Time && processorTime()-b.used < b.Time/2
+}
+
+// processorTime is what the process used so far; tests replace it.
+var processorTime = func() time.Duration {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // HeapInUse is what objects on the heap take, those included that the collector has not found to be garbage yet.

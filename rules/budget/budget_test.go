@@ -2,6 +2,7 @@ package budget
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,6 +67,25 @@ func TestALookThatComesBeforeTheTimerIsKnownWaits(t *testing.T) {
 	b.Begin(func() { t.Error("ended") })
 	if err := b.End(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestEvaluationThatGetsNoProcessorHasMoreTime(t *testing.T) {
+	var looks atomic.Int64
+	before := processorTime
+	processorTime = func() time.Duration { // nothing for a while, then all
+		if looks.Add(1) < 3 {
+			return 0
+		}
+		return time.Hour
+	}
+	defer func() { processorTime = before }()
+	b := Budget{Time: 100 * time.Millisecond, Patient: true}
+	if err := evaluate(&b, func() { time.Sleep(time.Millisecond) }); !errors.Is(err, ErrSlow) {
+		t.Errorf("got %v", err)
+	}
+	if got := looks.Load(); got < 3 && time.Since(b.until) < Patience*b.Time {
+		t.Errorf("cut off after %d looks", got)
 	}
 }
 
