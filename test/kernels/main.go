@@ -65,7 +65,7 @@ func parse(arguments []string) (options, error) {
 	flags.StringVar(&kernels, "kernels", strings.Join(kernelNames(), ","), "kernels to boot, separated by commas; empty: none")
 	flags.StringVar(&packages, "packages", "./test,./test/lockdown", "packages to test, separated by commas, in this order")
 	flags.StringVar(&o.run, "run", "", "run only the tests that match this `regexp`")
-	flags.DurationVar(&o.timeout, "timeout", 40*time.Minute, "time a package has on one kernel")
+	flags.DurationVar(&o.timeout, "timeout", 60*time.Minute, "time a package has on one kernel")
 	flags.IntVar(&o.guests, "guests", min(2, runtime.NumCPU()), "guests that run at once")
 	flags.StringVar(&o.output, "output", "", "write the table to this `file` too, as markdown")
 	flags.BoolVar(&o.host, "host", false, "run the tests on this host first")

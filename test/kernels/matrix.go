@@ -101,7 +101,10 @@ func (m *matrix) explain(r testRun) {
 	r.explain(m.progress)
 }
 
-var endOfTest = regexp.MustCompile(`(?m)^--- (PASS|SKIP|FAIL): (\S+)`)
+var (
+	endOfTest = regexp.MustCompile(`(?m)^--- (PASS|SKIP|FAIL): (\S+)`)
+	timedOut  = regexp.MustCompile(`(?m)^panic: test timed out`) // says what ran, and not that it failed
+)
 
 // nothing matches no test.
 const nothing = "^$"
@@ -109,7 +112,7 @@ const nothing = "^$"
 // endedWell matches the tests of a job that need not be run again.
 func endedWell(job vm.JobResult) string {
 	var well []string
-	failed := job.State != vm.Exited
+	failed := job.State != vm.Exited || timedOut.Match(job.Output)
 	for _, end := range endOfTest.FindAllStringSubmatch(string(job.Output), -1) {
 		if end[1] == "FAIL" {
 			failed = true

@@ -164,6 +164,7 @@ func TestOnlyWhatEndedWellIsNotRunAgain(t *testing.T) {
 		{"all passed", job(vm.Exited, 0, "--- PASS: TestA (0.00s)\n"), "."},
 		{"one failed", job(vm.Exited, 1, "--- PASS: TestA (0.00s)\n--- FAIL: TestB (0.00s)\n    --- PASS: TestB/x (0.00s)\n"), "^(TestA)$"},
 		{"hangs", job(vm.TimedOut, -1, "--- PASS: TestA (0.00s)\n--- SKIP: TestB (0.00s)\n=== RUN TestC\n"), "^(TestA|TestB)$"},
+		{"hangs, and says so", job(vm.Exited, 2, "--- PASS: TestA (0.00s)\n=== RUN TestC\npanic: test timed out after 40m0s\n"), "^(TestA)$"},
 		{"failed when all tests had passed", job(vm.Exited, 1, "--- PASS: TestA (0.00s)\nFAIL: something left\n"), nothing},
 		{"not a word", job(vm.NotRun, 0, ""), nothing},
 	}
