@@ -40,14 +40,17 @@ func (o *instanceOptions) claim(path string, log *slog.Logger) (*instance, error
 		return &instance{}, nil
 	}
 	before := readInstance(file)
+	besides := o.allowSecond || os.Getenv(allowSecondVariable) == "1"
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
-		switch {
-		case o.allowSecond || os.Getenv(allowSecondVariable) == "1" || !errors.Is(err, syscall.EWOULDBLOCK):
+		if besides || !errors.Is(err, syscall.EWOULDBLOCK) {
 			return &instance{}, nil
-		default:
-			return nil, fmt.Errorf("another tracee watches this machine%s: stop it, or start one more beside it with --allow-second", before)
 		}
+		return nil, fmt.Errorf("another tracee watches this machine%s: stop it, or start one more beside it with --allow-second", before)
+	}
+	if before != "" && besides { // the next that is to be the only one tells
+		file.Close()
+		return &instance{}, nil
 	}
 	if before != "" {
 		log.Warn("the last tracee did not end by itself: it was killed, or crashed, and nothing was seen since", "which", strings.Trim(before, " ()"))

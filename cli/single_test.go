@@ -45,6 +45,11 @@ func TestNextOneTellsOfOneThatWasKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	killed.file.Close() // what the kernel does for it
+	beside, err := (&instanceOptions{allowSecond: true}).claim(path, log)
+	if err != nil || said.Len() > 0 {
+		t.Errorf("one that need not be the only one: got %v and %q", err, &said)
+	}
+	beside.end()
 	next, err := new(instanceOptions).claim(path, log)
 	if err != nil || !strings.Contains(said.String(), "did not end by itself") {
 		t.Errorf("got %v and %q", err, &said)
