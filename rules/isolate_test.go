@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,9 +158,9 @@ type foreign struct{ detect.Signature }
 func TestEngineIsolatesWhatPromisesNothing(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
-	calls := 0
+	var calls atomic.Int32 // by a goroutine that is left behind
 	blocks := foreign{&fake{id: "BLOCKS", selectors: selects("openat", "*"), onEvent: func(*trace.Event, detect.SignatureHandler) error {
-		calls++
+		calls.Add(1)
 		<-release
 		return nil
 	}}}
@@ -173,8 +174,8 @@ func TestEngineIsolatesWhatPromisesNothing(t *testing.T) {
 		g.Handle(event("openat", "/a"))
 	}
 	g.Close()
-	if s := g.Stats(); found != 100 || calls != 1 || s.CutOff != 1 || s.Errors != 1 {
-		t.Errorf("found %d, calls %d, stats %+v", found, calls, s)
+	if s := g.Stats(); found != 100 || calls.Load() != 1 || s.CutOff != 1 || s.Errors != 1 {
+		t.Errorf("found %d, calls %d, stats %+v", found, calls.Load(), s)
 	}
 }
 
