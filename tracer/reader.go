@@ -99,6 +99,9 @@ func (r *reader) Close() error {
 	if r.cache != nil {
 		errs = append(errs, r.cache.Close())
 	}
+	if r.sorter != nil {
+		r.sorter.close()
+	}
 	return errors.Join(errs...)
 }
 

@@ -39,10 +39,12 @@ func (d *Decoder) Sort(record []byte, yield func(*trace.Event)) {
 	d.release(d.sorter.newest-int(SortWindow), yield)
 }
 
-// Rest decodes what Sort still holds back.
+// Rest decodes what Sort still holds back, and frees its memory.
 func (d *Decoder) Rest(yield func(*trace.Event)) {
 	if d.sorter != nil {
 		d.release(math.MaxInt, yield)
+		d.sorter.close()
+		d.sorter = nil
 	}
 }
 

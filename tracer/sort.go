@@ -3,6 +3,9 @@ package tracer
 import (
 	"math"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -31,7 +34,8 @@ type sorter struct {
 
 	blocks  []sortBlock
 	current uint32   // block that is being filled
-	free    []uint32 // others that are empty
+	free    []uint32 // others that are empty, those with memory last
+	spare   int      // how many of them have memory
 
 	events map[uint32]*trace.Event // that come from no ring, by number
 	number uint32
@@ -53,8 +57,8 @@ type sortBlock struct {
 }
 
 const (
-	sortBlockSize = 256 << 10
-	spareBlocks   = 8 // whose memory is kept
+	sortBlockSize = 2 << 20 // a huge page on most machines
+	spareBlocks   = 2       // whose memory is kept
 	eventBlock    = math.MaxUint32
 )
 
@@ -107,24 +111,62 @@ func (s *sorter) emptyBlock(size int) uint32 {
 	if n := len(s.free); n > 0 {
 		number = s.free[n-1]
 		s.free = s.free[:n-1]
+		s.spare = max(0, s.spare-1)
 	} else {
 		number = uint32(len(s.blocks))
 		s.blocks = append(s.blocks, sortBlock{})
 	}
 	if b := &s.blocks[number]; cap(b.bytes) < size {
-		b.bytes = make([]byte, 0, max(size, sortBlockSize))
+		b.bytes = newBlockMemory(size)
 	}
 	return number
 }
 
 func (s *sorter) release(number uint32) {
 	b := &s.blocks[number]
-	if b.bytes = b.bytes[:0]; cap(b.bytes) != sortBlockSize || len(s.free) >= spareBlocks {
-		b.bytes = nil
-		s.free = append([]uint32{number}, s.free...) // those with memory are taken first
+	if b.bytes = b.bytes[:0]; cap(b.bytes) == sortBlockSize && s.spare < spareBlocks {
+		s.free, s.spare = append(s.free, number), s.spare+1
 		return
 	}
-	s.free = append(s.free, number)
+	freeBlockMemory(b.bytes)
+	b.bytes = nil
+	s.free = append([]uint32{number}, s.free...)
+}
+
+// newBlockMemory returns room for a block. A million events a second are some 30 MB held back, which all are written and read
+// once, as slowly as the CPU finds the pages: in huge ones it looks up less, and the garbage collector has no part in it. The
+// memory of a block that is larger, or that can not be mapped, is the collector's.
+func newBlockMemory(size int) []byte {
+	if size > sortBlockSize {
+		return make([]byte, 0, size)
+	}
+	mapped, err := unix.MmapPtr(-1, 0, nil, 2*sortBlockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return make([]byte, 0, size)
+	}
+	before := -uintptr(mapped) % sortBlockSize // to the beginning of a huge page
+	block := unsafe.Add(mapped, before)
+	if before > 0 {
+		_ = unix.MunmapPtr(mapped, before)
+	}
+	_ = unix.MunmapPtr(unsafe.Add(block, sortBlockSize), sortBlockSize-before)
+	bytes := unsafe.Slice((*byte)(block), sortBlockSize)
+	_ = unix.Madvise(bytes, unix.MADV_HUGEPAGE) // a kernel without them has other pages
+	return bytes[:0]
+}
+
+func freeBlockMemory(bytes []byte) {
+	if cap(bytes) == sortBlockSize {
+		_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(bytes)), sortBlockSize)
+	}
+}
+
+// close frees the memory of what is held.
+func (s *sorter) close() {
+	for i := range s.blocks {
+		freeBlockMemory(s.blocks[i].bytes)
+	}
+	s.blocks, s.count = nil, 0
 }
 
 func (s *sorter) insert(h held) {
@@ -207,6 +249,7 @@ func (r *reader) release(until int, yield func(*trace.Event) bool) bool {
 		}
 		r.buffer = r.sorter.record(&h)
 		goOn := r.deliver(yield)
+		r.buffer = nil // nobody is to write there
 		r.sorter.done(&h)
 		if !goOn {
 			return false

@@ -2,10 +2,12 @@ package tracer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -42,6 +44,7 @@ func TestWhatComesWithinTheWindowIsSorted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const window = 1000
 		s := newSorter()
+		defer s.close()
 		var times, got []int
 		newest := 0
 		for number := range rapid.IntRange(0, 3000).Draw(t, "records") {
@@ -72,6 +75,7 @@ func TestWhatComesWithinTheWindowIsSorted(t *testing.T) {
 
 func TestTheSorterUsesItsMemoryAgain(t *testing.T) {
 	s := newSorter()
+	defer s.close()
 	record := timed(0, 0, 200)
 	for at := range 100_000 {
 		s.add(at, record)
@@ -94,8 +98,39 @@ func TestTheSorterUsesItsMemoryAgain(t *testing.T) {
 	}
 }
 
+func TestAfterAFloodTheSorterKeepsAndUsesAFewBlocks(t *testing.T) {
+	s := newSorter()
+	defer s.close()
+	record := timed(0, 0, 30_000)
+	for at := range 20 * sortBlockSize / len(record) {
+		s.add(at, record)
+	}
+	pop(s, math.MaxInt)
+	memory := func() (places []*byte) {
+		for _, b := range s.blocks {
+			if cap(b.bytes) > 0 {
+				places = append(places, unsafe.SliceData(b.bytes))
+			}
+		}
+		slices.SortFunc(places, func(a, b *byte) int { return cmp.Compare(uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(b))) })
+		return places
+	}
+	kept := memory()
+	if len(kept) > spareBlocks+1 {
+		t.Fatalf("kept %d of %d blocks", len(kept), len(s.blocks))
+	}
+	for range 20 * sortBlockSize / len(record) {
+		s.add(s.newest+1, record)
+		pop(s, s.newest-10)
+	}
+	if now := memory(); !slices.Equal(now, kept) {
+		t.Errorf("the memory kept was not used again: %v, then %v", kept, now)
+	}
+}
+
 func TestTheSorterIsBounded(t *testing.T) {
 	s := newSorter()
+	defer s.close()
 	record := timed(0, 0, 30_000)
 	released := 0
 	for at := range 2 * maxHeldBytes / len(record) {
@@ -112,6 +147,7 @@ func TestTheSorterIsBounded(t *testing.T) {
 func BenchmarkSorter(b *testing.B) {
 	const apart, late, each = 1000, 40_000, 64 // ns
 	s := newSorter()
+	defer s.close()
 	record := timed(0, 1, 72)
 	now, sum := late, 0
 	b.SetBytes(int64(len(record)))
