@@ -87,18 +87,23 @@ func (c kernelCase) measure(w *worker, o options, r *report) error {
 		return err
 	}
 	var runs, ns, slower []float64
+	before, err := w.warm(l, times)
+	if err != nil {
+		return err
+	}
 	for range o.rounds {
-		plain, err := w.run(l, times)
+		traced, in, err := c.turn(w, l, times)
 		if err != nil {
 			return err
 		}
-		traced, in, err := c.turn(w, l, times)
+		after, err := w.warm(l, times)
 		if err != nil {
 			return err
 		}
 		runs = append(runs, float64(in.runs)/float64(times))
 		ns = append(ns, float64(in.time)/float64(times))
-		slower = append(slower, float64(traced)/float64(plain))
+		slower = append(slower, 2*float64(traced)/float64(before+after))
+		before = after
 	}
 	row := []string{c.name, c.loop, fmt.Sprintf("%.1f", median(runs)), fmt.Sprintf("%.0f", median(ns)), "",
 		fmt.Sprintf("%.3fx", median(slower)), ""}
@@ -118,7 +123,7 @@ func (c kernelCase) turn(w *worker, l loop, times int) (took time.Duration, in b
 	if err != nil {
 		return 0, in, err
 	}
-	if took, err = w.run(l, times); err != nil {
+	if took, err = w.warm(l, times); err != nil {
 		return 0, in, err
 	}
 	if in, err = t.timeLoop(w, l, times); err != nil {

@@ -63,6 +63,15 @@ func (w *worker) run(l loop, times int) (time.Duration, error) {
 	return time.Duration(took), nil
 }
 
+// warm is run when the loop ran before: to load programs, or to take them away, drives out of the caches what either state of
+// the kernel needs, and that is neither's cost.
+func (w *worker) warm(l loop, times int) (time.Duration, error) {
+	if _, err := w.run(l, times); err != nil {
+		return 0, err
+	}
+	return w.run(l, times)
+}
+
 // timesFor finds out how many operations take about that long.
 func (w *worker) timesFor(l loop, slice time.Duration) (int, error) {
 	for times := 10; ; times *= 4 {
