@@ -3,24 +3,83 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/tracer"
 )
 
-// carriers are what throughput is measured with. The aims are parts of the throughput without tracing. What iperf3 sends and
+// A carrier is what throughput is measured with. The aims are parts of the throughput without tracing. What iperf3 sends and
 // receives in a second of CPU time of both ends is what it would with the machine for itself; what it does in a second
 // of the wall's clock depends on who else works there.
-var carriers = []struct {
+type carrier struct {
 	selection
-	aim float64
-}{
+	remembers bool // instead of events: the last packets of each process, as for evidence of findings
+	aim       float64
+}
+
+var carriers = []carrier{
 	{selection: untraced},
 	{selection: selecting("net_packet_dns", "net_packet_dns"), aim: 0.97},
 	{selection: allPackets(), aim: 0.60},
+	{selection: selection{name: "the last packets of processes"}, remembers: true},
+}
+
+// carry begins to trace what the carrier has to carry.
+func (c carrier) carry() (end func() error, err error) {
+	if c.remembers {
+		return rememberPackets()
+	}
+	t, err := c.begin(discard)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := t.end()
+		return err
+	}, nil
+}
+
+// rememberPackets does what tracee does with --evidence high while nothing is found.
+func rememberPackets() (end func() error, err error) {
+	dir, err := os.MkdirTemp("", "tracee-bench")
+	if err != nil {
+		return nil, err
+	}
+	options, err := capture.Parse([]string{"dir:" + dir})
+	if err != nil {
+		return nil, err
+	}
+	options.Evidence, options.EvidencePackets = true, true
+	ctx, stop := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := tracee.Run(ctx, tracee.Config{Capture: options, Ready: func(*tracer.Tracer) error {
+			close(ready)
+			return nil
+		}})
+		done <- err
+	}()
+	end = func() error {
+		stop()
+		return errors.Join(<-done, os.RemoveAll(dir))
+	}
+	select {
+	case <-ready:
+		return end, nil
+	case err := <-done:
+		done <- nil
+		return nil, errors.Join(err, end())
+	}
 }
 
 // allPackets are all events that are made of packets.
@@ -54,37 +113,39 @@ func measureNetwork(ctx context.Context, o options, r *report) error {
 		return err
 	}
 	defer between.remove()
-	rates, efforts := make([][]float64, len(carriers)), make([][]float64, len(carriers))
+	rates, efforts, whole := make([][]float64, len(carriers)), make([][]float64, len(carriers)), make([][]float64, len(carriers))
 	for range min(o.rounds, carrierTurns) {
 		for i, c := range carriers {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			t, err := c.begin(discard)
+			end, err := c.carry()
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
+			before := usage(unix.RUSAGE_SELF)
 			sent, err := between.send(ctx)
-			if _, endErr := t.end(); err == nil {
-				err = endErr
-			}
-			if err != nil {
+			tracers := usage(unix.RUSAGE_SELF) - before
+			if err = errors.Join(err, end()); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			rates[i], efforts[i] = append(rates[i], sent.rate), append(efforts[i], sent.effort)
+			rates[i], efforts[i] = append(rates[i], sent.rate), append(efforts[i], sent.rate/sent.used)
+			whole[i] = append(whole[i], sent.rate/(sent.used+tracers.Seconds()/carrierTime.Seconds()))
 		}
 	}
-	r.begin("iperf3 over a pair of virtual interfaces", "traced", "Gbit/s", "Gbit in a second of CPU time", "of untraced", "aim")
+	r.begin("iperf3 over a pair of virtual interfaces", "traced", "Gbit/s", "Gbit in a second of CPU time", "of untraced", "aim", "with the time of the tracer")
 	for i, c := range carriers {
-		var part []float64
+		var part, withTracer []float64
 		for round, effort := range efforts[i] {
 			part = append(part, effort/efforts[0][round])
+			withTracer = append(withTracer, whole[i][round]/whole[0][round])
 		}
 		note := ""
 		if c.aim > 0 {
 			note = r.aimAtLeast(median(part), c.aim, "%.2f")
 		}
-		r.row(c.name, fmt.Sprintf("%.2f", median(rates[i])/1e9), fmt.Sprintf("%.2f", median(efforts[i])/1e9), fmt.Sprintf("%.1f %%", 100*median(part)), note)
+		r.row(c.name, fmt.Sprintf("%.2f", median(rates[i])/1e9), fmt.Sprintf("%.2f", median(efforts[i])/1e9), fmt.Sprintf("%.1f %%", 100*median(part)), note,
+			fmt.Sprintf("%.1f %%", 100*median(withTracer)))
 	}
 	r.end()
 	return nil
@@ -133,8 +194,8 @@ func layCable() (*cable, error) {
 	return nil, fmt.Errorf("iperf3 does not answer at %s", serverAddress)
 }
 
-// sending is what one turn achieved: bits per second, by the clock and by the CPU time of both ends.
-type sending struct{ rate, effort float64 }
+// sending is what one turn achieved: bits per second, and what part of that second both ends used a CPU.
+type sending struct{ rate, used float64 }
 
 // send lets the client send for one turn.
 func (l *cable) send(ctx context.Context) (sending, error) {
@@ -161,7 +222,7 @@ func (l *cable) send(ctx context.Context) (sending, error) {
 	if rate == 0 || used == 0 {
 		return sending{}, fmt.Errorf("iperf3 sent nothing: %.200s", output)
 	}
-	return sending{rate, rate / used}, nil
+	return sending{rate, used}, nil
 }
 
 // remove takes the namespaces away, and with them the interfaces.
