@@ -88,13 +88,7 @@ func checkBrief(t *testing.T, b brief, host string) {
 		}
 		return names
 	}
-	total := func(names map[string]int) (n int) {
-		for _, each := range names {
-			n += each
-		}
-		return n
-	}
-	all := stop(func(seen []*trace.Event) bool { return total(count(seen, "sched_process_exit")) >= b.containers })
+	all := stop(func(seen []*trace.Event) bool { return len(count(seen, "sched_process_exit")) >= b.containers })
 	for _, e := range all {
 		if e.ProcessName == "busybox" && (!wanted[e.ContainerName] || e.ContainerID == "" || e.ContainerImage != b.image) {
 			t.Errorf("%s: container %q, called %q, of %q", e.EventName, e.ContainerID, e.ContainerName, e.ContainerImage)
