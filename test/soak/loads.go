@@ -26,6 +26,35 @@ type load struct {
 	do   func(n int64) error
 }
 
+const ruleChanges = "changes of a rule"
+
+// fill runs short processes, two at a time.
+func fill(ctx context.Context, processes int) error {
+	start := time.Now()
+	var left atomic.Int64
+	left.Store(int64(processes))
+	var running sync.WaitGroup
+	failures := make(chan error, 2)
+	for range cap(failures) {
+		running.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := exec.CommandContext(ctx, "/bin/true").Run(); err != nil {
+					failures <- fmt.Errorf("fill: %w", err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	fmt.Printf("%10d short processes first, in %v\n", processes, time.Since(start).Round(time.Second))
+	select {
+	case err := <-failures:
+		return err
+	default:
+		return nil
+	}
+}
+
 // loads are running.
 type loads struct {
 	cancel  context.CancelFunc
@@ -51,7 +80,7 @@ func startLoads(ctx context.Context, o options, dir string, broken *places, book
 		{"connections", 20 * time.Millisecond, func(int64) error { return connect(listener.Addr().String()) }},
 		{"datagrams", 20 * time.Millisecond, func(int64) error { return datagram() }},
 		{"containers, by their control groups", time.Second, func(int64) error { return container() }},
-		{"changes of a rule", 5 * time.Second, func(n int64) error { return writeRule(filepath.Join(dir, "rules"), n) }},
+		{ruleChanges, 5 * time.Second, func(n int64) error { return writeRule(filepath.Join(dir, "rules"), n) }},
 		{"times that a disk and a server failed, or came back", 3 * time.Second, broken.fail},
 	}
 	for _, name := range o.disturb {

@@ -26,6 +26,7 @@ import (
 
 type options struct {
 	duration, interval time.Duration
+	fill               int
 	binaries           string
 	disturb            []string
 }
@@ -57,6 +58,7 @@ func parse(arguments []string) (options, error) {
 	flags := flag.NewFlagSet("soak", flag.ExitOnError)
 	flags.DurationVar(&o.duration, "duration", 30*time.Minute, "how long")
 	flags.DurationVar(&o.interval, "interval", 0, "time between two looks at the sensor (default: 60 looks in all)")
+	flags.IntVar(&o.fill, "fill", 20000, "short processes that come first: what is remembered of processes is bounded, and is to be full")
 	flags.StringVar(&o.binaries, "binaries", "", "`directory` of the commands (default: they are built)")
 	flags.StringVar(&disturb, "disturb", "", "what else to do to this machine, separated by commas: "+strings.Join(disturbances(), ", "))
 	if err := flags.Parse(arguments); err != nil {
@@ -67,6 +69,9 @@ func parse(arguments []string) (options, error) {
 	}
 	if o.interval == 0 {
 		o.interval = o.duration / 60
+	}
+	if o.fill < 0 {
+		return o, fmt.Errorf("-fill %d: want a number that is not negative", o.fill)
 	}
 	if o.duration < 10*o.interval {
 		return o, fmt.Errorf("-duration %v has less than ten looks, one each %v", o.duration, o.interval)
@@ -110,6 +115,9 @@ func run(ctx context.Context, o options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := fill(ctx, o.fill); err != nil {
+		return nil, err
+	}
 	loads, err := startLoads(ctx, o, dir, broken, &books)
 	if err != nil {
 		return nil, err
@@ -125,7 +133,7 @@ func run(ctx context.Context, o options) ([]string, error) {
 		fmt.Printf("%10d %s\n", done[name], name)
 	}
 	time.Sleep(2 * time.Second) // the last record is on its way for less
-	var faults []string
+	faults := reloads(sensors, done[ruleChanges])
 	for _, s := range sensors {
 		faults = append(faults, s.end()...)
 	}

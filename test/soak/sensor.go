@@ -27,6 +27,7 @@ type sensor struct {
 	ended    chan error
 	complain bytes.Buffer
 	figures  []*figure
+	metrics  map[string]float64 // of the last look
 }
 
 // startSensors starts one that prints numbered calls and much else, and one that detects, with all that it can do.
@@ -142,6 +143,7 @@ func (s *sensor) look() error {
 		return err
 	}
 	metrics := map[string]float64{}
+	s.metrics = metrics
 	for lines := bufio.NewScanner(body); lines.Scan(); {
 		name, value, _ := strings.Cut(lines.Text(), " ")
 		metrics[name], _ = strconv.ParseFloat(value, 64)
@@ -158,6 +160,22 @@ func (s *sensor) look() error {
 	}
 	fmt.Printf("  CPU, s %.1f\n", metrics["process_cpu_seconds_total"])
 	return nil
+}
+
+// reloads says what is wrong with how the sensor that detects took over rules that changed so many times.
+func reloads(sensors []*sensor, changes int64) (faults []string) {
+	for _, s := range sensors {
+		done, known := s.metrics["tracee_reloads_total"]
+		if !known {
+			continue
+		}
+		fmt.Printf("%10.0f times that %s took over rules that had changed\n", done, s.name)
+		// Changes that come while it is busy are taken over together.
+		if failed := s.metrics["tracee_reloads_failed_total"]; failed > 0 || done == 0 && changes > 1 {
+			faults = append(faults, fmt.Sprintf("%s: rules changed %d times, were taken over %.0f times and refused %.0f times", s.name, changes, done, failed))
+		}
+	}
+	return faults
 }
 
 // bpfObjects counts the BPF objects that a process holds, and the memory of the maps among them, in bytes.
