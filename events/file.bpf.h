@@ -98,8 +98,12 @@ static __always_inline void put_bprm_check(struct event *e, struct file *file)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(security_bprm_check_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct event *e = event_begin(EVENT_security_bprm_check, RUNG_TRACEPOINT);
+	struct event *e;
 
+	if (!event_selected(EVENT_security_bprm_check))
+		return 0;
+	/* Who asked for the program, as at the hook: by now the task has the program's name. */
+	e = event_start_renamed(EVENT_security_bprm_check, EVENT_security_bprm_check_ARGS, RUNG_TRACEPOINT);
 	if (!e)
 		return 0;
 	put_bprm_check(e, bprm->file);

@@ -24,7 +24,7 @@ var (
 	SecurityBprmCheck = declare(Event{
 		ID: 721, Name: "security_bprm_check", Critical: true,
 		Sets:  []Set{Default, LSMHooks, Proc, ProcLife},
-		Hooks: lsmHook("bprm_check", tracepoint("security_bprm_check_exec")),
+		Hooks: lsmHook("bprm_check", Hook{Rung: trace.Tracepoint, Program: "security_bprm_check_exec", With: []string{"exec_remember"}}),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str},
 			{Name: "dev", Type: DevT},

@@ -40,6 +40,7 @@ var ways = map[string]struct {
 	"w-pam":      {"TRC-2104", func(a *actor) { a.renameIn("/etc/pam.d", "su") }},
 	"w-kworker":  {"TRC-2204", func(a *actor) { a.check(os.WriteFile("/proc/self/comm", []byte("kworker/0:3"), 0o600)) }},
 	"w-memory":   {"TRC-2401", mapEverything},
+	"nginx":      {"TRC-12", func(a *actor) { a.check(unix.Exec("/bin/sh", []string{"sh", "-c", ":"}, nil)) }},
 }
 
 func init() {

@@ -225,19 +225,11 @@ func openNothing(a *actor) {
 // wantCheck asks for the check of a program that is to be executed.
 func (a *actor) wantCheck(file string) *want {
 	st := a.stat(file)
-	w := a.want("security_bprm_check", arguments{"pathname": file, "dev": kernelDev(st.Dev), "inode": st.Ino})
-	if a.Rungs["security_bprm_check"] == trace.Tracepoint {
-		w.Comm = filepath.Base(file)
-	}
-	return w
+	return a.want("security_bprm_check", arguments{"pathname": file, "dev": kernelDev(st.Dev), "inode": st.Ino})
 }
 
 func checkProgram(a *actor) {
-	file := program(a)
-	w := a.wantCheck(file)
-	if w.Comm != "" {
-		w.Comm = "true" // also when that is a link
-	}
+	a.wantCheck(program(a))
 	a.exec("/bin/true", []string{"true"}, nil)
 }
 
@@ -248,10 +240,8 @@ func checkScript(a *actor) {
 	a.check(os.WriteFile(script, []byte("#!/bin/sh\n:\n"), 0o755))
 	if a.Rungs["security_bprm_check"] != trace.Tracepoint {
 		a.wantCheck(script)
-		a.wantCheck(shell)
-	} else {
-		a.wantCheck(shell).Comm = "script"
 	}
+	a.wantCheck(shell)
 	a.exec(script, []string{"script"}, nil)
 }
 
