@@ -2,9 +2,13 @@ package lineage
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -69,6 +73,56 @@ func TestWhoWasThereBeforeIsKnown(t *testing.T) {
 	}
 	if len(line) < 2 || line[0].Executable != exe || line[1].PID != os.Getppid() || line[0].Inode == 0 {
 		t.Errorf("got %+v", line)
+	}
+}
+
+// The first process is known by /proc alone: no event of it may ever come.
+func TestStartOfWhoWasThereBeforeIsKnown(t *testing.T) {
+	table := New()
+	table.Seed("/proc")
+	self := event("openat", os.Getpid(), os.Getppid())
+	table.Learn(self)
+	line := table.Of(self)
+	first := line[len(line)-1]
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		t.Fatal(err)
+	}
+	if parent := line[1]; parent.StartTime == 0 || parent.StartTime < first.StartTime || parent.StartTime > int(now.Nano()) {
+		t.Errorf("now %d, parent %+v, first %+v", now.Nano(), parent, first)
+	}
+}
+
+// Events name a program in memory otherwise than /proc does; it is the same program, with the same arguments.
+func TestArgumentsOfProgramInMemoryAreKept(t *testing.T) {
+	fd, err := unix.MemfdCreate("hidden", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := os.NewFile(uintptr(fd), "hidden")
+	defer memory.Close()
+	program, err := os.Open("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if _, err := io.Copy(memory, program); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), "1000")
+	command.Args[0] = "sleep" // busybox goes by its name
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = command.Process.Kill(), command.Wait() }()
+
+	table := New()
+	table.Seed("/proc")
+	e := event("openat", command.Process.Pid, os.Getpid())
+	e.Executable = "memfd:hidden"
+	table.Learn(e)
+	if got, want := show(table, e), fmt.Sprintf("%d:memfd:hidden:sleep 1000 < ", command.Process.Pid); !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want %s…", got, want)
 	}
 }
 

@@ -2,18 +2,24 @@ package lineage
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tracee-go/tracee/internal/library"
 )
 
-// largest is how much is read of what a process says of itself: the kernel takes no longer arguments, but may be told of some.
-const largest = 128 << 10
+const (
+	// largest is how much is read of what a process says of itself: the kernel takes no longer arguments, but may be told of some.
+	largest = 128 << 10
+	// startField is where the time of the start stands, among the fields of stat that follow the name.
+	startField = 19
+	// tick is the unit of times in stat, on every architecture that there are programs for.
+	tick = 10 * time.Millisecond
+)
 
 // Seed adds the processes that a proc file system shows. It is for the time before the first event: who is known already
 // is not asked about. What can not be read is left out.
@@ -43,14 +49,21 @@ func readProcess(dir string, pid int) (*process, bool) {
 	if open < 0 || end < open {
 		return nil, false
 	}
-	var state string
-	p := &process{pid: int32(pid), name: string(stat[open+1 : end])}
-	if _, err := fmt.Sscan(string(stat[end+1:]), &state, &p.parentPID); err != nil {
+	fields := strings.Fields(string(stat[end+1:]))
+	if len(fields) <= startField {
 		return nil, false
 	}
-	p.parent = keyOf(0, int(p.parentPID))
+	parent, noParent := strconv.ParseInt(fields[1], 10, 32)
+	start, noStart := strconv.Atoi(fields[startField])
+	if noParent != nil || noStart != nil {
+		return nil, false
+	}
+	p := &process{
+		pid: int32(pid), parentPID: int32(parent), parent: keyOf(0, int(parent)), name: string(stat[open+1 : end]),
+		startTime: start * int(tick),
+	}
 	if path, err := os.Readlink(filepath.Join(dir, "exe")); err == nil {
-		p.executable = strings.TrimSuffix(path, " (deleted)")
+		p.executable = asInEvents(path)
 	}
 	if raw, err := library.ReadAtMost(filepath.Join(dir, "cmdline"), largest); err == nil && len(raw) > 0 {
 		p.arguments = cut(raw)
@@ -64,6 +77,15 @@ func readProcess(dir string, pid int) (*process, bool) {
 		p.user = int32(info.Uid)
 	}
 	return p, true
+}
+
+// asInEvents turns the path of an executable in /proc into the one in events, where memory has a name without a directory.
+func asInEvents(path string) string {
+	path = strings.TrimSuffix(path, " (deleted)")
+	if strings.HasPrefix(path, "/memfd:") {
+		return path[1:]
+	}
+	return path
 }
 
 // KernelDevice turns the number that stat gives into the one in events.
