@@ -3,8 +3,6 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"reflect"
-	"runtime"
 	"sync"
 	"time"
 
@@ -27,11 +25,14 @@ var errBlocked = fmt.Errorf("the signature did not answer within %v", callTime)
 // two seconds.
 //
 // The engine isolates by itself what is not detect.Bounded.
-func Isolate(s detect.Signature) detect.Signature { return &isolated{inner: s, limit: callTime} }
+func Isolate(s detect.Signature) detect.Signature {
+	return &isolated{inner: s, limit: callTime, mark: marks.Add(1)}
+}
 
 type isolated struct {
 	inner detect.Signature
 	limit time.Duration
+	mark  uint64 // of the goroutine
 	calls chan func() error
 	done  chan error
 	timer *time.Timer
@@ -113,11 +114,11 @@ func (s *isolated) leave() bool {
 func (s *isolated) start() {
 	calls, done := make(chan func() error, 1), make(chan error, 1)
 	s.calls, s.done, s.timer = calls, done, time.NewTimer(s.limit)
-	go func() {
+	go marked(s.mark, func() {
 		for f := range calls {
 			done <- guarded(f)
 		}
-	}()
+	})
 }
 
 func guarded(f func() error) (err error) {
@@ -210,14 +211,4 @@ func (s *isolated) Close() {
 		close(s.calls)
 		s.calls = nil
 	}
-}
-
-// code is the name of the function that all memory of the signature is allocated below.
-func (s *isolated) code() string {
-	if method, ok := reflect.TypeOf(s.inner).MethodByName("OnEvent"); ok {
-		if f := runtime.FuncForPC(method.Func.Pointer()); f != nil {
-			return f.Name()
-		}
-	}
-	return ""
 }

@@ -122,24 +122,31 @@ func TestErrorsAreReportedOnceAMinute(t *testing.T) {
 	}
 }
 
-// glutton keeps what it gets.
+// glutton keeps what it gets, unless it is on a diet.
 type glutton struct {
 	fake
+	diet bool
+	seen int
 	kept [][]byte
 }
 
 func (s *glutton) OnEvent(protocol.Event) error {
+	s.seen++
 	block := make([]byte, 1<<20)
-	s.kept = append(s.kept, block)
+	if !s.diet {
+		s.kept = append(s.kept, block)
+	}
 	return nil
 }
 
 func TestSignatureThatEatsMemoryIsReleased(t *testing.T) {
 	eater := &glutton{fake: fake{id: "EATS", selectors: selects("openat", "*")}}
+	sibling := &glutton{fake: fake{id: "SIBLING", selectors: selects("openat", "*")}, diet: true} // of the same code
 	other := &fake{id: "OTHER", selectors: selects("openat", "*"), onEvent: reports}
 	var log strings.Builder
 	found := 0
-	g, _ := New(Config{Signatures: []detect.Signature{Isolate(eater), other}, Finding: func(detect.Finding) { found++ }, Log: logTo(&log)})
+	all := []detect.Signature{Isolate(eater), Isolate(sibling), other}
+	g, _ := New(Config{Signatures: all, Finding: func(detect.Finding) { found++ }, Log: logTo(&log)})
 	g.memory.heap, g.memory.limit = 0, 16<<20
 	for range 40 {
 		g.Handle(event("openat", "/a"))
@@ -149,6 +156,24 @@ func TestSignatureThatEatsMemoryIsReleased(t *testing.T) {
 	g.Close()
 	if len(eater.kept) != 40 || found != 41 || g.Stats().CutOff != 1 || !strings.Contains(log.String(), "MiB of memory") {
 		t.Errorf("kept %d, found %d, stats %+v, log %s", len(eater.kept), found, g.Stats(), log.String())
+	}
+	if sibling.seen != 41 {
+		t.Errorf("a signature of the same code was shown %d of 41 events", sibling.seen)
+	}
+}
+
+func TestMarksOfGoroutinesAreRead(t *testing.T) {
+	for _, n := range []uint64{1, 7, 8, 9, 64, 0o1234567} {
+		marked(n, func() {
+			var stack [32]uintptr
+			if got := markOf(stack[:runtime.Callers(0, stack[:])]); got != n {
+				t.Errorf("got %o, want %o", got, n)
+			}
+		})
+	}
+	var stack [32]uintptr
+	if got := markOf(stack[:runtime.Callers(0, stack[:])]); got != 0 {
+		t.Errorf("without a mark: got %o", got)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 )
 
 // memoryWatch finds isolated signatures that hold too much memory, by the profile that the runtime keeps anyway: it says
-// below which function what is in use was allocated.
+// below which functions what is in use was allocated, and those say on whose goroutine (marked).
 type memoryWatch struct {
 	next  time.Time
 	heap  uint64 // from which on it looks
@@ -35,7 +35,7 @@ func (w *memoryWatch) look(members []*member) []*member {
 	if budget.HeapInUse() < w.heap {
 		return nil
 	}
-	held := heldBelow(members)
+	held := heldBy(members)
 	var greedy []*member
 	for m, bytes := range held {
 		if bytes > w.limit {
@@ -45,40 +45,29 @@ func (w *memoryWatch) look(members []*member) []*member {
 	return greedy
 }
 
-// heldBelow sums what is in use by the signature below whose OnEvent it was allocated.
-func heldBelow(members []*member) map[*member]int64 {
-	byCode := map[string]*member{}
+// heldBy sums what is in use of what was allocated on the goroutine of each signature.
+func heldBy(members []*member) map[*member]int64 {
+	byMark := map[uint64]*member{}
 	for _, m := range members {
 		if s, ok := m.signature.(*isolated); ok && !m.disabled {
-			if code := s.code(); code != "" {
-				byCode[code] = m
-			}
+			byMark[s.mark] = m
 		}
 	}
 	held := map[*member]int64{}
-	if len(byCode) == 0 {
+	if len(byMark) == 0 {
 		return held
 	}
 	runtime.GC() // the profile is as of the last collections
 	runtime.GC()
 	n, _ := runtime.MemProfile(nil, false)
 	records := make([]runtime.MemProfileRecord, n+64)
-	if n, ok := runtime.MemProfile(records, false); ok {
-		records = records[:n]
-	} else {
+	n, ok := runtime.MemProfile(records, false)
+	if !ok {
 		return held
 	}
-	for i := range records {
-		frames := runtime.CallersFrames(records[i].Stack())
-		for {
-			frame, more := frames.Next()
-			if m, ok := byCode[frame.Function]; ok {
-				held[m] += inUse(&records[i])
-				break
-			}
-			if !more {
-				break
-			}
+	for i := range records[:n] {
+		if m, ok := byMark[markOf(records[i].Stack())]; ok {
+			held[m] += inUse(&records[i])
 		}
 	}
 	return held
