@@ -200,20 +200,7 @@ func (c *rulesCommand) engine(loaded []detect.Signature, finding func(detect.Fin
 	for _, err := range refused {
 		c.log.Error("signature is left out", "error", err)
 	}
-	for _, s := range engine.SelectedEvents() {
-		if name, ok := unknownEvent(s.Name); ok {
-			c.log.Warn("a signature selects an event that does not exist here", "event", name)
-		}
-	}
 	return engine
-}
-
-// unknownEvent returns the name of an event that does not exist, with a hint.
-func unknownEvent(name string) (withHint string, unknown bool) {
-	if _, ok := events.Lookup(name); ok || name == "*" || name == "" {
-		return "", false
-	}
-	return name + suggest.DidYouMean(name, eventNames()), true
 }
 
 func eventNames() []string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/suggest"
 	"github.com/tracee-go/tracee/rules"
 	"github.com/tracee-go/tracee/signatures"
 	"github.com/tracee-go/tracee/types/detect"
@@ -100,11 +101,6 @@ func lintSet(set *rules.Set) (problems []string, stand []detect.Signature) {
 	var ids []string
 	for _, m := range engine.Signatures() {
 		ids = append(ids, m.ID)
-	}
-	for _, s := range engine.SelectedEvents() {
-		if hint, ok := unknownEvent(s.Name); ok {
-			problems = append(problems, "a signature selects an event that does not exist here: "+hint)
-		}
 	}
 	for _, x := range set.Exceptions {
 		for _, id := range x.Signatures {
@@ -256,10 +252,16 @@ func (c *rulesCommand) explainOne(s detect.Signature, set *rules.Set) error {
 		from = place.String()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  (%s, version %s, %s)\n", m.ID, m.Name, m.Severity(), m.Version, from)
+	about := []string{m.Severity(), from}
+	if m.Version != "" {
+		about = slices.Insert(about, 1, "version "+m.Version)
+	}
+	fmt.Fprintf(&b, "%s  %s  (%s)\n", m.ID, m.Name, strings.Join(about, ", "))
 	width := lineWidth(c.stdout)
 	line := func(text string) { writeLines(&b, "    ", text, width) }
-	line(m.Description)
+	if m.Description != "" {
+		line(m.Description)
+	}
 	for _, key := range sortedKeys(m.Properties) {
 		line(fmt.Sprintf("%s: %v", key, m.Properties[key]))
 	}
@@ -290,8 +292,7 @@ func writeSelector(b *strings.Builder, s detect.SignatureEventSelector, width in
 	}
 	e, ok := events.Lookup(s.Name)
 	if !ok {
-		hint, _ := unknownEvent(s.Name)
-		fmt.Fprintf(b, "    %s%s (no such event here)\n", hint, from)
+		fmt.Fprintf(b, "    %s%s%s (no such event here)\n", s.Name, suggest.DidYouMean(s.Name, eventNames()), from)
 		return
 	}
 	writeLines(b, "    ", s.Name+from+": "+cmp.Or(e.Doc, "the syscall of this name"), width)

@@ -76,17 +76,27 @@ func TestErrorsOfFilesHaveTheirPlace(t *testing.T) {
 	if len(errs) != 1 || !errors.As(errs[0], &file) || file.Path != filepath.Join(dir, "a.yaml") || file.Line != 4 || file.Kept {
 		t.Errorf("got %v", errs)
 	}
+	dir = t.TempDir()
+	write(t, dir, "a.rego", strings.Replace(rule("U-1", `tracee_match { true }`), `"id": "U-1"`, `"id": 7`, 1))
+	if _, errs := LoadDir(dir, Options{}); len(errs) != 1 || !mentions(errs, filepath.Join(dir, "a.rego")+":3: __rego_metadoc__: id is not a string") {
+		t.Errorf("got %v", errs)
+	}
 }
 
 // useless are rules that are well formed, and useless.
 var useless = map[string]struct{ text, want string }{
-	"event.rego":    {strings.Replace(rule("U-1", `tracee_match { true }`), `"openat"`, `"opennat"`, 1), `:4: unknown event "opennat" (did you mean openat?)`},
-	"never.rego":    {rule("U-2", `tracee_match { input.eventName == "ptrace" }`), ":1: can never match: it asks for input.eventName ptrace, and selects only openat"},
+	"event.rego":  {strings.Replace(rule("U-1", `tracee_match { true }`), `"openat"`, `"opennat"`, 1), `:4: unknown event "opennat" (did you mean openat?)`},
+	"never.rego":  {rule("U-2", `tracee_match { input.eventName == "ptrace" }`), ":1: can never match: it asks for input.eventName ptrace, and selects only openat"},
+	"source.rego": {strings.Replace(rule("U-5", `tracee_match { true }`), `"tracee"`, `"trace"`, 1), `:4: unknown source "trace" of event openat (want tracee)`},
+	"field.rego":  {rule("U-6", "tracee_match {\n\tinput.procesName == \"x\"\n}"), `:6: unknown field "procesName" (did you mean processName?) of input`},
+	"source.cel": {"kind: SignaturesConfig\napiVersion: tracee.aquasecurity.github.io/v1alpha1\nsignatures:\n" +
+		"- metadata: {id: U-7, version: 0.1.0, name: x}\n  eventSelectors: [{source: trace, name: openat}]\n  expression: input.processName == 'x'\n",
+		`:4: signature U-7: unknown source "trace" of event openat (want tracee)`},
 	"argument.rego": {rule("U-3", "tracee_match {\n\tlower(helpers.get_tracee_argument(\"pathnme\")) == \"x\"\n}"), `:6: unknown argument "pathnme" (did you mean pathname?) of openat`},
 	"pattern.rego":  {rule("U-4", "tracee_match {\n\tregex.match(`(((a{1,900}){1,900}){1,900})`, input.processName)\n}"), ":6: regex.match is never defined: error parsing regexp"},
 }
 
-func TestRegoRuleThatIsUselessIsDoubtedByLine(t *testing.T) {
+func TestRuleThatIsUselessIsDoubtedByLine(t *testing.T) {
 	dir := t.TempDir()
 	for name, u := range useless {
 		write(t, dir, name, u.text)

@@ -41,6 +41,11 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d", p.Path, p.Line)
 }
 
+func idOf(s detect.Signature) string {
+	m, _ := s.GetMetadata()
+	return m.ID
+}
+
 // FileError is what is wrong with a rule file. It is about one signature of it where Line is not 0.
 type FileError struct {
 	Path string

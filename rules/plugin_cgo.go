@@ -7,6 +7,7 @@ import (
 	"plugin"
 	"strings"
 
+	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/detect"
 )
 
@@ -14,7 +15,7 @@ import (
 // anything, so its signatures are isolated.
 type pluginLoader struct{}
 
-func (pluginLoader) load(path string, into *Set) []error {
+func (pluginLoader) load(path string, into *Set) (errs []error) {
 	list, err := openPlugin(path)
 	if err != nil {
 		return []error{&FileError{Path: path, Text: err.Error()}}
@@ -23,8 +24,26 @@ func (pluginLoader) load(path string, into *Set) []error {
 		guarded := Isolate(s)
 		into.Signatures = append(into.Signatures, guarded)
 		into.Files[guarded] = Place{Path: path}
+		for _, text := range selectorDoubts(guarded) {
+			errs = append(errs, &FileError{Path: path, Text: fmt.Sprintf("signature %s: %s", idOf(guarded), text), Kept: true})
+		}
 	}
-	return nil
+	return errs
+}
+
+// selectorDoubts tells of selectors that select nothing. What a signature says when it is loaded may be an error: then the
+// engine refuses it.
+func selectorDoubts(s detect.Signature) (found []string) {
+	selectors, err := s.GetSelectedEvents()
+	if err != nil {
+		return nil
+	}
+	for _, s := range selectors {
+		if _, ok := events.Lookup(s.Name); !ok && s.Name != "" && s.Name != "*" {
+			found = append(found, unknownEvent(s.Name))
+		}
+	}
+	return append(found, sourceDoubts(selectors)...)
 }
 
 func openPlugin(path string) (list []detect.Signature, err error) {

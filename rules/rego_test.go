@@ -27,11 +27,6 @@ func loadAll(t testing.TB, dir string, o Options) []detect.Signature {
 	return loaded.Signatures
 }
 
-func idOf(s detect.Signature) string {
-	m, _ := s.GetMetadata()
-	return m.ID
-}
-
 func TestRegoSignaturesOnData(t *testing.T) {
 	for _, partial := range []bool{false, true} {
 		for i, s := range loadAll(t, "testdata/rules", Options{}) {
@@ -98,10 +93,10 @@ func TestLoadDirLeavesOutWhatIsBroken(t *testing.T) {
 		{"function.rego", rule("S-4", `tracee_match { helpers.no_such("a") }`), ":5: "},
 		{"empty.rego", "", ": empty module"},
 		{"nomatch.rego", rule("S-5", ""), ":1: rule tracee_match is missing"},
-		{"noid.rego", strings.Replace(rule("S-7", "tracee_match { true }"), `"id": "S-7"`, `"id": ""`, 1), ": __rego_metadoc__: id is missing"},
+		{"noid.rego", strings.Replace(rule("S-7", "tracee_match { true }"), `"id": "S-7"`, `"id": ""`, 1), ":3: __rego_metadoc__: id is missing"},
 		{
 			"undefined.rego", strings.ReplaceAll(rule("S-6", "tracee_match { true }"), "__rego_metadoc__ :=", "__rego_metadoc__ = x { false; x := 1 }\ny :="),
-			": __rego_metadoc__ is undefined",
+			":3: __rego_metadoc__ is undefined",
 		},
 		{"plugin.so", "\x7fELF", ": "},
 		{"some.yaml", "kind: SignaturesConfig", ":1: unrecognized config apiVersion: expected tracee.aquasecurity.github.io/v1alpha1 got "},

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/internal/suggest"
+	"github.com/tracee-go/tracee/types/detect"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // doubts finds what makes a rule useless, though it is well formed: OPA says nothing of names that it does not know, nor of
@@ -18,9 +21,13 @@ func (s *regoSignature) doubts(module *ast.Module) (found []error) {
 	doubt := func(line int, format string, arguments ...any) {
 		found = append(found, &FileError{Path: s.path, Line: line, Kept: true, Text: fmt.Sprintf(format, arguments...)})
 	}
+	for _, text := range sourceDoubts(s.selectors) {
+		doubt(lineOf(module, "tracee_selected_events"), "%s", text)
+	}
+	found = append(found, fieldDoubts(s.path, module)...)
 	selected, unknown, any := s.selectedEvents()
 	for _, name := range unknown {
-		doubt(lineOf(module, "tracee_selected_events"), "unknown event %q%s", name, suggest.DidYouMean(name, eventNames()))
+		doubt(lineOf(module, "tracee_selected_events"), "%s", unknownEvent(name))
 	}
 	if any {
 		return append(found, patternDoubts(s.path, module)...)
@@ -41,6 +48,42 @@ func (s *regoSignature) doubts(module *ast.Module) (found []error) {
 	return append(found, patternDoubts(s.path, module)...)
 }
 
+// sourceDoubts tells of selectors that select nothing, whatever the name of the event is.
+func sourceDoubts(selectors []detect.SignatureEventSelector) (found []string) {
+	for _, s := range selectors {
+		if s.Source != Source {
+			found = append(found, fmt.Sprintf("unknown source %q of event %s (want %s)", s.Source, cmp.Or(s.Name, "*"), Source))
+		}
+		if s.Origin != "" && originBit(s.Origin) == 0 {
+			known := []string{trace.OriginContainer, trace.OriginContainerInit, trace.OriginHost}
+			found = append(found, fmt.Sprintf("unknown origin %q of event %s (want %s)", s.Origin, cmp.Or(s.Name, "*"), strings.Join(known, ", ")))
+		}
+	}
+	return found
+}
+
+// fieldDoubts tells of fields that no event has, once each.
+func fieldDoubts(path string, module *ast.Module) (found []error) {
+	var known []string
+	for _, f := range inputFields {
+		known = append(known, f.name)
+	}
+	told := map[string]bool{}
+	ast.WalkRefs(module, func(r ast.Ref) bool {
+		if len(r) < 2 || !r[0].Equal(ast.InputRootDocument) {
+			return false
+		}
+		name, ok := r[1].Value.(ast.String)
+		if ok && !slices.Contains(known, string(name)) && !told[string(name)] {
+			told[string(name)] = true
+			found = append(found, &FileError{Path: path, Line: rowOf(r[1].Location), Kept: true, Text: fmt.Sprintf(
+				"unknown field %q%s of input", string(name), suggest.DidYouMean(string(name), known))})
+		}
+		return false
+	})
+	return found
+}
+
 // selectedEvents are the names of events that exist, and of those that do not. With any, all are selected.
 func (s *regoSignature) selectedEvents() (known, unknown []string, any bool) {
 	for _, selector := range s.selectors {
@@ -56,11 +99,13 @@ func (s *regoSignature) selectedEvents() (known, unknown []string, any bool) {
 	return known, unknown, false
 }
 
-func eventNames() (names []string) {
+// unknownEvent tells of an event that does not exist.
+func unknownEvent(name string) string {
+	var names []string
 	for _, e := range events.All() {
 		names = append(names, e.Name)
 	}
-	return names
+	return fmt.Sprintf("unknown event %q%s", name, suggest.DidYouMean(name, names))
 }
 
 // argumentNames are those that one of the events has.

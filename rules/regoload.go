@@ -250,6 +250,11 @@ func (p regoPackage) within(do func(ctx context.Context) error) error {
 	return nil
 }
 
+// wrong says what is wrong with a rule of the package, by its line.
+func (p regoPackage) wrong(rule, what string) error {
+	return &FileError{Path: p.path, Line: lineOf(p.compiler.Modules[p.path], rule), Text: rule + what}
+}
+
 // value evaluates a rule that does not depend on an event.
 func (p regoPackage) value(rule string) (any, error) {
 	query, err := p.prepare(rule, false)
@@ -264,7 +269,7 @@ func (p regoPackage) value(rule string) (any, error) {
 		return nil, fmt.Errorf("%w (in %s)", err, rule)
 	}
 	if len(results) == 0 {
-		return nil, fmt.Errorf("%s: %s is undefined", p.path, rule)
+		return nil, p.wrong(rule, " is undefined")
 	}
 	return plainNumbers(results[0].Expressions[0].Value), nil
 }

@@ -14,14 +14,14 @@ func (s *regoSignature) describe(p regoPackage) error {
 		return err
 	}
 	if s.metadata, err = readMetadata(document); err != nil {
-		return fmt.Errorf("%s: __rego_metadoc__: %w", p.path, err)
+		return p.wrong("__rego_metadoc__", ": "+err.Error())
 	}
 	selected, err := p.value("tracee_selected_events")
 	if err != nil {
 		return err
 	}
 	if s.selectors, err = readSelectors(selected); err != nil {
-		return fmt.Errorf("%s: tracee_selected_events: %w", p.path, err)
+		return p.wrong("tracee_selected_events", ": "+err.Error())
 	}
 	return nil
 }

@@ -43,6 +43,10 @@ func loadDeclared(path string, d declared.Document, into *Set) []error {
 	for _, s := range loaded {
 		into.Signatures = append(into.Signatures, s)
 		into.Files[s] = Place{path, s.Line()}
+		selectors, _ := s.GetSelectedEvents()
+		for _, text := range sourceDoubts(selectors) {
+			errs = append(errs, &declared.Problem{Line: s.Line(), Text: fmt.Sprintf("signature %s: %s", idOf(s), text), Kept: true})
+		}
 	}
 	return errs
 }
