@@ -106,6 +106,8 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 			return nil, fmt.Errorf("rules directory %s: %w", c.rulesDir, errors.Unwrap(err))
 		}
 		set, errs := rules.LoadDir(c.rulesDir, rules.Options{PartialEval: c.partialEval, Aggregate: c.aggregate})
+		loaded = c.join(loaded, set)
+		errs = append(errs, rules.ExceptionDoubts(set.Exceptions, loaded)...)
 		for _, err := range errs {
 			c.tell(err)
 		}
@@ -122,7 +124,6 @@ func (c *rulesCommand) loadSignatures() ([]detect.Signature, error) {
 			return nil, fmt.Errorf("%s in the rules directory (--strict)", count(uint64(problems), "problem"))
 		}
 		c.exceptions, c.files = set.Exceptions, set.Files
-		loaded = c.join(loaded, set)
 	}
 	if len(c.ids) == 0 {
 		return loaded, nil

@@ -98,16 +98,8 @@ func lintSet(set *rules.Set) (problems []string, stand []detect.Signature) {
 	for _, err := range refused {
 		problems = append(problems, err.Error())
 	}
-	var ids []string
-	for _, m := range engine.Signatures() {
-		ids = append(ids, m.ID)
-	}
-	for _, x := range set.Exceptions {
-		for _, id := range x.Signatures {
-			if !slices.Contains(ids, id) {
-				problems = append(problems, fmt.Sprintf("%s: exception: unknown signature %q%s", x.Where, id, signatureHint(id, ids)))
-			}
-		}
+	for _, err := range rules.ExceptionDoubts(set.Exceptions, all) {
+		problems = append(problems, err.Error())
 	}
 	return problems, stand
 }

@@ -18,7 +18,7 @@ type Exception struct {
 	Reason     string
 	Owner      string
 	Expires    time.Time
-	Where      string // file and line
+	Where      Place
 
 	executable *executable
 	image      string // of the container, a pattern; empty: any

@@ -97,7 +97,7 @@ func readExceptions(path string, list []*yaml.Node) (read []*Exception, errs []e
 		for _, doubt := range x.doubts() {
 			errs = append(errs, &declared.Problem{Line: node.Line, Text: "exception: " + doubt, Kept: true})
 		}
-		x.Where = fmt.Sprintf("%s:%d", path, node.Line)
+		x.Where = Place{path, node.Line}
 		read = append(read, x)
 	}
 	return read, errs

@@ -40,7 +40,7 @@ func try(t *testing.T, path string, l language, events []*trace.Event) {
 		s.Close()
 	}
 	for _, x := range set.Exceptions {
-		if x.Where == "" || x.Reason == "" || len(x.Signatures) == 0 {
+		if x.Where.Path == "" || x.Reason == "" || len(x.Signatures) == 0 {
 			t.Errorf("loaded, but is no exception: %+v", x)
 		}
 	}
