@@ -123,6 +123,8 @@ func TestDoubtsAboutCELAreWarnings(t *testing.T) {
 	for _, test := range []struct{ selector, expression, want string }{
 		{"openat", "input.eventName == 'open'", "can never match"},
 		{"openat", "input.stringArg('nope') == ''", `unknown argument "nope"`},
+		{"write", "input.stringArg('count') == '5'", `argument "count" of write is never a text`},
+		{"write", "input.sockaddrArg('count').sa_family == AF_INET", `argument "count" of write is never an address`},
 		{"opennat", "true", `unknown event "opennat"`},
 	} {
 		all, errs := load(t, "kind: SignaturesConfig\napiVersion: tracee.aquasecurity.github.io/v1alpha1\nsignatures:\n"+

@@ -8,10 +8,12 @@ import (
 	celast "cel.dev/cel-go/common/ast"
 
 	"github.com/tracee-go/tracee/internal/suggest"
+	"github.com/tracee-go/tracee/types/trace"
 )
 
 // unknownNames finds fields and arguments that nothing has, and tells of the first with a hint; CEL's own messages have
-// none. An argument that a function of v0.8.3 asks for is a doubt only: the function has an answer.
+// none. An argument that a function of v0.8.3 asks for, and that is
+// not there or of another type, is a doubt only: the function has an answer.
 func unknownNames(parsed *cel.Ast, s *Scope) (mistake, doubt *Problem) {
 	tree := parsed.NativeRep()
 	note := func(e celast.Expr, known *Problem, text string) *Problem {
@@ -24,6 +26,12 @@ func unknownNames(parsed *cel.Ast, s *Scope) (mistake, doubt *Problem) {
 		mistake = note(e, mistake, unknownName(e, s))
 		if name, ok := calledWithText(e, "stringArg", "sockaddrArg", "truncated"); ok && len(s.Schemas) > 0 {
 			doubt = note(e, doubt, s.unknownArgument(name))
+		}
+		if name, ok := calledWithText(e, "stringArg"); ok {
+			doubt = note(e, doubt, s.never(name, textForm, "a text, so stringArg is empty"))
+		}
+		if name, ok := calledWithText(e, "sockaddrArg"); ok {
+			doubt = note(e, doubt, s.never(name, forms[trace.Sockaddr], "an address, so sockaddrArg is empty"))
 		}
 	}))
 	return mistake, doubt
@@ -55,6 +63,26 @@ func (s *Scope) unknownArgument(name string) string {
 		events[i] = schema.Name
 	}
 	return text + " of " + strings.Join(events, ", ")
+}
+
+// never tells of an argument that no event has in a form.
+func (s *Scope) never(name string, wanted form, what string) string {
+	var events []string
+	for _, schema := range s.Schemas {
+		for _, f := range schema.Fields {
+			if f.Name != name {
+				continue
+			}
+			if formOf(f.Type).typ.IsExactType(wanted.typ) {
+				return ""
+			}
+			events = append(events, schema.Name)
+		}
+	}
+	if len(events) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("argument %q of %s is never %s", name, strings.Join(events, ", "), what)
 }
 
 func unknown(what, name string, known []string) string {
