@@ -13,6 +13,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -109,10 +110,24 @@ func New(c Config) (*Engine, []error) {
 
 // named says where a signature is from.
 func (c *Config) named(s detect.Signature, err error) error {
+	var taken *takenError
+	if errors.As(err, &taken) {
+		if file, ok := c.Files[taken.by.given]; ok {
+			err = fmt.Errorf("%w of %s", err, file)
+		}
+	}
 	if file, ok := c.Files[s]; ok {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return err
+}
+
+// takenError refuses a signature whose id another one has.
+type takenError struct{ refused, by *member }
+
+func (e *takenError) Error() string {
+	m := e.refused.metadata
+	return fmt.Sprintf("signature %s (%s) is refused: the id is taken by %s", m.ID, m.Name, e.by.metadata.Name)
 }
 
 func (g *Engine) add(s detect.Signature) error { return g.addFor(g, s) }
@@ -127,8 +142,7 @@ func (g *Engine) addFor(owner *Engine, given detect.Signature) error {
 	m.given = given
 	for _, other := range g.members {
 		if other.metadata.ID == m.metadata.ID {
-			return fmt.Errorf("signature %s (%s) is refused: the id is taken by %s", m.metadata.ID, m.metadata.Name,
-				other.metadata.Name)
+			return &takenError{m, other}
 		}
 	}
 	if u, ok := s.(interface{ UseLineage(*lineage.Table) }); ok {

@@ -108,7 +108,7 @@ type Process struct {
 	Executable string   // the path of the file that it runs
 	Arguments  []string // of its last exec
 	User       int
-	StartTime  int // ns since the epoch; 0: not known
+	StartTime  int // ns since boot, as ThreadStartTime of events; 0: not known
 	Device     uint64
 	Inode      uint64 // of the executable, with Device; 0: not known
 }
