@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"text/template"
@@ -27,7 +28,7 @@ func (o *webhookOptions) add(flags *pflag.FlagSet) {
 		"and for which the end waits for what is left")
 	flags.IntVar(&c.Queue, "webhook-queue", webhook.DefaultQueue, "`number` of findings that wait in memory to be posted")
 	flags.IntVar(&c.Batch, "webhook-batch", 1, "largest `number` of findings in a post: a JSON list if the content type is JSON, lines otherwise")
-	flags.StringVar(&c.Spill, "webhook-spill", "", "`file` for findings that the queue has no room for, or that are left at the end")
+	flags.StringVar(&c.Spill, "webhook-spill", "", "`file` for findings that the queue has no room for, or that are left at the end; 64 MiB at most")
 	flags.StringVar(&c.HeaderFile, "webhook-headers", "", "`file` of headers for posts, such as Authorization: Bearer …")
 	flags.StringVar(&c.TLS.CA, "webhook-ca", "", "`file` of certificates (PEM) to trust instead of the system's")
 	flags.StringVar(&c.TLS.Cert, "webhook-cert", "", "`file` of our own certificate, with --webhook-key")
@@ -48,7 +49,7 @@ func (c *rulesCommand) newPoster() (*findingPoster, error) {
 		return &findingPoster{}, nil
 	}
 	p := &findingPoster{log: c.log}
-	err := c.webhook.config.CheckURL()
+	err := errors.Join(c.webhook.config.CheckURL(), c.webhook.checkNumbers())
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,24 @@ func (c *rulesCommand) newPoster() (*findingPoster, error) {
 	config.Log = c.log
 	p.hook, err = webhook.New(config)
 	return p, err
+}
+
+// checkNumbers refuses what nothing could be posted with.
+func (o *webhookOptions) checkNumbers() error {
+	for _, number := range []struct {
+		flag  string
+		value int64
+		want  string
+	}{
+		{"timeout", int64(o.config.Timeout), "a duration such as 5s"},
+		{"queue", int64(o.config.Queue), "at least 1"},
+		{"batch", int64(o.config.Batch), "at least 1"},
+	} {
+		if number.value < 1 {
+			return fmt.Errorf("invalid --webhook-%s: want %s", number.flag, number.want)
+		}
+	}
+	return nil
 }
 
 func (p *findingPoster) send(f detect.Finding) {
