@@ -129,6 +129,9 @@ func (c *rulesCommand) testRules(args []string) error {
 		p, f := c.testOne(s, files)
 		passed, failed = passed+p, failed+f
 	}
+	for _, path := range strayTests(files, set) {
+		fmt.Fprintf(c.stdout, "--   %s: no signature in %s has this id\n", path, dir)
+	}
 	fmt.Fprintf(c.stderr, "tracee-rules: %d passed, %d failed\n", passed, failed)
 	if failed > 0 {
 		return errSaid
@@ -182,6 +185,9 @@ func (c *rulesCommand) testOne(s detect.Signature, files []string) (passed, fail
 
 // runCase runs one case on a signature. Every engine initialises it anew.
 func runCase(s detect.Signature, test *cases.Case) error {
+	if err := checkNames(test); err != nil {
+		return err
+	}
 	var got []string
 	var log strings.Builder
 	engine, refused := rules.New(rules.Config{

@@ -17,9 +17,13 @@
 package cases
 
 import (
+	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,6 +45,9 @@ type Case struct {
 type Event struct {
 	EventName           string `yaml:"event"`
 	Timestamp           int    `yaml:"timestamp"`
+	ThreadStartTime     int    `yaml:"threadStartTime"`
+	ProcessorID         int    `yaml:"processorId"`
+	CgroupID            uint   `yaml:"cgroupId"`
 	ProcessID           int    `yaml:"processId"`
 	ThreadID            int    `yaml:"threadId"`
 	ParentProcessID     int    `yaml:"parentProcessId"`
@@ -48,11 +55,20 @@ type Event struct {
 	HostThreadID        int    `yaml:"hostThreadId"`
 	HostParentProcessID int    `yaml:"hostParentProcessId"`
 	UserID              int    `yaml:"userId"`
+	MountNS             int    `yaml:"mountNamespace"`
+	PIDNS               int    `yaml:"pidNamespace"`
+	ProcessEntityID     uint64 `yaml:"processEntityId"`
+	ParentEntityID      uint64 `yaml:"parentEntityId"`
+	ThreadEntityID      uint64 `yaml:"threadEntityId"`
 	ProcessName         string `yaml:"processName"`
 	Executable          string `yaml:"executable"`
 	HostName            string `yaml:"hostName"`
 	ContainerID         string `yaml:"containerId"`
 	ContainerImage      string `yaml:"containerImage"`
+	ContainerName       string `yaml:"containerName"`
+	PodName             string `yaml:"podName"`
+	PodNamespace        string `yaml:"podNamespace"`
+	PodUID              string `yaml:"podUID"`
 	ContainerStarted    bool   `yaml:"containerStarted"`
 	ReturnValue         int    `yaml:"returnValue"`
 	Via                 string `yaml:"via"`
@@ -69,11 +85,18 @@ func Read(path string) ([]Case, error) {
 		return nil, err
 	}
 	var all []Case
-	if err := yaml.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	decoder.KnownFields(true) // a misspelt one would make a case that nothing can fail
+	if err := decoder.Decode(&all); err != nil && !errors.Is(err, io.EOF) {
+		text := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  ")
+		text = unknownField.ReplaceAllString(strings.ReplaceAll(text, "\n  ", "; "), `unknown field "$1"`)
+		return nil, fmt.Errorf("%s: %s", path, text)
 	}
 	return all, nil
 }
+
+// unknownField is how the decoder says it.
+var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // Run shows the events of the case to a handler, one after the other.
 func (c *Case) Run(handle func(*trace.Event)) error {
@@ -159,6 +182,11 @@ func (d *Event) Build() (*trace.Event, error) {
 		schema.Fields = append(schema.Fields, trace.Field{Name: d.Args.Content[i].Value, Type: t})
 		values = append(values, value)
 	}
+	for _, name := range d.Truncated {
+		if schema.Index(name) < 0 {
+			return nil, fmt.Errorf("truncated: the event has no argument %q", name)
+		}
+	}
 	var b trace.Builder
 	b.Reset(schema)
 	for i, value := range values {
@@ -175,6 +203,10 @@ func (d *Event) Build() (*trace.Event, error) {
 		UserID: d.UserID, ProcessName: d.ProcessName, Executable: d.Executable, HostName: d.HostName,
 		ContainerID: d.ContainerID, ContainerImage: d.ContainerImage, ReturnValue: d.ReturnValue, Via: d.Via,
 		Compat: d.Compat, ParseArguments: true,
+
+		ThreadStartTime: d.ThreadStartTime, ProcessorID: d.ProcessorID, CgroupID: d.CgroupID, MountNS: d.MountNS, PIDNS: d.PIDNS,
+		ProcessEntityID: d.ProcessEntityID, ParentEntityID: d.ParentEntityID, ThreadEntityID: d.ThreadEntityID,
+		ContainerName: d.ContainerName, PodName: d.PodName, PodNamespace: d.PodNamespace, PodUID: d.PodUID,
 	}
 	e.ContextFlags.ContainerStarted = d.ContainerStarted
 	b.Finish(e)
