@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sound is a rule file that nothing is wrong with.
@@ -14,7 +16,7 @@ const sound = "kind: Signatures\napiVersion: tracee/v1\nsignatures:\n- {id: SOUN
 
 // bombs are files that are made to hurt whoever reads them.
 var bombs = map[string]struct{ text, want string }{
-	"huge.yaml":   {strings.Repeat("# padding\n", 10<<20), ": the file is larger than 4 MiB"},
+	"huge.yaml":   {strings.Repeat("# padding\n", 10<<20), ": the file is larger than 4 MiB (split it)"},
 	"huge.rego":   {"package x\n" + strings.Repeat("# padding\n", 1<<20), ": the file is larger than 4 MiB"},
 	"aliases.yml": {"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c]\nkind: Signatures\napiVersion: tracee/v1\nsignatures: [*d,*d]\n", ":"},
 	"deep.yaml":   {strings.Repeat("[", 200_000), ":"},
@@ -36,6 +38,9 @@ func TestFilesThatAreMadeToHurtAreReportedAndLeftOut(t *testing.T) {
 	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling.yaml")); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe.rego"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	started := time.Now()
 	set, errs := LoadDir(dir, Options{})
 	if took := time.Since(started); took > 30*time.Second {
@@ -51,6 +56,9 @@ func TestFilesThatAreMadeToHurtAreReportedAndLeftOut(t *testing.T) {
 	}
 	if !mentions(errs, filepath.Join(dir, "dangling.yaml")+": no such file") {
 		t.Error("the link that leads nowhere is not reported")
+	}
+	if !mentions(errs, filepath.Join(dir, "pipe.rego")+": no regular file") {
+		t.Error("the pipe is not reported")
 	}
 	for _, err := range errs {
 		if text := err.Error(); len(text) > 1000 || strings.Contains(text, "\n") {

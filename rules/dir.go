@@ -160,8 +160,11 @@ func readRules(path string) ([]byte, error) {
 	if err != nil {
 		return nil, &FileError{Path: path, Text: withoutPath(err).Error()}
 	}
-	if info.Size() > maxRuleFile || !info.Mode().IsRegular() {
-		return nil, &FileError{Path: path, Text: fmt.Sprintf("the file is larger than %d MiB, or no regular file", maxRuleFile>>20)}
+	if !info.Mode().IsRegular() {
+		return nil, &FileError{Path: path, Text: "no regular file"}
+	}
+	if info.Size() > maxRuleFile {
+		return nil, &FileError{Path: path, Text: fmt.Sprintf("the file is larger than %d MiB (split it)", maxRuleFile>>20)}
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
