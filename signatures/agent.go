@@ -139,10 +139,15 @@ var _ = declare(description{
 	benign:    "Tools that show BPF programs, as far as they are not known here.",
 	events:    with("security_bpf"),
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
-		if e.EventName != "security_bpf" || s.is(e, bpfUsers) {
+		if e.EventName != "security_bpf" {
 			return nil, false
 		}
-		switch command := text(e, "cmd"); command {
+		command := text(e, "cmd")
+		// A tool for everybody's hands may look, and no more.
+		if s.is(e, bpfUsers) && !(s.is(e, named("bpftool")) && containsAny(command, "DETACH", "LINK_UPDATE")) {
+			return nil, false
+		}
+		switch command {
 		case "BPF_LINK_DETACH", "BPF_PROG_DETACH", "BPF_LINK_UPDATE", "BPF_MAP_GET_FD_BY_ID", "BPF_PROG_GET_FD_BY_ID", "BPF_LINK_GET_FD_BY_ID":
 			return map[string]any{"command": strings.Clone(command), "program": s.program(e)}, true
 		}

@@ -22,6 +22,7 @@ type command struct {
 	called string // the name that it was called by
 	argv   []string
 	line   string // the arguments, with blanks between
+	script string // what a shell or an interpreter was given to run, as it was written
 	stdin  string // the type of the file that is its standard input, such as S_IFIFO
 }
 
@@ -37,7 +38,42 @@ func readCommand(e *trace.Event) command {
 	c.line = strings.Join(c.argv, " ")
 	c.line = c.line[:min(len(c.line), lineMax)]
 	c.stdin = strings.Clone(text(e, "stdin_type"))
+	c.findApplet()
+	c.script = c.findScript()
 	return c
+}
+
+// collections are many programs in one file, which looks at its name, or at its first argument.
+var collections = named("busybox toybox coreutils")
+
+// findApplet makes the program of a collection the one that the command is about.
+func (c *command) findApplet() {
+	if !collections.name(c.name) {
+		return
+	}
+	if collections.name(c.called) && len(c.argv) > 1 {
+		c.argv = c.argv[1:]
+		c.called = base(c.argv[0])
+	}
+	if applet := strings.TrimPrefix(c.called, "-"); applet != "" {
+		c.name = applet
+	}
+}
+
+// findScript returns the first argument of a shell or an interpreter that is a file, "" if there is none.
+func (c *command) findScript() string {
+	if !c.runs(shells) && !c.runs(interpreters) {
+		return ""
+	}
+	for _, a := range c.argv[min(1, len(c.argv)):] {
+		switch {
+		case a == "-", strings.HasPrefix(a, "-c"), a == "-e", a == "-r", a == "-m":
+			return ""
+		case !strings.HasPrefix(a, "-"):
+			return strings.Clone(a)
+		}
+	}
+	return ""
 }
 
 // runs reports whether the program is one of a group.

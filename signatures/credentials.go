@@ -43,7 +43,7 @@ var _ = declare(description{
 	technique: technique{"Credential Access", "OS Credential Dumping: /etc/passwd and /etc/shadow", "T1003.008", ""},
 	response:  "Take the passwords of this machine as known. See what the program did with them, and who started it.",
 	benign:    "Backup programs, configuration management, and administrators who look. Programs that check or maintain passwords are left out by their file in a directory of the system, not by their name, and so is what package managers start.",
-	events:    append([]string{"security_file_open", "security_sb_mount", "security_inode_rename", "security_inode_unlink"}, lifecycle...),
+	events:    with(append([]string{"security_file_open", "security_inode_rename", "security_inode_unlink", "link", "linkat"}, mountEvents...)...),
 	newMatcher: func(s *surroundings) matcher {
 		return newGuarded(s, hashFiles, authenticators.and(userManagers))
 	},
@@ -55,8 +55,8 @@ var _ = declare(description{
 	technique: technique{"Credential Access", "OS Credential Dumping: /etc/passwd and /etc/shadow", "T1003.008", ""},
 	response:  "Look at who uses the new name (data: path). There is hardly an honest reason for it.",
 	benign:    "Tools that build a root file system by bind mounts mount /etc itself, which is not reported.",
-	events:    []string{"security_sb_mount", "link", "linkat", "security_inode_symlink", "security_inode_rename"},
-	newMatcher: observing(secondName(compile(append(append([]string{}, hashFiles...), "**/.ssh/id_*", "**/etc/ssh/ssh_host_*_key",
+	events:    with(append([]string{"link", "linkat", "security_inode_symlink", "security_inode_rename"}, mountEvents...)...),
+	newMatcher: watcherOf(secondName(compile(append(append([]string{}, hashFiles...), "**/.ssh/id_*", "**/etc/ssh/ssh_host_*_key",
 		"**/etc/sudoers", "**/.aws/credentials")))),
 })
 

@@ -90,6 +90,81 @@ func (n *encryption) replaced(e *trace.Event, path, ending string) (map[string]a
 	return data, true
 }
 
+// overwriting counts the documents that a process opens to change them where they are.
+type overwriting struct {
+	around *surroundings
+	bursts *burst[uint64]
+}
+
+const (
+	overwrittenAreMany = 30
+	overwrittenWithin  = time.Minute
+)
+
+func newOverwriting(s *surroundings) *overwriting {
+	return &overwriting{s, newBurst[uint64](overwrittenAreMany, overwrittenWithin, actorsRemembered)}
+}
+
+func (o *overwriting) forgotten() uint64 { return o.bursts.forgotten() }
+
+// documents are the endings of what people keep.
+var documents = named("doc docx xls xlsx ppt pptx odt ods odp pdf rtf csv jpg jpeg png gif tif tiff heic raw psd mp3 mp4 mov avi mkv zip sql dwg vsd eml pst kdbx txt")
+
+func (o *overwriting) match(e *trace.Event) (map[string]any, bool) {
+	if e.EventName != "security_file_open" {
+		o.around.see(e)
+		return nil, false
+	}
+	path, flags := text(e, "pathname"), text(e, "flags")
+	if !strings.Contains(flags, "O_RDWR") || containsAny(flags, "O_CREAT", "O_EXCL") || !documents[path[strings.LastIndexByte(path, '.')+1:]] {
+		return nil, false
+	}
+	if !o.bursts.add(entity(e), strings.Clone(path), e.Timestamp) || o.around.startedBy(e, packageManagers.and(containerManagers)) {
+		return nil, false
+	}
+	data := o.around.about(e, strings.Clone(path))
+	data["documents"] = overwrittenAreMany
+	return data, true
+}
+
+// encryptors counts how often a process starts a program that encrypts.
+type encryptors struct {
+	around *surroundings
+	bursts *burst[uint64]
+}
+
+func newEncryptors(s *surroundings) *encryptors {
+	return &encryptors{s, newBurst[uint64](replacedAreMany, replacementsWithin, actorsRemembered)}
+}
+
+func (n *encryptors) forgotten() uint64 { return n.bursts.forgotten() }
+
+func (n *encryptors) match(e *trace.Event) (map[string]any, bool) {
+	n.around.see(e)
+	c := &n.around.command
+	if e.EventName != "sched_process_exec" || !encrypts(c) || !n.bursts.add(parentEntity(e), c.line, e.Timestamp) {
+		return nil, false
+	}
+	data := c.shown()
+	data["started by"] = n.around.parent(e)
+	return data, true
+}
+
+// encrypts reports whether a program is told to encrypt a file.
+func encrypts(c *command) bool {
+	switch {
+	case c.runs(named("openssl")):
+		return c.has("enc", "smime", "cms", "-encrypt") && !c.has("-d", "-decrypt")
+	case c.runs(named("gpg gpg2")):
+		return c.has("-c", "-e", "--symmetric", "--encrypt", "-ec")
+	case c.runs(named("age")):
+		return !c.has("-d", "--decrypt")
+	case c.runs(named("7z 7za 7zr zip rar")):
+		return c.says(" -p", " -P ", " -hp", " -e ")
+	}
+	return c.runs(named("ccrypt ccencrypt aescrypt mcrypt"))
+}
+
 // destruction counts the files that a process removes from where users and services have their data.
 type destruction struct {
 	around *surroundings

@@ -213,6 +213,37 @@ var _ = declare(description{
 	}),
 })
 
+var _ = declare(description{
+	id: "TRC-2221", name: "Device file made in an unusual place", severity: medium, tags: linux,
+	doc:       "A file by which a disk or the memory of the machine is reached was made outside of /dev: rules that know devices by their names do not see what is done by it",
+	technique: technique{"Stealth", "Direct Volume Access", "T1006", ""},
+	response:  "Look at the numbers of the device (stat) and at who opens it.",
+	benign:    "Tools that build root file systems and images.",
+	events:    with("security_inode_mknod"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "security_inode_mknod" || e.Origin() != trace.OriginHost {
+			return nil, false
+		}
+		path, mode := text(e, "file_name"), text(e, "mode")
+		device, _ := whole(e, "dev")
+		reaches := strings.Contains(mode, "S_IFBLK") || strings.Contains(mode, "S_IFCHR") && memoryDevice(device)
+		if !reaches || device == 0 || strings.HasPrefix(path, "/dev/") || s.startedBy(e, packageManagers.and(containerManagers)) || s.is(e, initSystem) {
+			return nil, false
+		}
+		return s.about(e, strings.Clone(path)), true
+	}),
+})
+
+// memoryDevice reports whether the numbers of a device are those of /dev/mem, /dev/kmem or /dev/port, as the kernel or as
+// callers put them together.
+func memoryDevice(device int) bool {
+	switch device {
+	case 1<<20 | 1, 1<<20 | 2, 1<<20 | 4, 1<<8 | 1, 1<<8 | 2, 1<<8 | 4:
+		return true
+	}
+	return false
+}
+
 // capability is the attribute that gives a program rights of root.
 var capability = like("name", "security.capability")
 

@@ -13,23 +13,28 @@ var historyFiles = []string{
 	"**/.psql_history", "**/.python_history", "**/.lesshst", "**/.rediscli_history", "**/.node_repl_history", "**/.dbshell",
 }
 
+// loggers write logs, or turn them over.
+var loggers = named("logrotate rsyslogd syslog-ng systemd-journald newsyslog auditd svlogd multilog utmpd sysstat sadc mysqld postgres nginx apache2 httpd")
+
+// systemLogs are where it is written who did what, by the system and what comes with it.
+var systemLogs = []string{
+	"/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages", "/var/log/kern.log", "/var/log/daemon.log",
+	"/var/log/user.log", "/var/log/cron", "/var/log/cron.log", "/var/log/mail.log", "/var/log/maillog", "/var/log/wtmp", "/var/log/btmp",
+	"/var/log/lastlog", "/var/log/faillog", "/var/log/tallylog", "/var/log/audit/", "/var/log/journal/", "/var/log/sudo*", "/var/log/boot.log",
+	"/var/log/dpkg.log", "/var/log/yum.log", "/var/log/dnf.log", "/var/log/nginx/*.log", "/var/log/apache2/*.log", "/var/log/httpd/*_log",
+	"/var/log/tracee/", "/var/log/falco*", "/var/log/ufw.log", "/var/log/fail2ban.log", "/var/log/wtmp.db", "/run/utmp", "/var/run/utmp", "/run/log/journal/", "/var/account/pacct",
+	"/var/log/auth.log.*", "/var/log/secure-*", "/var/log/syslog.*", "/var/log/messages-*", "/var/log/wtmp.*", "/var/log/btmp.*",
+}
+
 var _ = declare(description{
 	id: "TRC-2201", name: "System log removed or cut off", severity: high, tags: linuxAndContainer,
-	doc:       "A log of the system was removed, renamed or emptied by something that does not look after logs",
+	doc:       "A log of the system was removed, renamed, emptied or put in the place of by something that does not look after logs",
 	technique: technique{"Defense Impairment", "Disable or Modify Tools: Clear Linux or Mac System Logs", "T1685.006", "T1070.002"},
 	response:  "Look at what other machines received of the log, and at what the user did before.",
 	benign:    "Administrators who make room on a disk, and programs that rotate their own logs.",
 	files: &fileRule{
-		does: removes,
-		paths: []string{
-			"/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages", "/var/log/kern.log", "/var/log/daemon.log",
-			"/var/log/user.log", "/var/log/cron", "/var/log/cron.log", "/var/log/mail.log", "/var/log/maillog", "/var/log/wtmp", "/var/log/btmp",
-			"/var/log/lastlog", "/var/log/faillog", "/var/log/tallylog", "/var/log/audit/", "/var/log/journal/", "/var/log/sudo*", "/var/log/boot.log",
-			"/var/log/dpkg.log", "/var/log/yum.log", "/var/log/dnf.log", "/var/log/nginx/*.log", "/var/log/apache2/*.log", "/var/log/httpd/*_log",
-			"/var/log/tracee/", "/var/log/falco*", "/var/log/ufw.log", "/var/log/fail2ban.log", "/var/log/wtmp.db", "/run/utmp", "/var/run/utmp", "/run/log/journal/", "/var/account/pacct",
-		},
-		except: named("logrotate rsyslogd syslog-ng systemd-journald journalctl savelog systemd systemd-tmpfiles cron newsyslog auditd svlogd multilog " +
-			"dockerd containerd sshd login utmpd systemd-update-utmp agetty sysstat sadc mysqld postgres nginx apache2 httpd").and(containerManagers),
+		does: removes | replaces, paths: systemLogs,
+		except: loggers.and(containerManagers, named("savelog journalctl systemd systemd-tmpfiles cron dockerd containerd sshd login systemd-update-utmp agetty")),
 		within: packageManagers.and(named("logrotate savelog")),
 	},
 })
@@ -40,7 +45,58 @@ var _ = declare(description{
 	technique: technique{"Stealth", "Indicator Removal: Clear Command History", "T1070.003", ""},
 	response:  "Take what Tracee recorded of the user's commands instead: sched_process_exec of his session.",
 	benign:    "Users who are careful. Shells write their history anew under another name, and that is not meant.",
-	files:     &fileRule{does: removes, paths: historyFiles, except: named("busybox fish ksh mksh mysql psql python redis-cli node less sqlite3 userdel deluser")},
+	files: &fileRule{
+		does: removes | replaces, paths: historyFiles, except: named("busybox fish ksh mksh mysql psql python redis-cli node less sqlite3 userdel deluser"),
+		when: func(s *surroundings, e *trace.Event) bool {
+			return e.EventName != "security_inode_rename" || !s.is(e, shells)
+		},
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-2217", name: "System log changed in its middle", severity: high, tags: linuxAndContainer,
+	doc:       "A log of the system was opened so that lines in it can be changed, by something that does not look after logs; who adds to a log has no need of that",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools: Clear Linux or Mac System Logs", "T1685.006", "T1070.002"},
+	response:  "Look at what other machines received of the log, and at what the user did before.",
+	benign:    "Programs that write a log of the system themselves and are not known here.",
+	files: &fileRule{
+		does: edits,
+		paths: []string{
+			"/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages", "/var/log/kern.log", "/var/log/daemon.log", "/var/log/user.log", "/var/log/cron",
+			"/var/log/cron.log", "/var/log/wtmp", "/var/log/btmp", "/var/log/audit/", "/var/log/nginx/*.log", "/var/log/apache2/*.log", "/var/log/httpd/*_log",
+		},
+		except: loggers.and(authenticators, initSystem, named("systemd-update-utmp utempter")), within: packageManagers,
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-2219", name: "Log cleared by a command", severity: medium, tags: linuxAndContainer,
+	doc:       "The journal was told to give up what is old, the kernel to forget its messages, or a program to empty the list of logins",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools: Clear Linux or Mac System Logs", "T1685.006", "T1070.002"},
+	response:  "Look at what other machines received of the log, and at what the user did before.",
+	benign:    "Administrators who make room on a disk.",
+	command: &commandRule{within: packageManagers, when: func(c *command) bool {
+		return c.runs(named("journalctl")) && c.says("--vacuum-") || c.runs(named("dmesg")) && c.has("-C", "-c", "--clear", "--read-clear") ||
+			c.runs(named("utmpdump")) && c.has("-r", "--reverse") || c.runs(named("lastlog faillog")) && c.has("-C", "--clear", "-r", "--reset")
+	}},
+})
+
+var coveredLogs = compile(append(append([]string{"/var/log", "/var/log/audit", "/var/log/journal"}, systemLogs...), historyFiles...))
+
+var _ = declare(description{
+	id: "TRC-2218", name: "Log or history covered by a mount", severity: high, tags: linuxAndContainer,
+	doc:       "Something was mounted over a log of the system or the history of a shell: what is written there from now on is kept nowhere",
+	technique: technique{"Defense Impairment", "Disable or Modify Tools: Clear Linux or Mac System Logs", "T1685.006", "T1070.002"},
+	response:  "Unmount it (data: path); what was written before is still below.",
+	benign:    "Sandboxes that hide the logs from a program, in a mount namespace of its own.",
+	events:    with(mountEvents...),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		m, ok := s.mounts.of(e)
+		if !ok || m.from == "" || m.from == m.to || !coveredLogs.match(m.to) || s.startedBy(e, containerManagers) || s.is(e, initSystem) {
+			return nil, false
+		}
+		return map[string]any{"path": strings.Clone(m.to), "mounted": strings.Clone(m.from)}, true
+	}),
 })
 
 var _ = declare(description{
@@ -128,14 +184,39 @@ func kernelName(name string) bool {
 
 var _ = declare(description{
 	id: "TRC-2205", name: "Program under the name of another", severity: high, tags: linuxAndContainer,
-	doc:       "A program with the name of a part of the system was started from a directory where anybody can put it",
+	doc:       "A program with the name of a part of the system was started from a directory where anybody can put it, or from one where that part never lies",
 	technique: technique{"Stealth", "Masquerading: Match Legitimate Resource Name or Location", "T1036.005", ""},
 	response:  "Keep a copy of the file, stop it, and look at who put it there.",
-	benign:    "Test suites that build such programs.",
-	command: &commandRule{
-		when: func(c *command) bool { return inOpenDirectory(c.path) && daemons.name(c.name) },
-	},
+	benign:    "Test suites that build such programs, and machines where sshd or cron were built by hand.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "sched_process_exec" || !borrowsName(&s.command, e.ContainerID != "") {
+			return nil, false
+		}
+		return s.command.shown(), true
+	}),
 })
+
+// borrowsName reports whether a program has, or is called by, a name that rules of others trust, and is not what that name is
+// for. Containers have their programs where they like.
+func borrowsName(c *command, inContainer bool) bool {
+	plain := strings.TrimFunc(c.name, func(r rune) bool {
+		return r <= ' ' || r == 0x200b || r == 0x200c || r == 0x200d || r == 0x202e || r == 0xa0 || r == 0xfeff
+	})
+	switch {
+	case plain != c.name && inSystemByName(plain):
+		return true // the same to the eye
+	case inOpenDirectory(c.path):
+		return daemons.name(c.name) || daemons.name(c.called)
+	case inContainer || inSystem(c.path) && !startsWith(c.path, localDirectories) || startsWith(c.path, []string{"/snap/", "/nix/store/", "/gnu/store/"}):
+		return false
+	default:
+		return c.path != "/init" && authenticators.and(initSystem).name(c.name)
+	}
+}
+
+// inSystemByName reports whether a name is that of a part of the system.
+func inSystemByName(name string) bool { return daemons.name(name) || shells.name(name) }
 
 // daemons are names that rules of others trust.
 var daemons = authenticators.and(packageManagers, initSystem, named("systemd-journald systemd-resolved systemd-networkd systemd-timesyncd dbus-daemon rsyslogd auditd "+

@@ -9,7 +9,7 @@ import (
 
 var _ = declare(description{
 	id: "TRC-2301", name: "Shell on a connection that it made", severity: critical, tags: linuxAndContainer,
-	doc:        "A shell or an interpreter was started with a connection to elsewhere as its input or output: a reverse shell",
+	doc:        "A shell, an interpreter or a program from no directory of the system was started with a connection to elsewhere as its input or output: a reverse shell",
 	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
 	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
 	benign:     "Servers of the inetd kind that run scripts.",
@@ -19,7 +19,7 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-2302", name: "Shell on a connection that it accepted", severity: critical, tags: linuxAndContainer,
-	doc:        "A shell or an interpreter was started with a connection from elsewhere as its input or output: a bind shell",
+	doc:        "A shell, an interpreter or a program from no directory of the system was started with a connection from elsewhere as its input or output: a bind shell",
 	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
 	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
 	benign:     "Servers of the inetd kind that run scripts.",
@@ -27,7 +27,7 @@ var _ = declare(description{
 	newMatcher: func(s *surroundings) matcher { return newSocketShell(s, true) },
 })
 
-// services answer requests of others, and have little reason to start a shell. Web servers are left to TRC-12.
+// services answer requests of others, and have little reason to start a shell.
 var services = named("mysqld mariadbd postgres postmaster mongod redis-server memcached oracle sqlservr java tomcat catalina jboss weblogic php-fpm php-cgi w3wp " +
 	"named dnsmasq vsftpd proftpd smbd nmbd slapd rabbitmq-server beam.smp elasticsearch influxd clickhouse-server cassandra couchdb " +
 	"squid haproxy varnishd dovecot exim exim4 postfix master sendmail snmpd cupsd rpcbind rsync-daemon grafana-server prometheus jenkins " +
@@ -46,7 +46,8 @@ var _ = declare(description{
 		}
 		// A service that starts a child, or becomes the shell itself.
 		for _, service := range []string{s.previous(e), s.parent(e)} {
-			if services.name(base(service)) {
+			web := webServers.name(base(service)) && !shellNames[base(s.command.path)] // the others are left to TRC-12
+			if web || services.name(base(service)) {
 				data := s.command.shown()
 				data["service"] = service
 				return data, true
@@ -58,25 +59,29 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-2304", name: "Download piped into a shell", severity: high, tags: linuxAndContainer,
-	doc:       "A shell or an interpreter runs what a program beside it downloads",
+	doc:       "A shell or an interpreter runs what a program beside it downloads, by a pipe or as an argument",
 	technique: technique{"Command and Control", "Ingress Tool Transfer", "T1105", ""},
 	response:  "Look at the address (data: from), fetch what lies there, and look at what the shell started.",
 	benign:    "Installers of software that are meant to be used that way.",
 	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
-		return newPipeline(s, func(c *command) bool { return c.runs(downloaders) })
+		p := newPipeline(s, func(c *command) bool { return c.runs(downloaders) })
+		p.substitutes = true
+		return p
 	},
 })
 
 var _ = declare(description{
 	id: "TRC-2305", name: "Decoded text piped into a shell", severity: high, tags: linuxAndContainer,
-	doc:       "A shell or an interpreter runs what a program beside it decodes",
+	doc:       "A shell or an interpreter runs what a program beside it decodes or unpacks, by a pipe or as an argument",
 	technique: technique{"Stealth", "Deobfuscate/Decode Files or Information", "T1140", ""},
 	response:  "Decode the text yourself (data: from), and look at what the shell started.",
 	benign:    "Installers that carry an archive in a script.",
 	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
-		return newPipeline(s, decodes)
+		p := newPipeline(s, decodes)
+		p.substitutes = true
+		return p
 	},
 })
 
@@ -89,12 +94,14 @@ func decodes(c *command) bool {
 		return c.has("-r") || c.says(" -r", " -p -r")
 	case c.runs(named("openssl")):
 		return c.says("base64", " enc ") && c.has("-d")
-	case c.runs(named("uudecode")):
+	case c.runs(named("uudecode zcat gunzip xzcat unxz bzcat bunzip2 zstdcat unzstd rev")):
 		return true
+	case c.runs(named("gzip xz bzip2 zstd")):
+		return c.has("-d", "-dc", "-cd", "--decompress", "--uncompress")
 	case c.runs(named("perl python ruby php")):
 		return c.says("b64decode", "decode_base64", "base64_decode", "unpack(", "fromhex")
-	case c.runs(named("tr rev")):
-		return c.says("a-zA-Z", "A-Za-z", "rev")
+	case c.runs(named("tr")):
+		return len(c.argv) > 2 && len(c.argv[1]) > 2 && !c.has("-d", "-s")
 	}
 	return false
 }
@@ -105,8 +112,82 @@ var _ = declare(description{
 	technique:  technique{"Command and Control", "Ingress Tool Transfer", "T1105", ""},
 	response:   "Keep a copy of the file, stop the process, and look at who started it.",
 	benign:     "Users and installers who fetch a program by hand.",
-	events:     with("magic_write", "security_inode_rename"),
-	newMatcher: func(s *surroundings) matcher { return newDownloads(s) },
+	events:     with("magic_write", "security_inode_rename", "security_file_open", "security_socket_connect"),
+	newMatcher: func(s *surroundings) matcher { return newDownloads(s, receivers) },
+})
+
+// receivers write what comes over the network into files.
+var receivers = downloaders.and(named("nc ncat netcat nc.traditional nc.openbsd socat telnet"))
+
+var _ = declare(description{
+	id: "TRC-2322", name: "Decoded program executed", severity: high, tags: linuxAndContainer,
+	doc:       "A program was executed that had just been decoded from text",
+	technique: technique{"Stealth", "Deobfuscate/Decode Files or Information", "T1140", ""},
+	response:  "Keep a copy of the file, stop the process, and look at who started it.",
+	benign:    "Installers that carry a program in a script.",
+	events:    with("magic_write", "security_inode_rename", "security_file_open"),
+	newMatcher: func(s *surroundings) matcher {
+		return newDownloads(s, named("base64 base32 basenc xxd uudecode openssl gpg"))
+	},
+})
+
+var _ = declare(description{
+	id: "TRC-2319", name: "Script run from memory", severity: medium, tags: linuxAndContainer,
+	doc:       "A shell or an interpreter was given a script that lies in shared memory or in a memfd: no file of it is on the disk",
+	technique: technique{"Execution", "Command and Scripting Interpreter", "T1059", ""},
+	response:  "Copy the script from where it lies (data: path, or /proc/PID/fd), and look at who started it.",
+	benign:    "Tests and build systems that work in shared memory.",
+	events:    with("security_file_open"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		if e.EventName != "security_file_open" {
+			return nil, false
+		}
+		path := text(e, "pathname")
+		if !inMemory(path) || !s.runsScript(e, path) {
+			return nil, false
+		}
+		return s.about(e, strings.Clone(path)), true
+	}),
+})
+
+// inMemory reports whether a file lies in a memfd or in shared memory.
+func inMemory(path string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(path, "/"), "memfd:") || strings.HasPrefix(path, "/dev/shm/") || strings.HasPrefix(path, "/run/shm/")
+}
+
+var _ = declare(description{
+	id: "TRC-2320", name: "Shell on a pipe to the network", severity: critical, tags: linuxAndContainer,
+	doc:       "A shell reads its commands from a pipe, and a program beside it connects pipes to the network: a reverse shell made of ordinary programs",
+	technique: technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
+	response:  "Isolate the machine or the container from the network (data: from names the other end), and look at what the shell started.",
+	benign:    "None known.",
+	events:    with("sched_process_exit"),
+	newMatcher: func(s *surroundings) matcher {
+		return newPipeline(s, func(c *command) bool {
+			return c.runs(named("nc ncat netcat nc.traditional nc.openbsd telnet socat")) || c.runs(named("openssl")) && c.has("s_client")
+		})
+	},
+})
+
+// probes are programs that an attacker starts first, and services hardly ever do.
+var probes = named("id whoami ifconfig netstat w who last lastlog nc ncat netcat curl wget")
+
+var _ = declare(description{
+	id: "TRC-2321", name: "Service starts a command of discovery or download", severity: medium, tags: linuxAndContainer,
+	doc:       "A service that answers requests started, without a shell, a program that tells who and where one is, or that downloads",
+	technique: technique{"Initial Access", "Exploit Public-Facing Application", "T1190", ""},
+	response:  "Look at the log of the service at that moment, and at what else it started.",
+	benign:    "Services that call such programs themselves: health checks, web hooks, and applications that download by curl.",
+	events:    with(),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		service := s.parent(e)
+		if e.EventName != "sched_process_exec" || !s.command.runs(probes) || !services.name(base(service)) && !webServers.name(base(service)) {
+			return nil, false
+		}
+		data := s.command.shown()
+		data["service"] = service
+		return data, true
+	}),
 })
 
 var _ = declare(description{
@@ -198,12 +279,19 @@ func connectsShell(c *command) bool {
 	case c.runs(named("nc ncat netcat nc.traditional nc.openbsd")):
 		return c.has("-e", "-c", "--exec", "--sh-exec") || c.says("-e /bin", "-c /bin", "-lvpe", "-nlvpe")
 	case c.runs(named("socat")):
-		return c.says("EXEC:", "exec:", "SYSTEM:", "system:") && c.says("TCP", "tcp", "UDP", "udp", "OPENSSL", "openssl")
+		return tiesByArguments(c)
+	case !inSystem(c.path) && tiesByArguments(c): // socat under another name
+		return true
 	case c.runs(interpreters):
 		return c.says("socket", "fsockopen", "TCPSocket", "IO::Socket", "/inet/tcp") && c.says("/bin/sh", "/bin/bash", "pty.spawn", "dup2", "sh -i", "exec(") &&
 			c.has("-c", "-e", "-r", "-rsocket", "-MIO", "BEGIN")
 	}
 	return false
+}
+
+// tiesByArguments reports whether the arguments are those by which socat ties a program to a connection.
+func tiesByArguments(c *command) bool {
+	return c.says("EXEC:", "exec:", "SYSTEM:", "system:") && c.says("TCP", "tcp", "UDP", "udp", "OPENSSL", "openssl")
 }
 
 var _ = declare(description{
@@ -233,14 +321,27 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-2313", name: "Hidden program executed", severity: medium, tags: linuxAndContainer,
-	doc:       "A program was executed whose name, or the name of its directory, begins with a dot, where anybody can put it",
+	doc:       "A program or a script was executed whose name begins with a dot, or the name of its directory, where anybody can put it; or one that lies among the devices",
 	technique: technique{"Stealth", "Hide Artifacts: Hidden Files and Directories", "T1564.001", ""},
 	response:  "Keep a copy of the file, and look at who put it there.",
 	benign:    "Build systems with hidden directories in /tmp.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return inOpenDirectory(c.path) && strings.Contains(c.path, "/.")
+		return hiddenAway(c.path) || hiddenAway(c.script)
 	}},
 })
+
+// hiddenAway reports whether a program lies where one does not look for it.
+func hiddenAway(path string) bool {
+	switch {
+	case inOpenDirectory(path):
+		return strings.Contains(path, "/.")
+	case strings.HasPrefix(path, "/dev/"):
+		return !strings.HasPrefix(path, "/dev/fd/") && !strings.HasPrefix(path, "/dev/std")
+	default:
+		name := base(path)
+		return strings.HasPrefix(path, "/") && strings.HasPrefix(name, ".") && !inSystem(path) && !strings.HasPrefix(path, "/nix/store/")
+	}
+}
 
 var _ = declare(description{
 	id: "TRC-2316", name: "Program started without arguments", severity: high, tags: linuxAndContainer,

@@ -3,8 +3,6 @@ package signatures
 import (
 	"slices"
 	"strings"
-
-	"github.com/tracee-go/tracee/types/trace"
 )
 
 // fileIndex finds the rules that a path is of interest to, all at once, and tries only the patterns that could match: every
@@ -47,7 +45,10 @@ func (b *broad) match(path string) bool {
 }
 
 // bind is a directory or file that is mounted again elsewhere.
-type bind struct{ from, to string }
+type bind struct {
+	from, to  string
+	namespace int // of mounts, where it was done
+}
 
 // bindsRemembered bounds the bind mounts that are remembered; the oldest is forgotten.
 const bindsRemembered = 64
@@ -156,30 +157,57 @@ func (x *fileIndex) try(list []numbered[broad], path string) {
 
 func (x *fileIndex) hit(rule int) { x.hits[rule/64] |= 1 << (rule % 64) }
 
-// behind follows bind mounts from a path to where its file lies.
+// behind follows bind mounts from a path to where its file lies, whoever made them.
 func (x *fileIndex) behind(path string) string {
-	for _, b := range slices.Backward(x.binds) {
-		if rest, ok := strings.CutPrefix(path, b.to); ok && (rest == "" || rest[0] == '/') {
-			return strings.TrimSuffix(b.from, "/") + rest
+	for i := len(x.binds) - 1; i >= 0; i-- {
+		if real, ok := x.binds[i].follow(path); ok {
+			return real
 		}
 	}
 	return path
 }
 
+// behindIn follows the bind mounts of one mount namespace only.
+func (x *fileIndex) behindIn(namespace int, path string) string {
+	for i := len(x.binds) - 1; i >= 0; i-- {
+		if x.binds[i].namespace != namespace {
+			continue
+		}
+		if real, ok := x.binds[i].follow(path); ok {
+			return real
+		}
+	}
+	return path
+}
+
+// follow returns where a path leads if it is in the mount.
+func (b *bind) follow(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, b.to)
+	if !ok || rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	return strings.TrimSuffix(b.from, "/") + rest, true
+}
+
 // bindMount is the flag MS_BIND of mount.
 const bindMount = 0x1000
 
-// mounted remembers what is mounted a second time, where files of it concern a rule.
-func (x *fileIndex) mounted(e *trace.Event) {
-	flags, _ := whole(e, "flags")
-	b := bind{from: strings.Clone(text(e, "dev_name")), to: strings.Clone(text(e, "path"))}
-	if flags&bindMount == 0 || !strings.HasPrefix(b.from, "/") || len(b.to) < 2 || b.from == b.to {
+// unmounted forgets what was mounted.
+func (x *fileIndex) unmounted(path string, namespace int) {
+	x.binds = slices.DeleteFunc(x.binds, func(b bind) bool { return b.to == path && b.namespace == namespace })
+	x.asked = x.asked[:0]
+}
+
+// mounted remembers what is mounted a second time.
+func (x *fileIndex) mounted(m mount, namespace int) {
+	b := bind{from: strings.Clone(m.from), to: strings.Clone(m.to), namespace: namespace}
+	if !strings.HasPrefix(b.from, "/") || len(b.to) < 2 || b.from == b.to {
 		return
 	}
 	b.from = x.behind(b.from)
 	if len(x.binds) == bindsRemembered {
 		x.binds = x.binds[1:]
 	}
-	x.binds = append(slices.DeleteFunc(x.binds, func(old bind) bool { return old.to == b.to }), b)
+	x.binds = append(slices.DeleteFunc(x.binds, func(old bind) bool { return old.to == b.to && old.namespace == b.namespace }), b)
 	x.asked = x.asked[:0]
 }

@@ -11,9 +11,11 @@ import (
 type access uint8
 
 const (
-	reads   access = 1 << iota
-	writes         // its content, or what its name leads to
-	removes        // its name, or its content by cutting it off
+	reads    access = 1 << iota
+	writes          // its content, or what its name leads to
+	removes         // its name, or its content by cutting it off
+	replaces        // its name, which leads to another file from then on
+	edits           // its content where there is some: it is neither cut off nor only added to
 )
 
 // fileRule recognises that somebody does something to certain files, whatever syscall, thread, ABI or io_uring he uses:
@@ -36,8 +38,8 @@ var fileRules []*fileRule
 func (r *fileRule) events() []string {
 	r.number = len(fileRules)
 	fileRules = append(fileRules, r)
-	list := []string{"security_file_open", "security_sb_mount"}
-	if r.does&(writes|removes) != 0 {
+	list := append([]string{"security_file_open"}, mountEvents...)
+	if r.does&(writes|removes|replaces) != 0 {
 		list = append(list, "security_inode_rename", "do_truncate")
 	}
 	if r.does&writes != 0 {
@@ -94,7 +96,7 @@ func (m *fileMatcher) match(e *trace.Event) (map[string]any, bool) {
 	case "security_file_open":
 		return m.opened(e)
 	case "security_inode_rename":
-		if data, found := m.touched(e, writes, text(e, "new_path")); found {
+		if data, found := m.touched(e, writes|replaces, text(e, "new_path")); found {
 			return data, true
 		}
 		return m.touched(e, removes, text(e, "old_path"))
@@ -122,6 +124,9 @@ func (m *fileMatcher) opened(e *trace.Event) (map[string]any, bool) {
 	}
 	if opensForWriting(flags) {
 		done |= writes
+		if !containsAny(flags, "O_APPEND", "O_TRUNC", "O_EXCL") {
+			done |= edits
+		}
 	}
 	if strings.Contains(flags, "O_TRUNC") {
 		done |= removes

@@ -14,8 +14,15 @@ type guarded struct {
 	except programs
 	around *surroundings
 	files  *memory[identity, guardedFile]
+	links  *memory[string, hardLink] // by the last name
 	told   retold
 }
+
+// hardLink is a second name that was made for a file, as its maker wrote it: it may begin anywhere.
+type hardLink struct{ path, file string }
+
+// linksGuarded bounds the hard links that are remembered.
+const linksGuarded = 64
 
 // identity is what a file is, whatever it is called.
 type identity struct{ device, inode uint64 }
@@ -34,7 +41,7 @@ const filesGuarded = 1 << 10
 func newGuarded(s *surroundings, paths []string, except programs) *guarded {
 	return &guarded{
 		paths: compile(paths), except: except, around: s,
-		files: newMemory[identity, guardedFile](filesGuarded), told: newRetold(),
+		files: newMemory[identity, guardedFile](filesGuarded), links: newMemory[string, hardLink](linksGuarded), told: newRetold(),
 	}
 }
 
@@ -48,10 +55,46 @@ func (g *guarded) match(e *trace.Event) (map[string]any, bool) {
 		g.replaced(text(e, "new_path"))
 	case "security_inode_unlink":
 		g.replaced(text(e, "pathname"))
+	case "link", "linkat":
+		g.linked(e)
 	default:
 		g.around.see(e)
 	}
 	return nil, false
+}
+
+// linked notes that a file has a second name. Where both names are written without the directory, the last one must do.
+func (g *guarded) linked(e *trace.Event) {
+	file, path := text(e, "oldpath"), strings.TrimPrefix(text(e, "newpath"), "./")
+	if e.ReturnValue < 0 || path == "" {
+		return
+	}
+	file = fromSomewhere(file)
+	if g.paths.match(file) && !g.paths.match(path) {
+		g.links.set(strings.Clone(base(path)), hardLink{strings.Clone(path), strings.Clone(file)})
+	}
+}
+
+// fromSomewhere makes a whole path of one that a process wrote, which may begin in its directory: of one name, in /etc.
+func fromSomewhere(path string) string {
+	path = strings.TrimPrefix(path, "./")
+	switch {
+	case strings.HasPrefix(path, "/"):
+		return path
+	case strings.Contains(path, "/"):
+		return "/" + path
+	default:
+		return "/etc/" + path
+	}
+}
+
+// linkedTo returns the file that a path is a second name of, "" if none is known.
+func (g *guarded) linkedTo(path string) string {
+	link, known := g.links.lru.Peek(base(path))
+	if known && (link.path == path || link.path[0] != '/') {
+		return link.file
+	}
+	return ""
 }
 
 // replaced forgets a file whose name leads to another one from now on: its inode may be used for anything.
@@ -79,10 +122,12 @@ func (g *guarded) opened(e *trace.Event) (map[string]any, bool) {
 		known = path
 	case g.paths.match(real):
 		known = real
+	case !found && g.linkedTo(path) != "":
+		known = g.linkedTo(path)
 	case !found || ctime < file.ctime:
 		return nil, false
 	}
-	if !opensForReading(text(e, "flags")) || g.allowed(e) {
+	if !opensForReading(text(e, "flags")) || g.allowed(e, path) {
 		return nil, false
 	}
 	if g.told.again(e, path) {
@@ -95,7 +140,11 @@ func (g *guarded) opened(e *trace.Event) (map[string]any, bool) {
 	return data, true
 }
 
-func (g *guarded) allowed(e *trace.Event) bool {
+// allowed looks at who opens it. In a container, where all programs are the container's own, they may read its own files only.
+func (g *guarded) allowed(e *trace.Event, path string) bool {
+	if e.ContainerID != "" && !strings.HasPrefix(path, "/etc/") {
+		return false
+	}
 	if g.around.is(e, g.except) {
 		return true
 	}
@@ -116,15 +165,15 @@ func identified(e *trace.Event) (id identity, ctime uint64) {
 }
 
 // secondName looks at whoever makes a new name for one of the files.
-func secondName(of *patterns) observation {
-	return func(e *trace.Event) (map[string]any, bool) {
+func secondName(of *patterns) func(*surroundings, *trace.Event) (map[string]any, bool) {
+	return func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		var file, path string
 		switch e.EventName {
 		case "link", "linkat":
 			if e.ReturnValue < 0 {
 				return nil, false
 			}
-			file, path = text(e, "oldpath"), text(e, "newpath")
+			file, path = fromSomewhere(text(e, "oldpath")), text(e, "newpath")
 		case "security_inode_symlink":
 			file, path = text(e, "target"), text(e, "linkpath")
 		case "security_inode_rename":
@@ -133,11 +182,11 @@ func secondName(of *patterns) observation {
 				return nil, false // it is saved, or put elsewhere as a whole
 			}
 		default:
-			flags, _ := whole(e, "flags")
-			if flags&bindMount == 0 {
+			m, ok := s.mounts.of(e)
+			if !ok || !m.bind {
 				return nil, false
 			}
-			file, path = text(e, "dev_name"), text(e, "path")
+			file, path = m.from, m.to
 		}
 		if !of.match(file) || of.match(path) {
 			return nil, false

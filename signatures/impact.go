@@ -17,6 +17,26 @@ var _ = declare(description{
 })
 
 var _ = declare(description{
+	id: "TRC-2507", name: "Many documents written over", severity: high, tags: linuxAndContainer,
+	doc:        "A process opened many documents for reading and writing, without making them anew: as encryption in place does",
+	technique:  technique{"Impact", "Data Encrypted for Impact", "T1486", ""},
+	response:   "Stop the process at once (data: program), and look at one of the documents.",
+	benign:     "Programs that change the marks of pictures or music in place.",
+	events:     with("security_file_open"),
+	newMatcher: func(s *surroundings) matcher { return newOverwriting(s) },
+})
+
+var _ = declare(description{
+	id: "TRC-2508", name: "Program for encryption run for many files", severity: high, tags: linuxAndContainer,
+	doc:        "The same process started a program that encrypts for many different files within a minute",
+	technique:  technique{"Impact", "Data Encrypted for Impact", "T1486", ""},
+	response:   "Stop the process at once (data: started by), and look at what became of the files.",
+	benign:     "Backups that encrypt file by file.",
+	events:     with(),
+	newMatcher: func(s *surroundings) matcher { return newEncryptors(s) },
+})
+
+var _ = declare(description{
 	id: "TRC-2502", name: "Many files of users removed", severity: medium, tags: linuxAndContainer,
 	doc:        "A process removed hundreds of files from where users and services keep their data",
 	technique:  technique{"Impact", "Data Destruction", "T1485", ""},

@@ -23,35 +23,55 @@ var _ = declare(description{
 	newMatcher: stateless(readsToken),
 })
 
-// tokenReaders are the parts of Kubernetes itself, by what a thread has of their names.
-var tokenReaders = named("flanneld kube-proxy etcd kube-apiserver coredns kube-controller kubectl")
+// tokenReaders are the parts of Kubernetes itself.
+var tokenReaders = named("flanneld kube-proxy etcd kube-apiserver coredns kube-controller kube-controller-manager kubectl")
 
 func readsToken(e *trace.Event) bool {
 	path := text(e, "pathname")
 	return strings.HasSuffix(path, "token") && strings.Contains(path, "secrets/kubernetes.io/serviceaccount") &&
-		opensForReading(text(e, "flags")) && !tokenReaders[e.ProcessName]
+		opensForReading(text(e, "flags")) && !isProgram(e, tokenReaders) && e.Executable != "/coredns"
 }
 
 var _ = declare(description{
-	id:         "TRC-10",
-	aliases:    []string{"TRC-1018"},
-	name:       "K8S TLS Certificate Theft Detected",
-	doc:        "Kubernetes TLS certificate theft was detected. Who has these files can speak to the cluster as one of its parts",
-	severity:   high,
-	technique:  technique{"Credential Access", "Steal Application Access Token", "T1528", ""},
-	tags:       linuxAndContainer,
-	response:   "Replace the certificates of the control plane, and look in the API server's audit log for who used them.",
-	benign:     "kubeadm and backup programs, when certificates are renewed or saved.",
-	events:     []string{"security_file_open"},
-	needs:      []detect.Need{need("security_file_open", like("pathname", "/etc/kubernetes/pki/*"))},
-	newMatcher: stateless(readsCertificate),
+	id:        "TRC-10",
+	aliases:   []string{"TRC-1018"},
+	name:      "K8S TLS Certificate Theft Detected",
+	doc:       "Kubernetes TLS certificate theft was detected. Who has these files can speak to the cluster as one of its parts",
+	severity:  high,
+	technique: technique{"Credential Access", "Steal Application Access Token", "T1528", ""},
+	tags:      linuxAndContainer,
+	response:  "Replace the certificates of the control plane, and look in the API server's audit log for who used them.",
+	benign:    "kubeadm and backup programs, when certificates are renewed or saved.",
+	events:    []string{"security_file_open", "security_inode_rename"},
+	needs: []detect.Need{
+		need("security_file_open", like("pathname", "*"+certificates+"*")), need("security_inode_rename", like("old_path", "*"+certificates+"*")),
+	},
+	newMatcher: stateless(takesCertificate),
 })
 
-var certificateReaders = named("kube-apiserver kubelet kube-controller etcd")
+// certificates are those of the control plane, below any root.
+const certificates = "/etc/kubernetes/pki/"
 
-func readsCertificate(e *trace.Event) bool {
-	return strings.HasPrefix(text(e, "pathname"), "/etc/kubernetes/pki/") && opensForReading(text(e, "flags")) &&
-		!certificateReaders[e.ProcessName]
+// certificateReaders are the parts of Kubernetes that use them.
+var certificateReaders = named("kube-apiserver kubelet kube-controller kube-controller-manager etcd")
+
+func takesCertificate(e *trace.Event) bool {
+	if isProgram(e, certificateReaders) {
+		return false
+	}
+	if e.EventName == "security_inode_rename" {
+		return strings.Contains(text(e, "old_path"), certificates)
+	}
+	return strings.Contains(text(e, "pathname"), certificates) && opensForReading(text(e, "flags"))
+}
+
+// isProgram reports whether the process of an event runs one of these programs from a directory of the system, or, where
+// its program is not known, has the name of one.
+func isProgram(e *trace.Event, of programs) bool {
+	if e.Executable != "" {
+		return of.path(e.Executable)
+	}
+	return of[e.ProcessName]
 }
 
 var _ = declare(description{

@@ -2,6 +2,7 @@ package signatures
 
 import (
 	"bytes"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,17 +13,20 @@ import (
 )
 
 var _ = declare(description{
-	id:         "TRC-7",
-	name:       "LD_PRELOAD",
-	doc:        "Usage of LD_PRELOAD to allow hooks on process",
-	aliases:    []string{"TRC-107"},
-	severity:   medium,
-	technique:  technique{"Persistence", "Hijack Execution Flow", "T1574", ""},
-	response:   "Look at the library that is named. One in a directory that others can write to, or of no package, is hostile.",
-	benign:     "Wrappers such as fakeroot, jemalloc or a JDK; programs that bring their libraries.",
-	tags:       linuxAndContainer,
-	events:     []string{"execve", "sched_process_exec", "security_file_open"},
-	needs:      []detect.Need{need("security_file_open", like("pathname", "/etc/ld.so.preload"))},
+	id:        "TRC-7",
+	name:      "LD_PRELOAD",
+	doc:       "Usage of LD_PRELOAD to allow hooks on process",
+	aliases:   []string{"TRC-107"},
+	severity:  medium,
+	technique: technique{"Persistence", "Hijack Execution Flow", "T1574", ""},
+	response:  "Look at the library that is named. One in a directory that others can write to, or of no package, is hostile.",
+	benign:    "Wrappers such as fakeroot, jemalloc or a JDK; programs that bring their libraries.",
+	tags:      linuxAndContainer,
+	events:    []string{"execve", "sched_process_exec", "security_file_open", "security_inode_rename", "security_inode_symlink"},
+	needs: []detect.Need{
+		need("security_file_open", like("pathname", "*"+preloadList)), need("security_inode_rename", like("new_path", "*"+preloadList)),
+		need("security_inode_symlink", like("linkpath", "*"+preloadList)),
+	},
 	newMatcher: func(s *surroundings) matcher { return newPreloads(s) },
 })
 
@@ -32,6 +36,9 @@ const (
 	// execTakes is the longest time between the two; a later one belongs to another execve.
 	execTakes = 10 * time.Second
 )
+
+// preloadList is the file that names the libraries for all programs, below any root.
+const preloadList = "/etc/ld.so.preload"
 
 // containerdLibraries is what containerd tells all that it starts, whether there is anything or not.
 const containerdLibraries = "LD_LIBRARY_PATH=/opt/containerd/lib:"
@@ -61,8 +68,12 @@ func (p *preloads) match(e *trace.Event) (map[string]any, bool) {
 		return nil, p.asked(e)
 	case "sched_process_exec":
 		return nil, p.started(e)
+	case "security_inode_rename":
+		return nil, strings.HasSuffix(text(e, "new_path"), preloadList)
+	case "security_inode_symlink":
+		return nil, strings.HasSuffix(text(e, "linkpath"), preloadList)
 	default:
-		return nil, text(e, "pathname") == "/etc/ld.so.preload" && opensForWriting(text(e, "flags"))
+		return nil, strings.HasSuffix(text(e, "pathname"), preloadList) && opensForWriting(text(e, "flags"))
 	}
 }
 

@@ -151,6 +151,23 @@ var _ = declare(description{
 })
 
 var _ = declare(description{
+	id: "TRC-2911", name: "Shell connects by itself", severity: low, tags: linuxAndContainer,
+	doc:       "A shell connected to the network itself, by /dev/tcp or /dev/udp, without any program for it",
+	technique: technique{"Command and Control", "Non-Application Layer Protocol", "T1095", ""},
+	response:  "Look at what the shell runs, and at who started it.",
+	benign:    "Scripts that wait for a port to open.",
+	events:    with("security_socket_connect"),
+	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
+		const names = "53" // the port of those who are asked for names
+		to, ok := connectedTo(e)
+		if !ok || to.port == names || to.port == "0" || !shells.name(s.applet(e)) {
+			return nil, false
+		}
+		return map[string]any{"ip": to.ip, "port": to.port, "program": s.program(e)}, true
+	}),
+})
+
+var _ = declare(description{
 	id: "TRC-2908", name: "Files sent away by a command", severity: medium, tags: linuxAndContainer,
 	doc:       "A command was started that sends files with credentials or settings of the system to another machine",
 	technique: technique{"Exfiltration", "Exfiltration Over Alternative Protocol", "T1048", ""},

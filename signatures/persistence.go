@@ -1,6 +1,12 @@
 package signatures
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tracee-go/tracee/types/trace"
+)
 
 // caretakers are who sets a machine up in the ordinary course, with all that they start. Not among them is who starts
 // everybody, such as systemd, or whole containers.
@@ -26,13 +32,107 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-1027", name: "Scheduled task modified", severity: medium, tags: linuxAndContainer,
-	doc:       "A job of cron, anacron or at was written by something that is not made for it",
+	doc:       "A job of cron, anacron or at, or a file that makes logrotate or inetd run a program, was written by something that is not made for it",
 	technique: technique{"Persistence", "Scheduled Task/Job: Cron", "T1053.003", ""},
 	response:  "Look at the job: what it runs, as whom, and what that did already.",
 	benign:    "Administrators with an editor, and installers that do not use a package manager. crontab and at are left out: what they start is not.",
 	files: persistent(named("crontab at batch atd crond cron anacron"), "/etc/crontab", "/etc/cron.d/", "/etc/cron.hourly/", "/etc/cron.daily/", "/etc/cron.weekly/",
-		"/etc/cron.monthly/", "/etc/anacrontab", "/var/spool/cron/", "/var/spool/at/", "/var/spool/anacron/", "/etc/cron.allow", "/etc/at.allow"),
+		"/etc/cron.monthly/", "/etc/anacrontab", "/var/spool/cron/", "/var/spool/at/", "/var/spool/anacron/", "/etc/cron.allow", "/etc/at.allow", "/etc/incron.d/", "/var/spool/incron/", "/etc/logrotate.d/", "/etc/inetd.conf", "/etc/xinetd.d/"),
 })
+
+var _ = declare(description{
+	id: "TRC-2122", name: "Job given to cron, at or systemd", severity: low, tags: linuxAndContainer,
+	doc:       "A user had a job done later by the program that is made for it: crontab, at, or systemd-run with a time",
+	technique: technique{"Persistence", "Scheduled Task/Job: Cron", "T1053.003", ""},
+	response:  "Look at the job (crontab -l -u USER, atq, systemctl list-timers) and at who gave it.",
+	benign:    "Users who have jobs.",
+	command: &commandRule{within: caretakers, when: func(c *command) bool {
+		switch {
+		case c.runs(named("crontab")):
+			return len(c.argv) > 1 && !c.has("-l", "-r", "-V", "--help")
+		case c.runs(named("at batch")):
+			return !c.has("-l", "-d", "-r", "-c", "-V") && !c.runs(named("atq atrm"))
+		case c.runs(named("systemd-run")):
+			return c.says("--on-", "--timer-property")
+		}
+		return false
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-2123", name: "Service installed from an unusual place", severity: medium, tags: linux,
+	doc:       "systemd was told to link or to enable a unit by its path, or to run a program from a directory where anybody can put it",
+	technique: technique{"Persistence", "Create or Modify System Process: Systemd Service", "T1543.002", ""},
+	response:  "Look at what the unit starts (systemctl cat), stop it, and look at who wrote it.",
+	benign:    "Installers that keep their units in a directory of their own.",
+	command: &commandRule{within: caretakers, when: func(c *command) bool {
+		switch {
+		case c.runs(named("systemctl")):
+			return c.has("link", "enable", "reenable") && c.says(" /", " ./", " ../") && !c.says(" /usr/lib/systemd/", " /lib/systemd/", " /etc/systemd/")
+		case c.runs(named("systemd-run")):
+			return c.says(" /tmp/", " /var/tmp/", " /dev/shm/")
+		}
+		return false
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-2124", name: "User made equal to root", severity: high, tags: linuxAndContainer,
+	doc:       "A program that maintains users was told to make one with the number 0, or without a password",
+	technique: technique{"Persistence", "Account Manipulation: Additional Local or Domain Groups", "T1098.007", ""},
+	response:  "Remove the user, or lock him, and look at what he did.",
+	benign:    "None known: a second user with the number 0 is hardly ever wanted.",
+	command: &commandRule{within: caretakers, when: func(c *command) bool {
+		switch {
+		case c.runs(named("useradd usermod adduser")):
+			return c.says(" -u 0 ", " -u0 ", " -ou 0 ", " -o -u 0", " --uid 0 ", " --uid=0 ") || strings.HasSuffix(c.line, " -u 0") || c.has("-ou") && c.has("0")
+		case c.runs(named("passwd")):
+			return c.has("-d", "--delete")
+		}
+		return false
+	}},
+})
+
+var _ = declare(description{
+	id: "TRC-2125", name: "User given the rights of administrators", severity: low, tags: linuxAndContainer,
+	doc:       "A user was put into a group by which he becomes root: sudo, wheel, docker, lxd and their like",
+	technique: technique{"Persistence", "Account Manipulation: Additional Local or Domain Groups", "T1098.007", ""},
+	response:  "Ask who wanted it.",
+	benign:    "Administrators who set up users.",
+	command: &commandRule{within: caretakers, when: func(c *command) bool {
+		return c.runs(named("useradd usermod adduser gpasswd addgroup")) && slices.ContainsFunc(c.argv, mentionsAdministrators)
+	}},
+})
+
+// mentionsAdministrators reports whether a list of groups has one whose members become root.
+func mentionsAdministrators(groups string) bool {
+	groups = groups[strings.IndexByte(groups, '=')+1:]
+	return slices.ContainsFunc(strings.Split(groups, ","), func(group string) bool {
+		return slices.Contains([]string{"sudo", "wheel", "admin", "root", "docker", "lxd", "disk", "shadow", "libvirt"}, group)
+	})
+}
+
+var _ = declare(description{
+	id: "TRC-2220", name: "Program put under the name of one that is trusted", severity: high, tags: linuxAndContainer,
+	doc:       "A file was written, in a directory of the system, with a name that many rules trust, by something other than a package manager",
+	technique: technique{"Stealth", "Masquerading: Match Legitimate Resource Name or Location", "T1036.005", ""},
+	response:  "Compare the file with the program of that name that the distribution brings.",
+	benign:    "Administrators who build sshd, cron or sudo by hand.",
+	files: &fileRule{
+		does: writes | replaces, paths: anywhere(authenticators.and(initSystem, userManagers)), within: caretakers, except: containerManagers,
+		when: func(_ *surroundings, e *trace.Event) bool {
+			path := text(e, "pathname") + text(e, "new_path") + text(e, "linkpath")
+			// What TRC-2117 and TRC-2101 look at is theirs; /usr/lib has directories of this name that hold settings.
+			return inSystem(path) && !startsWith(path, []string{"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/systemd/", "/lib/systemd/"}) &&
+				!strings.Contains(path, "/pam.d/") && !strings.Contains(path, "/bash-completion/")
+		},
+	},
+})
+
+// anywhere makes patterns of names in any directory.
+func anywhere(names programs) []string {
+	return around("**/", slices.Sorted(maps.Keys(names)), "")
+}
 
 var _ = declare(description{
 	id: "TRC-1028", name: "Rules of sudo modified", severity: medium, tags: linuxAndContainer,
@@ -51,7 +151,9 @@ var _ = declare(description{
 	benign:    "Administrators with an editor, and installers that do not use a package manager.",
 	files: persistent(initSystem, "/etc/systemd/system/", "/etc/systemd/user/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/usr/local/lib/systemd/",
 		"/run/systemd/system/", "/etc/systemd/system-generators/", "/usr/lib/systemd/system-generators/", "**/.config/systemd/user/",
-		"**/.local/share/systemd/user/", "/etc/systemd/system.conf.d/"),
+		"**/.local/share/systemd/user/", "/etc/systemd/system.conf.d/", "/usr/lib/systemd/user/", "/run/systemd/user/", "/etc/systemd/user-generators/",
+		"/usr/lib/systemd/user-generators/", "/usr/lib/systemd/system-sleep/", "/usr/lib/systemd/system-shutdown/", "/etc/systemd/system-sleep/",
+		"/usr/share/dbus-1/system-services/", "/etc/dbus-1/system.d/", "/etc/tmpfiles.d/"),
 })
 
 var _ = declare(description{
@@ -62,7 +164,7 @@ var _ = declare(description{
 	benign:    "Users who set up their shell, and installers of languages that add to PATH (rustup, nvm, conda).",
 	files: persistent(named("useradd adduser chezmoi"), "/etc/profile", "/etc/profile.d/", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/", "/etc/zshrc", "/etc/zshenv",
 		"/etc/csh.cshrc", "/etc/csh.login", "/etc/environment", "/etc/fish/", "/etc/skel/", "**/.bashrc", "**/.bash_profile", "**/.bash_login",
-		"**/.bash_logout", "**/.profile", "**/.zshrc", "**/.zshenv", "**/.zprofile", "**/.zlogin", "**/.kshrc", "**/.config/fish/config.fish"),
+		"**/.bash_logout", "**/.bash_aliases", "/etc/bash_completion.d/", "/etc/bash.bash_logout", "/etc/profile.local", "**/.profile", "**/.zshrc", "**/.zshenv", "**/.zprofile", "**/.zlogin", "**/.kshrc", "**/.config/fish/config.fish"),
 })
 
 var _ = declare(description{

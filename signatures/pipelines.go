@@ -7,13 +7,15 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// pipeline recognises a shell that reads from a pipe what a sibling writes: both are started by the same process, one
-// right after the other, in either order.
+// pipeline recognises a shell that reads from a pipe what a sibling writes, or that is given as an argument what a sibling
+// wrote just before: both are started by the same process, one right after the other.
 type pipeline struct {
 	around  *surroundings
 	source  func(*command) bool
 	sources *memory[uint64, started] // by the parent
 	readers *memory[uint64, started]
+
+	substitutes bool // what the source wrote may also become an argument
 }
 
 // started is a program that somebody started.
@@ -31,10 +33,12 @@ const (
 	pipeStarts = 2 * time.Second
 	// pipeOutlives is how long ago the other program may have ended: it may have had little to say.
 	pipeOutlives = 500 * time.Millisecond
+	// substitutionTakes is the time that a shell needs to make a command of what a program wrote.
+	substitutionTakes = 100 * time.Millisecond
 )
 
 func newPipeline(s *surroundings, source func(*command) bool) *pipeline {
-	return &pipeline{s, source, newMemory[uint64, started](pipesRemembered), newMemory[uint64, started](pipesRemembered)}
+	return &pipeline{around: s, source: source, sources: newMemory[uint64, started](pipesRemembered), readers: newMemory[uint64, started](pipesRemembered)}
 }
 
 func (p *pipeline) forgotten() uint64 { return p.sources.forgotten() + p.readers.forgotten() }
@@ -43,51 +47,80 @@ func (p *pipeline) match(e *trace.Event) (map[string]any, bool) {
 	p.around.see(e)
 	switch e.EventName {
 	case "sched_process_exit":
-		ended(p.sources, e)
-		ended(p.readers, e)
+		p.ended(p.sources, e)
+		p.ended(p.readers, e)
 		return nil, false
 	case "sched_process_exec":
 	default:
 		return nil, false
 	}
-	c, parent := &p.around.command, parentEntity(e)
+	c, family := &p.around.command, p.around.family(e)
 	this := started{process: entity(e), at: e.Timestamp, line: c.line}
 	switch {
 	case p.source(c):
-		p.sources.set(parent, this)
-		if reader, ok := before(p.readers, parent, this); ok {
+		p.set(p.sources, family, this)
+		if reader, ok := before(p.readers, family, this, pipeOutlives); ok {
 			return map[string]any{"from": this.line, "run by": reader.line}, true
 		}
 	case readsProgram(c):
-		p.readers.set(parent, this)
-		if source, ok := before(p.sources, parent, this); ok {
+		p.set(p.readers, family, this)
+		if source, ok := before(p.sources, family, this, pipeOutlives); ok {
+			return map[string]any{"from": source.line, "run by": this.line}, true
+		}
+	case p.substitutes && runsText(c):
+		if source, ok := before(p.sources, family, this, substitutionTakes); ok && source.ended != 0 && !keepsOutput(source.line) {
 			return map[string]any{"from": source.line, "run by": this.line}, true
 		}
 	}
 	return nil, false
 }
 
+func (p *pipeline) set(of *memory[uint64, started], family []uint64, this started) {
+	for _, id := range family {
+		of.set(id, this)
+	}
+}
+
 // ended notes that a program is over.
-func ended(of *memory[uint64, started], e *trace.Event) {
-	if s, ok := of.get(parentEntity(e)); ok && s.process == entity(e) && s.ended == 0 {
-		s.ended = e.Timestamp
-		of.set(parentEntity(e), s)
+func (p *pipeline) ended(of *memory[uint64, started], e *trace.Event) {
+	for _, id := range p.around.family(e) {
+		if s, ok := of.get(id); ok && s.process == entity(e) && s.ended == 0 {
+			s.ended = e.Timestamp
+			of.set(id, s)
+		}
 	}
 }
 
-// before takes what the parent started just before this.
-func before(others *memory[uint64, started], parent uint64, this started) (started, bool) {
-	other, ok := others.get(parent)
-	late := other.ended != 0 && time.Duration(this.at-other.ended) > pipeOutlives
-	if !ok || late || time.Duration(this.at-other.at) > pipeStarts {
-		return started{}, false
+// before takes what one of a family started just before this, and that ended no longer ago than some time.
+func before(others *memory[uint64, started], family []uint64, this started, ago time.Duration) (started, bool) {
+	for _, id := range family {
+		other, ok := others.get(id)
+		late := other.ended != 0 && time.Duration(this.at-other.ended) > ago
+		if ok && !late && time.Duration(this.at-other.at) <= pipeStarts {
+			others.drop(id)
+			return other, true
+		}
 	}
-	others.drop(parent)
-	return other, true
+	return started{}, false
 }
 
-// readsProgram reports whether a shell or an interpreter takes its program from a pipe: it has no file of it.
+// runsText reports whether a shell or an interpreter is given its program as an argument: by "$(...)", it may be what another
+// program wrote.
+func runsText(c *command) bool {
+	return (c.runs(shells) || c.runs(interpreters)) && c.has("-c", "-e", "-r", "-lc", "-ic", "-E")
+}
+
+// keepsOutput reports whether a program was told to write into a file.
+func keepsOutput(line string) bool {
+	return containsAny(line, " -o ", " -O ", " --output", " -out ", " --remote-name", " -sO ", " -LO ", " -fsSLO", " -sSLO", " -fsSLo ", " -sSLo ", " -Lo ", " -sLo ", " -so ")
+}
+
+// readsProgram reports whether a shell or an interpreter takes its program from a pipe: it has no file of it, or the file is
+// a descriptor.
 func readsProgram(c *command) bool {
+	if strings.HasPrefix(c.script, "/dev/fd/") || strings.HasPrefix(c.script, "/proc/self/fd/") {
+		return true
+	}
 	if c.stdin != "S_IFIFO" || !c.runs(shells) && !c.runs(named("python perl ruby php node")) {
 		return false
 	}
@@ -102,10 +135,12 @@ func readsProgram(c *command) bool {
 	return true
 }
 
-// downloads remembers the files that were just downloaded, to notice when one is executed.
+// downloads remembers the files that were just written by certain programs, to notice when one is executed.
 type downloads struct {
 	around *surroundings
-	files  *memory[string, int] // path → when
+	by     programs
+	files  *memory[string, int]  // path → when
+	online *memory[uint64, bool] // interpreters that have connected to somewhere
 }
 
 const (
@@ -113,8 +148,8 @@ const (
 	downloadIsNew       = 10 * time.Minute
 )
 
-func newDownloads(s *surroundings) *downloads {
-	return &downloads{s, newMemory[string, int](downloadsRemembered)}
+func newDownloads(s *surroundings, by programs) *downloads {
+	return &downloads{s, by, newMemory[string, int](downloadsRemembered), newMemory[uint64, bool](downloadsRemembered)}
 }
 
 func (d *downloads) forgotten() uint64 { return d.files.forgotten() }
@@ -123,19 +158,46 @@ func (d *downloads) match(e *trace.Event) (map[string]any, bool) {
 	d.around.see(e)
 	switch e.EventName {
 	case "magic_write":
-		program := base(d.around.program(e))
-		if downloaders.name(program) && !strings.HasPrefix(text(e, "pathname"), "/dev/") {
-			d.files.set(strings.Clone(text(e, "pathname")), e.Timestamp)
+		if path := text(e, "pathname"); d.writes(e, path) {
+			d.files.set(strings.Clone(path), e.Timestamp)
+		}
+	case "security_socket_connect":
+		if _, ok := connectedTo(e); ok && interpreters.path(d.around.program(e)) {
+			d.online.set(entity(e), true)
 		}
 	case "security_inode_rename":
 		if at, known := d.files.get(text(e, "old_path")); known {
 			d.files.drop(text(e, "old_path"))
 			d.files.set(strings.Clone(text(e, "new_path")), at)
 		}
+	case "security_file_open":
+		path := text(e, "pathname")
+		if at, known := d.files.lru.Peek(path); known && d.isNew(e, at) && d.around.runsScript(e, path) {
+			d.files.drop(path)
+			return map[string]any{"downloaded": strings.Clone(path), "program": d.around.program(e)}, true
+		}
 	case "sched_process_exec":
 		return d.executed(e)
 	}
 	return nil, false
+}
+
+// writes reports whether a file comes from one of the programs, or is a program that an interpreter got from elsewhere and put
+// where everybody may. pip does the latter with what it is about to build.
+func (d *downloads) writes(e *trace.Event, path string) bool {
+	if strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/dev/shm/") {
+		return false
+	}
+	if d.by.name(d.around.applet(e)) {
+		return true
+	}
+	_, connected := d.online.lru.Peek(entity(e))
+	content := raw(e, "bytes")
+	return connected && inOpenDirectory(path) && !strings.HasPrefix(path, "/tmp/pip-") && (isELF(content) || strings.HasPrefix(string(content), "#!"))
+}
+
+func (d *downloads) isNew(e *trace.Event, at int) bool {
+	return time.Duration(e.Timestamp-at) < downloadIsNew
 }
 
 // executed looks at the program, and at the scripts that it is given.
@@ -147,7 +209,7 @@ func (d *downloads) executed(e *trace.Event) (map[string]any, bool) {
 	}
 	for _, path := range candidates {
 		at, known := d.files.get(path)
-		if known && time.Duration(e.Timestamp-at) < downloadIsNew {
+		if known && d.isNew(e, at) {
 			d.files.drop(path)
 			data := c.shown()
 			data["downloaded"] = path

@@ -30,12 +30,22 @@ var systemDirectories = []string{
 	"/usr/local/bin/", "/opt/", "/usr/lib64/",
 }
 
+// localDirectories are those of them where a distribution puts nothing.
+var localDirectories = []string{"/usr/local/", "/opt/", "/snap/"}
+
 // inSystem reports whether a file lies in one of the directories of the system.
 func inSystem(path string) bool { return startsWith(path, systemDirectories) }
 
 // path reports whether a path is that of one of the programs: a file of this name in a directory of the system. Names
-// with a version, such as python3.11 or postgres-15, are found by what stands before it.
-func (p programs) path(path string) bool { return inSystem(path) && p.name(base(path)) }
+// with a version, such as python3.11 or postgres-15, are found by what stands before it. Programs that only distributions
+// bring are trusted nowhere else: such a name in /usr/local is somebody's choice.
+func (p programs) path(path string) bool {
+	name := base(path)
+	return inSystem(path) && p.name(name) && !(startsWith(path, localDirectories) && distributed.name(name))
+}
+
+// distributed are programs that come with a distribution, and have rights of their own in many rules.
+var distributed = authenticators.and(userManagers, packageManagers, initSystem)
 
 // name reports whether a file of this name is one of the programs, wherever it lies.
 func (p programs) name(name string) bool {

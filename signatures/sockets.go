@@ -126,7 +126,7 @@ func (s *socketShell) match(e *trace.Event) (map[string]any, bool) {
 	found, c := false, &s.around.command
 	switch e.EventName {
 	case "sched_process_exec":
-		found = c.runs(shells)
+		found = c.runs(shells) || c.runs(interpreters) || !inSystem(s.around.program(e))
 	case "socket_dup": // a shell that does it to itself
 		found = shells.name(base(s.around.program(e)))
 	}

@@ -13,6 +13,7 @@ type surroundings struct {
 	processes *memory[uint64, process]
 	watchmen  *memory[int, uint64] // by their numbers on the host
 	index     *fileIndex
+	mounts    mounts
 	seen      occasion
 	sifted    []uint64 // the last answer of Sift
 	command   command
@@ -25,7 +26,10 @@ type process struct {
 	parent   uint64
 	pid      int
 	file     programFile
-	again    bool // its last exec was of the file that it ran already
+	again    bool   // its last exec was of the file that it ran already
+	forked   bool   // it runs what its parent ran, and has executed nothing itself
+	script   string // what a shell or an interpreter was given to run
+	applet   string // which program of a collection it is
 }
 
 // programFile is a program, whatever its path: the zero value if it is not known.
@@ -47,7 +51,10 @@ const watchmenRemembered = 64
 const generations = 16
 
 func newSurroundings() *surroundings {
-	return &surroundings{processes: newMemory[uint64, process](processesRemembered), index: newFileIndex(), watchmen: newMemory[int, uint64](watchmenRemembered)}
+	return &surroundings{
+		processes: newMemory[uint64, process](processesRemembered), index: newFileIndex(), mounts: newMounts(),
+		watchmen: newMemory[int, uint64](watchmenRemembered),
+	}
 }
 
 // occasion tells events apart, as far as is needed to see them once.
@@ -85,24 +92,37 @@ func (s *surroundings) see(e *trace.Event) {
 	switch e.EventName {
 	case "sched_process_exec":
 		s.command = readCommand(e)
-		s.runs(e, s.command.path)
+		s.runs(e, s.command.path, &s.command)
 	case "existing_process":
-		s.runs(e, strings.Clone(text(e, "pathname")))
+		s.runs(e, strings.Clone(text(e, "pathname")), &command{})
 	case "sched_process_fork":
 		s.born(e)
-	case "security_sb_mount":
-		s.index.mounted(e)
+	case "open_tree", "open_tree_attr":
+		s.mounts.learn(e)
+	case "security_sb_umount":
+		if e.ReturnValue >= 0 {
+			s.index.unmounted(text(e, "mountpoint"), e.MountNS)
+		}
+	case "security_sb_mount", "move_mount":
+		if m, ok := s.mounts.of(e); ok && m.bind {
+			s.index.mounted(m, e.MountNS)
+		}
 	}
 }
 
 // runs remembers which program a process runs.
-func (s *surroundings) runs(e *trace.Event, program string) {
+func (s *surroundings) runs(e *trace.Event, program string, c *command) {
 	before, _ := s.processes.get(entity(e))
+	program = s.index.behindIn(e.MountNS, program)
 	file := programFileOf(e)
-	s.processes.set(entity(e), process{
+	p := process{
 		program: program, previous: before.program, parent: parentEntity(e), pid: e.HostProcessID,
-		file: file, again: file.inode != 0 && file == before.file,
-	})
+		file: file, again: file.inode != 0 && file == before.file, script: c.script,
+	}
+	if collections.name(base(program)) {
+		p.applet = c.name
+	}
+	s.processes.set(entity(e), p)
 	if watchmen.name(base(program)) {
 		s.watchmen.set(e.HostProcessID, entity(e))
 	}
@@ -119,16 +139,49 @@ func (s *surroundings) born(e *trace.Event) {
 		child = a.Uint()
 	}
 	maker, _ := s.processes.get(entity(e))
-	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid, file: maker.file})
+	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid, file: maker.file, forked: true})
 }
 
-// program returns the path of what the process of an event runs, "" if it is not known.
+// family are the parent of a process and, where that is a copy of a shell that executed nothing, whose copy it is.
+func (s *surroundings) family(e *trace.Event) []uint64 {
+	const most = 3
+	ids := append(make([]uint64, 0, most), parentEntity(e))
+	for range most - 1 {
+		p, known := s.processes.get(ids[len(ids)-1])
+		if !known || !p.forked {
+			break
+		}
+		ids = append(ids, p.parent)
+	}
+	return ids
+}
+
+// runsScript reports whether it is the script that a shell or an interpreter was given that it opens.
+func (s *surroundings) runsScript(e *trace.Event, path string) bool {
+	p, known := s.processes.get(entity(e))
+	byDescriptor := strings.HasPrefix(p.script, "/proc/") || strings.HasPrefix(p.script, "/dev/fd/")
+	return known && p.script != "" && (byDescriptor || base(p.script) == base(path))
+}
+
+// program returns the path of what the process of an event runs, "" if it is not known. Where something is mounted over a
+// program, it is what that was before.
 func (s *surroundings) program(e *trace.Event) string {
 	if e.Executable != "" {
-		return e.Executable
+		return s.index.behindIn(e.MountNS, e.Executable)
 	}
 	known, _ := s.processes.get(entity(e))
 	return known.program
+}
+
+// applet returns the name of the program that a process runs: of one in a collection, that of the program within.
+func (s *surroundings) applet(e *trace.Event) string {
+	name := base(s.program(e))
+	if collections.name(name) {
+		if p, _ := s.processes.get(entity(e)); p.applet != "" {
+			return p.applet
+		}
+	}
+	return name
 }
 
 // ancestor finds the nearest ancestor of the process whose program is one of a group, and its path.

