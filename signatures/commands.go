@@ -65,9 +65,14 @@ func (c *command) findScript() string {
 	if !c.runs(shells) && !c.runs(interpreters) {
 		return ""
 	}
+	valued := false // the last option takes this argument
 	for _, a := range c.argv[min(1, len(c.argv)):] {
 		switch {
-		case a == "-", strings.HasPrefix(a, "-c"), a == "-e", a == "-r", a == "-m":
+		case valued:
+			valued = false
+		case a == "-o", a == "-O", a == "-W", a == "-X", a == "-I", a == "--rcfile", a == "--init-file":
+			valued = true
+		case a == "-", strings.HasPrefix(a, "-c"), a == "-e" && !c.runs(shells), a == "-r", a == "-m":
 			return ""
 		case !strings.HasPrefix(a, "-"):
 			return strings.Clone(a)

@@ -326,7 +326,7 @@ var _ = declare(description{
 	response:  "Keep a copy of the file, and look at who put it there.",
 	benign:    "Build systems with hidden directories in /tmp.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return hiddenAway(c.path) || hiddenAway(c.script)
+		return hiddenAway(c.path) || inOpenDirectory(c.script) && strings.Contains(c.script, "/.")
 	}},
 })
 
@@ -336,7 +336,7 @@ func hiddenAway(path string) bool {
 	case inOpenDirectory(path):
 		return strings.Contains(path, "/.")
 	case strings.HasPrefix(path, "/dev/"):
-		return !strings.HasPrefix(path, "/dev/fd/") && !strings.HasPrefix(path, "/dev/std")
+		return !strings.HasPrefix(path, "/dev/fd/")
 	default:
 		name := base(path)
 		return strings.HasPrefix(path, "/") && strings.HasPrefix(name, ".") && !inSystem(path) && !strings.HasPrefix(path, "/nix/store/")

@@ -67,7 +67,7 @@ func (p *pipeline) match(e *trace.Event) (map[string]any, bool) {
 		if source, ok := before(p.sources, family, this, pipeOutlives); ok {
 			return map[string]any{"from": source.line, "run by": this.line}, true
 		}
-	case p.substitutes && runsText(c):
+	case p.substitutes && runsText(c) && shells.name(base(p.around.parent(e))):
 		if source, ok := before(p.sources, family, this, substitutionTakes); ok && source.ended != 0 && !keepsOutput(source.line) {
 			return map[string]any{"from": source.line, "run by": this.line}, true
 		}
@@ -107,7 +107,7 @@ func before(others *memory[uint64, started], family []uint64, this started, ago 
 // runsText reports whether a shell or an interpreter is given its program as an argument: by "$(...)", it may be what another
 // program wrote.
 func runsText(c *command) bool {
-	return (c.runs(shells) || c.runs(interpreters)) && c.has("-c", "-e", "-r", "-lc", "-ic", "-E")
+	return (c.runs(shells) || c.runs(interpreters)) && c.has("-c", "-e", "-r", "-lc", "-ic", "-ec", "-xc", "-E")
 }
 
 // keepsOutput reports whether a program was told to write into a file.
