@@ -47,7 +47,8 @@ func (r *pathRaces) forgotten() uint64 { return r.led.forgotten() }
 // name of a link is no such path: it leads to the same file each time, and its target is not asked for in turn.
 func (r *pathRaces) match(e *trace.Event) (map[string]any, bool) {
 	path, to := text(e, "syscall_pathname"), text(e, "pathname")
-	if path == to || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/proc/") || to == "" {
+	withoutName := strings.Contains(text(e, "flags"), "O_TMPFILE") // it is asked for by its directory
+	if path == to || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/proc/") || to == "" || withoutName {
 		return nil, false
 	}
 	last, known := r.led.get(entity(e))
