@@ -89,9 +89,31 @@ func (c *command) has(words ...string) bool {
 	return len(c.argv) > 1 && slices.ContainsFunc(c.argv[1:], func(a string) bool { return slices.Contains(words, a) })
 }
 
+// hasPair reports whether one argument follows another.
+func (c *command) hasPair(option, value string) bool {
+	at := slices.Index(c.argv, option)
+	return at > 0 && at+1 < len(c.argv) && c.argv[at+1] == value
+}
+
 // says reports whether one of the texts is in the arguments.
 func (c *command) says(parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(c.line, part) })
+}
+
+// operand returns the first argument that is no option nor the value of one of those that take the next argument, "" if there is none.
+func (c *command) operand(valued string) string {
+	value, takeNext := false, named(valued)
+	for _, a := range c.argv[min(1, len(c.argv)):] {
+		switch {
+		case value:
+			value = false
+		case takeNext[a]:
+			value = true
+		case !strings.HasPrefix(a, "-"):
+			return a
+		}
+	}
+	return ""
 }
 
 // shown is the command in the data of a finding.

@@ -110,6 +110,9 @@ func (o *overwriting) forgotten() uint64 { return o.bursts.forgotten() }
 // documents are the endings of what people keep.
 var documents = named("doc docx xls xlsx ppt pptx odt ods odp pdf rtf csv jpg jpeg png gif tif tiff heic raw psd mp3 mp4 mov avi mkv zip sql dwg vsd eml pst kdbx txt")
 
+// editors open documents for writing when they are only to be shown, or change what is written in them beside the picture or the sound.
+var editors = named("soffice.bin soffice libreoffice wps et wpp kid3 kid3-cli picard easytag puddletag digikam exiv2 mp3gain metaflac rsync git")
+
 func (o *overwriting) match(e *trace.Event) (map[string]any, bool) {
 	if e.EventName != "security_file_open" {
 		o.around.see(e)
@@ -119,7 +122,7 @@ func (o *overwriting) match(e *trace.Event) (map[string]any, bool) {
 	if !strings.Contains(flags, "O_RDWR") || containsAny(flags, "O_CREAT", "O_EXCL") || !documents[path[strings.LastIndexByte(path, '.')+1:]] {
 		return nil, false
 	}
-	if !o.bursts.add(entity(e), strings.Clone(path), e.Timestamp) || o.around.startedBy(e, packageManagers.and(containerManagers)) {
+	if !o.bursts.add(entity(e), strings.Clone(path), e.Timestamp) || o.around.startedBy(e, packageManagers.and(containerManagers, editors)) {
 		return nil, false
 	}
 	data := o.around.about(e, strings.Clone(path))
@@ -154,13 +157,14 @@ func (n *encryptors) match(e *trace.Event) (map[string]any, bool) {
 func encrypts(c *command) bool {
 	switch {
 	case c.runs(named("openssl")):
-		return c.has("enc", "smime", "cms", "-encrypt") && !c.has("-d", "-decrypt")
+		coder := len(c.argv) > 1 && (c.argv[1] == "enc" || startsWith(c.argv[1], []string{"aes-", "des", "camellia", "chacha", "aria", "sm4"}))
+		return coder && !c.has("-d", "-base64", "-a") || c.has("-encrypt")
 	case c.runs(named("gpg gpg2")):
 		return c.has("-c", "-e", "--symmetric", "--encrypt", "-ec")
 	case c.runs(named("age")):
 		return !c.has("-d", "--decrypt")
 	case c.runs(named("7z 7za 7zr zip rar")):
-		return c.says(" -p", " -P ", " -hp", " -e ")
+		return c.says(" -p", " -P ", " -hp", " -e ") && !c.has("x", "e", "t", "l", "-T")
 	}
 	return c.runs(named("ccrypt ccencrypt aescrypt mcrypt"))
 }

@@ -58,14 +58,14 @@ var _ = declare(description{
 	doc:       "A log of the system was opened so that lines in it can be changed, by something that does not look after logs; who adds to a log has no need of that",
 	technique: technique{"Defense Impairment", "Disable or Modify Tools: Clear Linux or Mac System Logs", "T1685.006", "T1070.002"},
 	response:  "Look at what other machines received of the log, and at what the user did before.",
-	benign:    "Programs that write a log of the system themselves and are not known here.",
+	benign:    "Programs that write a log of the system themselves and are not known here. touch, which makes a log where there is none, is left out.",
 	files: &fileRule{
 		does: edits,
 		paths: []string{
 			"/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages", "/var/log/kern.log", "/var/log/daemon.log", "/var/log/user.log", "/var/log/cron",
 			"/var/log/cron.log", "/var/log/wtmp", "/var/log/btmp", "/var/log/audit/", "/var/log/nginx/*.log", "/var/log/apache2/*.log", "/var/log/httpd/*_log",
 		},
-		except: loggers.and(authenticators, initSystem, named("systemd-update-utmp utempter")), within: packageManagers,
+		except: loggers.and(authenticators, initSystem, named("systemd-update-utmp utempter getty mgetty gdm sddm dropbear tmux screen touch tee")), within: packageManagers,
 	},
 })
 
@@ -92,7 +92,7 @@ var _ = declare(description{
 	events:    with(mountEvents...),
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
 		m, ok := s.mounts.of(e)
-		if !ok || m.from == "" || m.from == m.to || !coveredLogs.match(m.to) || s.startedBy(e, containerManagers) || s.is(e, initSystem) {
+		if !ok || m.from == "" || m.from == m.to || !coveredLogs.match(m.to) || s.startedBy(e, containerManagers) || s.is(e, initSystem.and(sandboxes)) || initSystem.path(s.parent(e)) {
 			return nil, false
 		}
 		return map[string]any{"path": strings.Clone(m.to), "mounted": strings.Clone(m.from)}, true
@@ -190,7 +190,7 @@ var _ = declare(description{
 	benign:    "Test suites that build such programs, and machines where sshd or cron were built by hand.",
 	events:    with(),
 	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
-		if e.EventName != "sched_process_exec" || !borrowsName(&s.command, e.ContainerID != "") {
+		if e.EventName != "sched_process_exec" || !borrowsName(&s.command, e.ContainerID != "" || e.UserID == 0 && inOtherRoot(s.command.path)) {
 			return nil, false
 		}
 		return s.command.shown(), true
@@ -198,8 +198,8 @@ var _ = declare(description{
 })
 
 // borrowsName reports whether a program has, or is called by, a name that rules of others trust, and is not what that name is
-// for. Containers have their programs where they like.
-func borrowsName(c *command, inContainer bool) bool {
+// for. Containers and other roots have their programs where they like.
+func borrowsName(c *command, elsewhere bool) bool {
 	plain := strings.TrimFunc(c.name, func(r rune) bool {
 		return r <= ' ' || r == 0x200b || r == 0x200c || r == 0x200d || r == 0x202e || r == 0xa0 || r == 0xfeff
 	})
@@ -208,11 +208,20 @@ func borrowsName(c *command, inContainer bool) bool {
 		return true // the same to the eye
 	case inOpenDirectory(c.path):
 		return daemons.name(c.name) || daemons.name(c.called)
-	case inContainer || inSystem(c.path) && !startsWith(c.path, localDirectories) || startsWith(c.path, []string{"/snap/", "/nix/store/", "/gnu/store/"}):
+	case elsewhere || inSystem(c.path) && !startsWith(c.path, localDirectories) || startsWith(c.path, []string{"/snap/", "/nix/store/", "/gnu/store/"}):
 		return false
 	default:
-		return c.path != "/init" && authenticators.and(initSystem).name(c.name)
+		return uncommonNames.name(c.name)
 	}
+}
+
+// uncommonNames are those of parts of the system that nobody gives to a program of his own by chance.
+var uncommonNames = authenticators.and(initSystem).without("init login cron master expiry")
+
+// inOtherRoot reports whether a program lies where it would in the system if a directory were the root, as for chroot.
+func inOtherRoot(path string) bool {
+	at := max(strings.Index(path, "/usr/bin/"), strings.Index(path, "/usr/sbin/"), strings.Index(path, "/usr/lib/"), strings.Index(path, "/usr/libexec/"))
+	return at > 0 && !inOpenDirectory(path)
 }
 
 // inSystemByName reports whether a name is that of a part of the system.

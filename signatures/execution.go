@@ -1,6 +1,8 @@
 package signatures
 
 import (
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/tracee-go/tracee/types/detect"
@@ -9,7 +11,7 @@ import (
 
 var _ = declare(description{
 	id: "TRC-2301", name: "Shell on a connection that it made", severity: critical, tags: linuxAndContainer,
-	doc:        "A shell, an interpreter or a program from no directory of the system was started with a connection to elsewhere as its input or output: a reverse shell",
+	doc:        "A shell, an interpreter or a program from where anybody can put one was started with a connection to elsewhere as its input or output: a reverse shell",
 	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
 	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
 	benign:     "Servers of the inetd kind that run scripts.",
@@ -19,7 +21,7 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-2302", name: "Shell on a connection that it accepted", severity: critical, tags: linuxAndContainer,
-	doc:        "A shell, an interpreter or a program from no directory of the system was started with a connection from elsewhere as its input or output: a bind shell",
+	doc:        "A shell, an interpreter or a program from where anybody can put one was started with a connection from elsewhere as its input or output: a bind shell",
 	technique:  technique{"Execution", "Command and Scripting Interpreter: Unix Shell", "T1059.004", ""},
 	response:   "Isolate the machine or the container from the network (data: ip and port), and look at what the shell started.",
 	benign:     "Servers of the inetd kind that run scripts.",
@@ -66,7 +68,7 @@ var _ = declare(description{
 	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
 		p := newPipeline(s, func(c *command) bool { return c.runs(downloaders) })
-		p.substitutes = true
+		p.substitutes = downloadedText
 		return p
 	},
 })
@@ -80,7 +82,7 @@ var _ = declare(description{
 	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
 		p := newPipeline(s, decodes)
-		p.substitutes = true
+		p.substitutes = decodedText
 		return p
 	},
 })
@@ -101,9 +103,14 @@ func decodes(c *command) bool {
 	case c.runs(named("perl python ruby php")):
 		return c.says("b64decode", "decode_base64", "base64_decode", "unpack(", "fromhex")
 	case c.runs(named("tr")):
-		return len(c.argv) > 2 && len(c.argv[1]) > 2 && !c.has("-d", "-s")
+		return len(c.argv) > 2 && len(c.argv[1]) > 2 && !c.has("-d", "-s") && !(anyCase(c.argv[1]) && anyCase(c.argv[2]))
 	}
 	return false
+}
+
+// anyCase reports whether letters are all small ones, or all capital ones, as tr knows them.
+func anyCase(letters string) bool {
+	return slices.Contains([]string{"a-z", "A-Z", "[a-z]", "[A-Z]", "[:lower:]", "[:upper:]"}, letters)
 }
 
 var _ = declare(description{
@@ -164,7 +171,10 @@ var _ = declare(description{
 	events:    with("sched_process_exit"),
 	newMatcher: func(s *surroundings) matcher {
 		return newPipeline(s, func(c *command) bool {
-			return c.runs(named("nc ncat netcat nc.traditional nc.openbsd telnet socat")) || c.runs(named("openssl")) && c.has("s_client")
+			if c.stdin != "S_IFIFO" { // what the shell says comes to it by a pipe
+				return false
+			}
+			return c.runs(named("nc ncat netcat nc.traditional nc.openbsd telnet socat")) && !c.has("-z", "-zv", "-vz", "-zw1") || c.runs(named("openssl")) && c.has("s_client")
 		})
 	},
 })
@@ -326,9 +336,19 @@ var _ = declare(description{
 	response:  "Keep a copy of the file, and look at who put it there.",
 	benign:    "Build systems with hidden directories in /tmp.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return hiddenAway(c.path) || inOpenDirectory(c.script) && strings.Contains(c.script, "/.")
+		return hiddenAway(c.path) || inOpenDirectory(c.script) && hidesScript(c.script)
 	}},
 })
+
+// toolDirectories are hidden directories where tools keep the scripts of a project.
+var toolDirectories = named(".venv .env .tox .nox .bin .git .githooks .husky .yarn .npm .pnpm .cache .local .cargo .rustup .pyenv .rbenv .nvm .asdf .gradle .m2 .direnv .pixi .github .gitlab .circleci .eggs")
+
+// hidesScript reports whether the name of a script or of a directory on the way to it begins with a dot.
+func hidesScript(script string) bool {
+	return slices.ContainsFunc(strings.Split(path.Clean(script), "/"), func(name string) bool {
+		return strings.HasPrefix(name, ".") && !toolDirectories[name]
+	})
+}
 
 // hiddenAway reports whether a program lies where one does not look for it.
 func hiddenAway(path string) bool {

@@ -21,17 +21,17 @@ var _ = declare(description{
 	doc:        "A process opened many documents for reading and writing, without making them anew: as encryption in place does",
 	technique:  technique{"Impact", "Data Encrypted for Impact", "T1486", ""},
 	response:   "Stop the process at once (data: program), and look at one of the documents.",
-	benign:     "Programs that change the marks of pictures or music in place.",
+	benign:     "Programs that change the marks of pictures or music in place, as far as they are not known here: scripts of exiftool or mutagen.",
 	events:     with("security_file_open"),
 	newMatcher: func(s *surroundings) matcher { return newOverwriting(s) },
 })
 
 var _ = declare(description{
-	id: "TRC-2508", name: "Program for encryption run for many files", severity: high, tags: linuxAndContainer,
+	id: "TRC-2508", name: "Program for encryption run for many files", severity: medium, tags: linuxAndContainer,
 	doc:        "The same process started a program that encrypts for many different files within a minute",
 	technique:  technique{"Impact", "Data Encrypted for Impact", "T1486", ""},
 	response:   "Stop the process at once (data: started by), and look at what became of the files.",
-	benign:     "Backups that encrypt file by file.",
+	benign:     "Backups and stores of passwords that encrypt file by file: therefore it is no more than medium.",
 	events:     with(),
 	newMatcher: func(s *surroundings) matcher { return newEncryptors(s) },
 })

@@ -70,7 +70,7 @@ var _ = declare(description{
 		case c.runs(named("systemctl")):
 			return c.has("link", "enable", "reenable") && c.says(" /", " ./", " ../") && !c.says(" /usr/lib/systemd/", " /lib/systemd/", " /etc/systemd/")
 		case c.runs(named("systemd-run")):
-			return c.says(" /tmp/", " /var/tmp/", " /dev/shm/")
+			return inOpenDirectory(c.operand("-u -p -E -M -H --unit --property --setenv --machine --host --slice --description --uid --gid --nice --working-directory"))
 		}
 		return false
 	}},
@@ -78,29 +78,23 @@ var _ = declare(description{
 
 var _ = declare(description{
 	id: "TRC-2124", name: "User made equal to root", severity: high, tags: linuxAndContainer,
-	doc:       "A program that maintains users was told to make one with the number 0, or without a password",
+	doc:       "A program that maintains users was told to make one with the number 0, which is root's",
 	technique: technique{"Persistence", "Account Manipulation: Additional Local or Domain Groups", "T1098.007", ""},
 	response:  "Remove the user, or lock him, and look at what he did.",
 	benign:    "None known: a second user with the number 0 is hardly ever wanted.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
-		switch {
-		case c.runs(named("useradd usermod adduser")):
-			return c.says(" -u 0 ", " -u0 ", " -ou 0 ", " -o -u 0", " --uid 0 ", " --uid=0 ") || strings.HasSuffix(c.line, " -u 0") || c.has("-ou") && c.has("0")
-		case c.runs(named("passwd")):
-			return c.has("-d", "--delete")
-		}
-		return false
+		return c.runs(named("useradd usermod adduser")) && (c.has("-u0", "-ou0", "--uid=0") || c.hasPair("-u", "0") || c.hasPair("-ou", "0") || c.hasPair("--uid", "0"))
 	}},
 })
 
 var _ = declare(description{
 	id: "TRC-2125", name: "User given the rights of administrators", severity: low, tags: linuxAndContainer,
-	doc:       "A user was put into a group by which he becomes root: sudo, wheel, docker, lxd and their like",
+	doc:       "A user was put into a group by which he becomes root (sudo, wheel, docker, lxd and their like), or his password was taken away, so that anybody may be him",
 	technique: technique{"Persistence", "Account Manipulation: Additional Local or Domain Groups", "T1098.007", ""},
 	response:  "Ask who wanted it.",
-	benign:    "Administrators who set up users.",
+	benign:    "Administrators who set up users, and builders of images.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
-		return c.runs(named("useradd usermod adduser gpasswd addgroup")) && slices.ContainsFunc(c.argv, mentionsAdministrators)
+		return c.runs(named("passwd")) && c.has("-d", "--delete") || c.runs(named("useradd usermod adduser gpasswd addgroup")) && slices.ContainsFunc(c.argv, mentionsAdministrators)
 	}},
 })
 
@@ -119,11 +113,12 @@ var _ = declare(description{
 	response:  "Compare the file with the program of that name that the distribution brings.",
 	benign:    "Administrators who build sshd, cron or sudo by hand.",
 	files: &fileRule{
-		does: writes | replaces, paths: anywhere(authenticators.and(initSystem, userManagers)), within: caretakers, except: containerManagers,
+		does: writes | replaces, paths: anywhere(uncommonNames), within: caretakers, except: containerManagers,
 		when: func(_ *surroundings, e *trace.Event) bool {
 			path := text(e, "pathname") + text(e, "new_path") + text(e, "linkpath")
-			// What TRC-2117 and TRC-2101 look at is theirs; /usr/lib has directories of this name that hold settings.
-			return inSystem(path) && !startsWith(path, []string{"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/systemd/", "/lib/systemd/"}) &&
+			// What TRC-2117 and TRC-2101 look at is theirs; /usr/lib has directories of this name that hold settings. What comes as a
+			// whole into /opt is called as it likes.
+			return inSystem(path) && !startsWith(path, []string{"/opt/", "/snap/"}) && !startsWith(path, []string{"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/systemd/", "/lib/systemd/"}) &&
 				!strings.Contains(path, "/pam.d/") && !strings.Contains(path, "/bash-completion/")
 		},
 	},

@@ -15,7 +15,8 @@ type pipeline struct {
 	sources *memory[uint64, started] // by the parent
 	readers *memory[uint64, started]
 
-	substitutes bool // what the source wrote may also become an argument
+	// substitutes reports whether what a program wrote, whose command line is given, may have become an argument of another. Nil: never.
+	substitutes func(source string, c *command) bool
 }
 
 // started is a program that somebody started.
@@ -58,21 +59,28 @@ func (p *pipeline) match(e *trace.Event) (map[string]any, bool) {
 	this := started{process: entity(e), at: e.Timestamp, line: c.line}
 	switch {
 	case p.source(c):
-		p.set(p.sources, family, this)
-		if reader, ok := before(p.readers, family, this, pipeOutlives); ok {
+		if reader, ok := before(p.readers, family, this, pipeOutlives); ok && p.together(e, reader) {
 			return map[string]any{"from": this.line, "run by": reader.line}, true
 		}
+		p.set(p.sources, family, this)
 	case readsProgram(c):
-		p.set(p.readers, family, this)
-		if source, ok := before(p.sources, family, this, pipeOutlives); ok {
+		if source, ok := before(p.sources, family, this, pipeOutlives); ok && p.together(e, source) {
 			return map[string]any{"from": source.line, "run by": this.line}, true
 		}
-	case p.substitutes && runsText(c) && shells.name(base(p.around.parent(e))):
-		if source, ok := before(p.sources, family, this, substitutionTakes); ok && source.ended != 0 && !keepsOutput(source.line) {
+		p.set(p.readers, family, this)
+	case p.substitutes != nil && runsText(c) && shells.name(base(p.around.parent(e))):
+		if source, ok := before(p.sources, family, this, substitutionTakes); ok && source.ended != 0 && p.substitutes(source.line, c) {
 			return map[string]any{"from": source.line, "run by": this.line}, true
 		}
 	}
 	return nil, false
+}
+
+// together reports whether a process was there before another had ended, as in a pipe: a shell that does one after the other may
+// give the second a text by a pipe, too.
+func (p *pipeline) together(e *trace.Event, other started) bool {
+	this, _ := p.around.processes.get(entity(e))
+	return this.born == 0 || other.ended == 0 || this.born <= other.ended
 }
 
 func (p *pipeline) set(of *memory[uint64, started], family []uint64, this started) {
@@ -97,7 +105,11 @@ func before(others *memory[uint64, started], family []uint64, this started, ago 
 		other, ok := others.get(id)
 		late := other.ended != 0 && time.Duration(this.at-other.ended) > ago
 		if ok && !late && time.Duration(this.at-other.at) <= pipeStarts {
-			others.drop(id)
+			for _, id := range family {
+				if same, _ := others.get(id); same.process == other.process {
+					others.drop(id)
+				}
+			}
 			return other, true
 		}
 	}
@@ -105,9 +117,22 @@ func before(others *memory[uint64, started], family []uint64, this started, ago 
 }
 
 // runsText reports whether a shell or an interpreter is given its program as an argument: by "$(...)", it may be what another
-// program wrote.
+// program wrote. At the end of a pipe, that is what it works on.
 func runsText(c *command) bool {
-	return (c.runs(shells) || c.runs(interpreters)) && c.has("-c", "-e", "-r", "-lc", "-ic", "-ec", "-xc", "-E")
+	return c.stdin != "S_IFIFO" && (c.runs(shells) || c.runs(interpreters)) && c.has("-c", "-e", "-r", "-lc", "-ic", "-ec", "-xc", "-E")
+}
+
+// downloadedText reports whether what was downloaded is the program that is given as an argument. A script that asks a server for
+// something often starts a command next; what is worth to be downloaded has several lines.
+func downloadedText(source string, c *command) bool {
+	return strings.Contains(c.line, "\n") && !keepsOutput(source)
+}
+
+// decodedText reports whether what was decoded may be the program that is given as an argument. What unpacks and what exchanges
+// letters is part of too many scripts.
+func decodedText(source string, _ *command) bool {
+	program, _, _ := strings.Cut(source, " ")
+	return named("base64 base32 basenc xxd openssl uudecode rev").name(base(program)) && !keepsOutput(source)
 }
 
 // keepsOutput reports whether a program was told to write into a file.
@@ -140,7 +165,7 @@ type downloads struct {
 	around *surroundings
 	by     programs
 	files  *memory[string, int]  // path → when
-	online *memory[uint64, bool] // interpreters that have connected to somewhere
+	online *memory[uint64, bool] // interpreters without a script that have connected to somewhere
 }
 
 const (
@@ -162,7 +187,7 @@ func (d *downloads) match(e *trace.Event) (map[string]any, bool) {
 			d.files.set(strings.Clone(path), e.Timestamp)
 		}
 	case "security_socket_connect":
-		if _, ok := connectedTo(e); ok && interpreters.path(d.around.program(e)) {
+		if _, ok := connectedTo(e); ok && d.around.inline(e) && interpreters.name(base(d.around.program(e))) {
 			d.online.set(entity(e), true)
 		}
 	case "security_inode_rename":
@@ -183,7 +208,7 @@ func (d *downloads) match(e *trace.Event) (map[string]any, bool) {
 }
 
 // writes reports whether a file comes from one of the programs, or is a program that an interpreter got from elsewhere and put
-// where everybody may. pip does the latter with what it is about to build.
+// where everybody may. Scripts that lie in files are left out: pip and its like do just that.
 func (d *downloads) writes(e *trace.Event, path string) bool {
 	if strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/dev/shm/") {
 		return false
@@ -193,7 +218,7 @@ func (d *downloads) writes(e *trace.Event, path string) bool {
 	}
 	_, connected := d.online.lru.Peek(entity(e))
 	content := raw(e, "bytes")
-	return connected && inOpenDirectory(path) && !strings.HasPrefix(path, "/tmp/pip-") && (isELF(content) || strings.HasPrefix(string(content), "#!"))
+	return connected && inOpenDirectory(path) && (isELF(content) || strings.HasPrefix(string(content), "#!"))
 }
 
 func (d *downloads) isNew(e *trace.Event, at int) bool {

@@ -24,6 +24,17 @@ func (p programs) and(others ...programs) programs {
 	return joined
 }
 
+// without leaves some out of a group.
+func (p programs) without(names string) programs {
+	rest := programs{}
+	for name := range p {
+		if !named(names)[name] {
+			rest[name] = true
+		}
+	}
+	return rest
+}
+
 // systemDirectories are where programs lie that only root can replace.
 var systemDirectories = []string{
 	"/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/", "/lib/", "/usr/libexec/", "/usr/local/sbin/", "/snap/",

@@ -71,7 +71,7 @@ func (s *sockets) accept(process uint64, from peer) {
 }
 
 // superservers give connections to programs that expect that, or have them as standard input for a moment only.
-var superservers = named("sshd sshd-session sshd-auth inetd xinetd tcpd systemd socat-inetd rlogind telnetd in.telnetd")
+var superservers = named("sshd sshd-session sshd-auth inetd xinetd tcpd tcpserver ipsvd tcpsvd systemd systemd-executor socat-inetd rlogind telnetd in.telnetd")
 
 // placed notes that a connection is at a descriptor now.
 func (s *sockets) placed(e *trace.Event, fd int, to peer) {
@@ -126,7 +126,7 @@ func (s *socketShell) match(e *trace.Event) (map[string]any, bool) {
 	found, c := false, &s.around.command
 	switch e.EventName {
 	case "sched_process_exec":
-		found = c.runs(shells) || c.runs(interpreters) || !inSystem(s.around.program(e))
+		found = c.runs(shells) || c.runs(interpreters) || inOpenDirectory(s.around.program(e))
 	case "socket_dup": // a shell that does it to itself
 		found = shells.name(base(s.around.program(e)))
 	}

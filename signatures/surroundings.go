@@ -25,10 +25,12 @@ type process struct {
 	previous string // of what it ran before its last exec
 	parent   uint64
 	pid      int
+	born     int // when it was forked, 0 if that was not seen
 	file     programFile
 	again    bool   // its last exec was of the file that it ran already
 	forked   bool   // it runs what its parent ran, and has executed nothing itself
 	script   string // what a shell or an interpreter was given to run
+	inline   bool   // it is a shell or an interpreter without such a script, and without a module
 	applet   string // which program of a collection it is
 }
 
@@ -116,8 +118,8 @@ func (s *surroundings) runs(e *trace.Event, program string, c *command) {
 	program = s.index.behindIn(e.MountNS, program)
 	file := programFileOf(e)
 	p := process{
-		program: program, previous: before.program, parent: parentEntity(e), pid: e.HostProcessID,
-		file: file, again: file.inode != 0 && file == before.file, script: c.script,
+		program: program, previous: before.program, parent: parentEntity(e), pid: e.HostProcessID, born: before.born,
+		file: file, again: file.inode != 0 && file == before.file, script: c.script, inline: c.script == "" && !c.has("-m"),
 	}
 	if collections.name(base(program)) {
 		p.applet = c.name
@@ -139,7 +141,7 @@ func (s *surroundings) born(e *trace.Event) {
 		child = a.Uint()
 	}
 	maker, _ := s.processes.get(entity(e))
-	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid, file: maker.file, forked: true})
+	s.processes.set(child, process{program: s.program(e), parent: entity(e), pid: pid, born: e.Timestamp, file: maker.file, forked: true})
 }
 
 // family are the parent of a process and, where that is a copy of a shell that executed nothing, whose copy it is.
@@ -156,11 +158,17 @@ func (s *surroundings) family(e *trace.Event) []uint64 {
 	return ids
 }
 
+// inline reports whether it was in its arguments, or by its standard input, that the process was told what to do.
+func (s *surroundings) inline(e *trace.Event) bool {
+	p, known := s.processes.get(entity(e))
+	return known && p.inline
+}
+
 // runsScript reports whether it is the script that a shell or an interpreter was given that it opens.
 func (s *surroundings) runsScript(e *trace.Event, path string) bool {
 	p, known := s.processes.get(entity(e))
 	byDescriptor := strings.HasPrefix(p.script, "/proc/") || strings.HasPrefix(p.script, "/dev/fd/")
-	return known && p.script != "" && (byDescriptor || base(p.script) == base(path))
+	return known && p.script != "" && opensForReading(text(e, "flags")) && (byDescriptor || base(p.script) == base(path))
 }
 
 // program returns the path of what the process of an event runs, "" if it is not known. Where something is mounted over a
