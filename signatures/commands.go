@@ -19,6 +19,7 @@ type commandRule struct {
 type command struct {
 	path   string // of the executable
 	name   string // of its file
+	plain  string // the same without a version
 	called string // the name that it was called by
 	argv   []string
 	line   string // the arguments, with blanks between
@@ -39,6 +40,7 @@ func readCommand(e *trace.Event) command {
 	c.line = c.line[:min(len(c.line), lineMax)]
 	c.stdin = strings.Clone(text(e, "stdin_type"))
 	c.findApplet()
+	c.plain = withoutVersion(c.name)
 	c.script = c.findScript()
 	return c
 }
@@ -82,7 +84,19 @@ func (c *command) findScript() string {
 }
 
 // runs reports whether the program is one of a group.
-func (c *command) runs(of programs) bool { return of.name(c.name) || of.name(c.called) }
+func (c *command) runs(of programs) bool {
+	return of[c.name] || of[c.plain] || c.called != c.name && of.name(c.called)
+}
+
+// runsAny is runs for a few names.
+func (c *command) runsAny(names ...string) bool {
+	for _, name := range names {
+		if name == c.name || name == c.plain || c.called != c.name && (name == c.called || name == withoutVersion(c.called)) {
+			return true
+		}
+	}
+	return false
+}
 
 // has reports whether one of the words is an argument.
 func (c *command) has(words ...string) bool {

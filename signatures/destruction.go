@@ -113,16 +113,22 @@ var documents = named("doc docx xls xlsx ppt pptx odt ods odp pdf rtf csv jpg jp
 // editors open documents for writing when they are only to be shown, or change what is written in them beside the picture or the sound.
 var editors = named("soffice.bin soffice libreoffice wps et wpp kid3 kid3-cli picard easytag puddletag digikam exiv2 mp3gain metaflac rsync git")
 
+// opensDocument reports whether a document is opened to be changed where it is.
+func opensDocument(e *trace.Event, path string) bool {
+	if !documents[path[strings.LastIndexByte(path, '.')+1:]] {
+		return false
+	}
+	flags := text(e, "flags")
+	return strings.Contains(flags, "O_RDWR") && !containsAny(flags, "O_CREAT", "O_EXCL")
+}
+
 func (o *overwriting) match(e *trace.Event) (map[string]any, bool) {
 	if e.EventName != "security_file_open" {
 		o.around.see(e)
 		return nil, false
 	}
-	path, flags := text(e, "pathname"), text(e, "flags")
-	if !strings.Contains(flags, "O_RDWR") || containsAny(flags, "O_CREAT", "O_EXCL") || !documents[path[strings.LastIndexByte(path, '.')+1:]] {
-		return nil, false
-	}
-	if !o.bursts.add(entity(e), strings.Clone(path), e.Timestamp) || o.around.startedBy(e, packageManagers.and(containerManagers, editors)) {
+	path := text(e, "pathname")
+	if !opensDocument(e, path) || !o.bursts.add(entity(e), strings.Clone(path), e.Timestamp) || o.around.startedBy(e, packageManagers.and(containerManagers, editors)) {
 		return nil, false
 	}
 	data := o.around.about(e, strings.Clone(path))
@@ -156,17 +162,17 @@ func (n *encryptors) match(e *trace.Event) (map[string]any, bool) {
 // encrypts reports whether a program is told to encrypt a file.
 func encrypts(c *command) bool {
 	switch {
-	case c.runs(named("openssl")):
+	case c.runsAny("openssl"):
 		coder := len(c.argv) > 1 && (c.argv[1] == "enc" || startsWith(c.argv[1], []string{"aes-", "des", "camellia", "chacha", "aria", "sm4"}))
 		return coder && !c.has("-d", "-base64", "-a") || c.has("-encrypt")
-	case c.runs(named("gpg gpg2")):
+	case c.runsAny("gpg", "gpg2"):
 		return c.has("-c", "-e", "--symmetric", "--encrypt", "-ec")
-	case c.runs(named("age")):
+	case c.runsAny("age"):
 		return !c.has("-d", "--decrypt")
-	case c.runs(named("7z 7za 7zr zip rar")):
+	case c.runsAny("7z", "7za", "7zr", "zip", "rar"):
 		return c.says(" -p", " -P ", " -hp", " -e ") && !c.has("x", "e", "t", "l", "-T")
 	}
-	return c.runs(named("ccrypt ccencrypt aescrypt mcrypt"))
+	return c.runsAny("ccrypt", "ccencrypt", "aescrypt", "mcrypt")
 }
 
 // destruction counts the files that a process removes from where users and services have their data.

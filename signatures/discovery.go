@@ -53,8 +53,8 @@ var _ = declare(description{
 	response:  "Look at who searches: these files are the way from a user to root.",
 	benign:    "Checkers of security settings.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return c.runs(named("find")) && c.says("-perm -4000", "-perm /4000", "-perm -u=s", "-perm /u=s", "-perm +4000", "-perm -04000", "-perm /6000", "-perm -2000", "-perm -6000", "-perm /u+s", "-perm -u+s") ||
-			c.runs(named("getcap")) && c.has("-r", "-nr", "-rn")
+		return c.runsAny("find") && c.says("-perm -4000", "-perm /4000", "-perm -u=s", "-perm /u=s", "-perm +4000", "-perm -04000", "-perm /6000", "-perm -2000", "-perm -6000", "-perm /u+s", "-perm -u+s") ||
+			c.runsAny("getcap") && c.has("-r", "-nr", "-rn")
 	}},
 })
 

@@ -76,8 +76,8 @@ var _ = declare(description{
 	response:  "Look at what other machines received of the log, and at what the user did before.",
 	benign:    "Administrators who make room on a disk.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return c.runs(named("journalctl")) && c.says("--vacuum-") || c.runs(named("dmesg")) && c.has("-C", "-c", "--clear", "--read-clear") ||
-			c.runs(named("utmpdump")) && c.has("-r", "--reverse") || c.runs(named("lastlog faillog")) && c.has("-C", "--clear", "-r", "--reset")
+		return c.runsAny("journalctl") && c.says("--vacuum-") || c.runsAny("dmesg") && c.has("-C", "-c", "--clear", "--read-clear") ||
+			c.runsAny("utmpdump") && c.has("-r", "--reverse") || c.runsAny("lastlog", "faillog") && c.has("-C", "--clear", "-r", "--reset")
 	}},
 })
 
@@ -323,7 +323,7 @@ var _ = declare(description{
 	benign:    "Administrators; scripts that remove all rules before they load their own.",
 	command: &commandRule{within: packageManagers.and(containerManagers), when: func(c *command) bool {
 		switch {
-		case c.runs(named("iptables ip6tables iptables-legacy iptables-nft xtables-nft-multi xtables-legacy-multi")):
+		case c.runsAny("iptables", "ip6tables", "iptables-legacy", "iptables-nft", "xtables-nft-multi", "xtables-legacy-multi"):
 			return c.has("-F", "--flush") && !c.has("-t") && len(c.argv) < 4 || c.says("-P INPUT ACCEPT")
 		case c.runs(programs{"nft": true}):
 			return c.says("flush ruleset", "delete table")

@@ -90,19 +90,19 @@ var _ = declare(description{
 // decodes reports whether a program turns text back into what it was.
 func decodes(c *command) bool {
 	switch {
-	case c.runs(named("base64 base32 basenc")):
+	case c.runsAny("base64", "base32", "basenc"):
 		return c.has("-d", "-D", "--decode", "-di")
-	case c.runs(named("xxd")):
+	case c.runsAny("xxd"):
 		return c.has("-r") || c.says(" -r", " -p -r")
-	case c.runs(named("openssl")):
+	case c.runsAny("openssl"):
 		return c.says("base64", " enc ") && c.has("-d")
-	case c.runs(named("uudecode zcat gunzip xzcat unxz bzcat bunzip2 zstdcat unzstd rev")):
+	case c.runsAny("uudecode", "zcat", "gunzip", "xzcat", "unxz", "bzcat", "bunzip2", "zstdcat", "unzstd", "rev"):
 		return true
-	case c.runs(named("gzip xz bzip2 zstd")):
+	case c.runsAny("gzip", "xz", "bzip2", "zstd"):
 		return c.has("-d", "-dc", "-cd", "--decompress", "--uncompress")
-	case c.runs(named("perl python ruby php")):
+	case c.runsAny("perl", "python", "ruby", "php"):
 		return c.says("b64decode", "decode_base64", "base64_decode", "unpack(", "fromhex")
-	case c.runs(named("tr")):
+	case c.runsAny("tr"):
 		return len(c.argv) > 2 && len(c.argv[1]) > 2 && !c.has("-d", "-s") && !(anyCase(c.argv[1]) && anyCase(c.argv[2]))
 	}
 	return false
@@ -145,17 +145,21 @@ var _ = declare(description{
 	response:  "Copy the script from where it lies (data: path, or /proc/PID/fd), and look at who started it.",
 	benign:    "Tests and build systems that work in shared memory.",
 	events:    with("security_file_open"),
-	newMatcher: watcherOf(func(s *surroundings, e *trace.Event) (map[string]any, bool) {
-		if e.EventName != "security_file_open" {
-			return nil, false
-		}
-		path := text(e, "pathname")
-		if !inMemory(path) || !s.runsScript(e, path) {
-			return nil, false
-		}
-		return s.about(e, strings.Clone(path)), true
-	}),
+	newMatcher: func(s *surroundings) matcher {
+		return scriptWatcher{watcher{s, scriptInMemory}}
+	},
 })
+
+func scriptInMemory(s *surroundings, e *trace.Event) (map[string]any, bool) {
+	if e.EventName != "security_file_open" {
+		return nil, false
+	}
+	path := text(e, "pathname")
+	if !inMemory(path) || !s.runsScript(e, path) {
+		return nil, false
+	}
+	return s.about(e, strings.Clone(path)), true
+}
 
 // inMemory reports whether a file lies in a memfd or in shared memory.
 func inMemory(path string) bool {
@@ -174,7 +178,7 @@ var _ = declare(description{
 			if c.stdin != "S_IFIFO" { // what the shell says comes to it by a pipe
 				return false
 			}
-			return c.runs(named("nc ncat netcat nc.traditional nc.openbsd telnet socat")) && !c.has("-z", "-zv", "-vz", "-zw1") || c.runs(named("openssl")) && c.has("s_client")
+			return c.runsAny("nc", "ncat", "netcat", "nc.traditional", "nc.openbsd", "telnet", "socat") && !c.has("-z", "-zv", "-vz", "-zw1") || c.runsAny("openssl") && c.has("s_client")
 		})
 	},
 })
@@ -286,9 +290,9 @@ func connectsShell(c *command) bool {
 	case c.runs(shells):
 		return c.says("/dev/tcp/", "/dev/udp/") && c.says("<&", ">&", "0>", "exec ", "bash -i", "sh -i") ||
 			c.says("mkfifo") && c.says("nc ", "ncat ", "openssl s_client", "telnet ") && c.says("sh -i", "/bin/sh", "/bin/bash")
-	case c.runs(named("nc ncat netcat nc.traditional nc.openbsd")):
+	case c.runsAny("nc", "ncat", "netcat", "nc.traditional", "nc.openbsd"):
 		return c.has("-e", "-c", "--exec", "--sh-exec") || c.says("-e /bin", "-c /bin", "-lvpe", "-nlvpe")
-	case c.runs(named("socat")):
+	case c.runsAny("socat"):
 		return tiesByArguments(c)
 	case !inSystem(c.path) && tiesByArguments(c): // socat under another name
 		return true
@@ -324,7 +328,7 @@ var _ = declare(description{
 	response:  "Stop it, and look for how it came here: the way is still open.",
 	benign:    "Machines that are meant for mining.",
 	command: &commandRule{when: func(c *command) bool {
-		return c.runs(named("xmrig xmr-stak minerd cpuminer cgminer bfgminer ethminer t-rex nbminer lolMiner phoenixminer kdevtmpfsi kinsing xmrigDaemon nanominer ccminer sugarmaker")) ||
+		return c.runsAny("xmrig", "xmr-stak", "minerd", "cpuminer", "cgminer", "bfgminer", "ethminer", "t-rex", "nbminer", "lolMiner", "phoenixminer", "kdevtmpfsi", "kinsing", "xmrigDaemon", "nanominer", "ccminer", "sugarmaker") ||
 			c.says("stratum+tcp://", "stratum+ssl://", "stratum+tcps://", "--donate-level", "--coin=monero", "--algo=rx/0", "-a cryptonight", "--nicehash", "randomx")
 	}},
 })

@@ -56,7 +56,7 @@ const bindsRemembered = 64
 func newFileIndex() *fileIndex {
 	x := &fileIndex{
 		byName: map[string][]numbered[*patterns]{}, byRoot: map[string][]numbered[broad]{}, byExtension: map[string][]numbered[broad]{},
-		hits: make([]uint64, (len(fileRules)+63)/64), nobody: make([]uint64, (len(fileRules)+63)/64),
+		hits: make([]uint64, (len(fileRules)+groups+63)/64), nobody: make([]uint64, (len(fileRules)+groups+63)/64),
 	}
 	for n, r := range fileRules {
 		p := compile(r.paths)

@@ -53,9 +53,9 @@ var _ = declare(description{
 	response:  "Ask who meant it. What is overwritten is gone: look for backups.",
 	benign:    "Administrators who take a disk out of service, and scripts that handle keys.",
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
-		return c.runs(named("shred wipe srm scrub nwipe sfill sswap blkdiscard hdparm-erase")) ||
-			c.runs(named("dd")) && c.says("of=/dev/sd", "of=/dev/nvme", "of=/dev/vd", "of=/dev/xvd", "of=/dev/mmcblk", "of=/dev/disk", "of=/dev/mapper") ||
-			c.runs(named("nvme")) && c.has("format", "sanitize") || c.runs(named("hdparm")) && c.says("--security-erase")
+		return c.runsAny("shred", "wipe", "srm", "scrub", "nwipe", "sfill", "sswap", "blkdiscard", "hdparm-erase") ||
+			c.runsAny("dd") && c.says("of=/dev/sd", "of=/dev/nvme", "of=/dev/vd", "of=/dev/xvd", "of=/dev/mmcblk", "of=/dev/disk", "of=/dev/mapper") ||
+			c.runsAny("nvme") && c.has("format", "sanitize") || c.runsAny("hdparm") && c.says("--security-erase")
 	}},
 })
 

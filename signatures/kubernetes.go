@@ -56,13 +56,10 @@ const certificates = "/etc/kubernetes/pki/"
 var certificateReaders = named("kube-apiserver kubelet kube-controller kube-controller-manager etcd")
 
 func takesCertificate(e *trace.Event) bool {
-	if isProgram(e, certificateReaders) {
-		return false
-	}
 	if e.EventName == "security_inode_rename" {
-		return strings.Contains(text(e, "old_path"), certificates)
+		return strings.Contains(text(e, "old_path"), certificates) && !isProgram(e, certificateReaders)
 	}
-	return strings.Contains(text(e, "pathname"), certificates) && opensForReading(text(e, "flags"))
+	return strings.Contains(text(e, "pathname"), certificates) && opensForReading(text(e, "flags")) && !isProgram(e, certificateReaders)
 }
 
 // isProgram reports whether the process of an event runs one of these programs from a directory of the system, or, where

@@ -176,13 +176,13 @@ var _ = declare(description{
 	command: &commandRule{within: packageManagers, when: func(c *command) bool {
 		secret := c.says("/etc/shadow", "/etc/passwd", "/.ssh/", "id_rsa", "/.aws/", "/.kube/", "/etc/kubernetes", "/root/", "/.gnupg", ".bash_history", "/proc/self/environ", "/etc/ssl/private", "/.docker/config")
 		switch {
-		case c.runs(named("curl wget")):
+		case c.runsAny("curl", "wget"):
 			return secret && c.says("@", "-T ", "--upload-file", "--post-file", "--body-file")
-		case c.runs(named("scp rsync sftp")):
+		case c.runsAny("scp", "rsync", "sftp"):
 			return secret && c.says(":") && c.says("/etc/shadow", "id_rsa", "/.aws/", "/.kube/")
 		case c.runs(shells):
 			return secret && c.says("/dev/tcp/", "| nc ", "|nc ", "| curl", "|curl", "| socat")
-		case c.runs(named("rclone mega-put megaput")):
+		case c.runsAny("rclone", "mega-put", "megaput"):
 			return c.has("copy", "sync", "move", "copyto")
 		}
 		return false
@@ -196,8 +196,8 @@ var _ = declare(description{
 	response:  "Ask who needs it, and where it leads.",
 	benign:    "Administrators and developers.",
 	command: &commandRule{when: func(c *command) bool {
-		return c.runs(named("ssh")) && c.has("-R", "-D", "-w") || c.runs(named("cloudflared")) && c.has("tunnel") ||
-			c.runs(named("socat")) && c.says("-LISTEN:", "-listen:") && c.says("TCP", "tcp") || c.runs(named("ngrok frpc chisel gost ligolo bore localtunnel lt inlets"))
+		return c.runsAny("ssh") && c.has("-R", "-D", "-w") || c.runsAny("cloudflared") && c.has("tunnel") ||
+			c.runsAny("socat") && c.says("-LISTEN:", "-listen:") && c.says("TCP", "tcp") || c.runsAny("ngrok", "frpc", "chisel", "gost", "ligolo", "bore", "localtunnel", "lt", "inlets")
 	}},
 })
 

@@ -48,11 +48,11 @@ var _ = declare(description{
 	benign:    "Users who have jobs.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
 		switch {
-		case c.runs(named("crontab")):
+		case c.runsAny("crontab"):
 			return len(c.argv) > 1 && !c.has("-l", "-r", "-V", "--help")
-		case c.runs(named("at batch")):
-			return !c.has("-l", "-d", "-r", "-c", "-V") && !c.runs(named("atq atrm"))
-		case c.runs(named("systemd-run")):
+		case c.runsAny("at", "batch"):
+			return !c.has("-l", "-d", "-r", "-c", "-V") && !c.runsAny("atq", "atrm")
+		case c.runsAny("systemd-run"):
 			return c.says("--on-", "--timer-property")
 		}
 		return false
@@ -67,9 +67,9 @@ var _ = declare(description{
 	benign:    "Installers that keep their units in a directory of their own.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
 		switch {
-		case c.runs(named("systemctl")):
+		case c.runsAny("systemctl"):
 			return c.has("link", "enable", "reenable") && c.says(" /", " ./", " ../") && !c.says(" /usr/lib/systemd/", " /lib/systemd/", " /etc/systemd/")
-		case c.runs(named("systemd-run")):
+		case c.runsAny("systemd-run"):
 			return inOpenDirectory(c.operand("-u -p -E -M -H --unit --property --setenv --machine --host --slice --description --uid --gid --nice --working-directory"))
 		}
 		return false
@@ -83,7 +83,7 @@ var _ = declare(description{
 	response:  "Remove the user, or lock him, and look at what he did.",
 	benign:    "None known: a second user with the number 0 is hardly ever wanted.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
-		return c.runs(named("useradd usermod adduser")) && (c.has("-u0", "-ou0", "--uid=0") || c.hasPair("-u", "0") || c.hasPair("-ou", "0") || c.hasPair("--uid", "0"))
+		return c.runsAny("useradd", "usermod", "adduser") && (c.has("-u0", "-ou0", "--uid=0") || c.hasPair("-u", "0") || c.hasPair("-ou", "0") || c.hasPair("--uid", "0"))
 	}},
 })
 
@@ -94,7 +94,7 @@ var _ = declare(description{
 	response:  "Ask who wanted it.",
 	benign:    "Administrators who set up users, and builders of images.",
 	command: &commandRule{within: caretakers, when: func(c *command) bool {
-		return c.runs(named("passwd")) && c.has("-d", "--delete") || c.runs(named("useradd usermod adduser gpasswd addgroup")) && slices.ContainsFunc(c.argv, mentionsAdministrators)
+		return c.runsAny("passwd") && c.has("-d", "--delete") || c.runsAny("useradd", "usermod", "adduser", "gpasswd", "addgroup") && slices.ContainsFunc(c.argv, mentionsAdministrators)
 	}},
 })
 

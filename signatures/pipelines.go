@@ -132,8 +132,10 @@ func downloadedText(source string, c *command) bool {
 // letters is part of too many scripts.
 func decodedText(source string, _ *command) bool {
 	program, _, _ := strings.Cut(source, " ")
-	return named("base64 base32 basenc xxd openssl uudecode rev").name(base(program)) && !keepsOutput(source)
+	return textDecoders.name(base(program)) && !keepsOutput(source)
 }
+
+var textDecoders = named("base64 base32 basenc xxd openssl uudecode rev")
 
 // keepsOutput reports whether a program was told to write into a file.
 func keepsOutput(line string) bool {
@@ -146,7 +148,7 @@ func readsProgram(c *command) bool {
 	if strings.HasPrefix(c.script, "/dev/fd/") || strings.HasPrefix(c.script, "/proc/self/fd/") {
 		return true
 	}
-	if c.stdin != "S_IFIFO" || !c.runs(shells) && !c.runs(named("python perl ruby php node")) {
+	if c.stdin != "S_IFIFO" || !c.runs(shells) && !c.runsAny("python", "perl", "ruby", "php", "node") {
 		return false
 	}
 	for _, a := range c.argv[min(1, len(c.argv)):] {

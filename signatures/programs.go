@@ -60,7 +60,11 @@ var distributed = authenticators.and(userManagers, packageManagers, initSystem)
 
 // name reports whether a file of this name is one of the programs, wherever it lies.
 func (p programs) name(name string) bool {
-	return p[name] || p[strings.TrimRight(strings.TrimRight(name, "0123456789."), "-")]
+	return p[name] || p[withoutVersion(name)]
+}
+
+func withoutVersion(name string) string {
+	return strings.TrimRight(strings.TrimRight(name, "0123456789."), "-")
 }
 
 // commLength is how much of its name a thread has.

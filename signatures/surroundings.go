@@ -166,9 +166,12 @@ func (s *surroundings) inline(e *trace.Event) bool {
 
 // runsScript reports whether it is the script that a shell or an interpreter was given that it opens.
 func (s *surroundings) runsScript(e *trace.Event, path string) bool {
-	p, known := s.processes.get(entity(e))
+	p, _ := s.processes.lru.Peek(entity(e))
+	if p.script == "" {
+		return false
+	}
 	byDescriptor := strings.HasPrefix(p.script, "/proc/") || strings.HasPrefix(p.script, "/dev/fd/")
-	return known && p.script != "" && opensForReading(text(e, "flags")) && (byDescriptor || base(p.script) == base(path))
+	return (byDescriptor || base(p.script) == base(path)) && opensForReading(text(e, "flags"))
 }
 
 // program returns the path of what the process of an event runs, "" if it is not known. Where something is mounted over a

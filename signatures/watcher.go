@@ -22,6 +22,9 @@ func (w watcher) match(e *trace.Event) (map[string]any, bool) {
 	return w.look(w.around, e)
 }
 
+// scriptWatcher is a watcher that looks at what is opened by who was given it to run.
+type scriptWatcher struct{ watcher }
+
 // with adds the events of surroundings to those that a signature looks at.
 func with(events ...string) []string { return append(events, lifecycle...) }
 
