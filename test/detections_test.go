@@ -35,6 +35,16 @@ var ways = map[string]struct {
 	"w-uring":    {"TRC-2001", openByRing},
 	"w-uring2":   {"TRC-2015", openByRing},
 	"w-hardlink": {"TRC-2002", linkHashes},
+	"w-linked":   {"TRC-2001", readSecondName},
+	"w-tree":     {"TRC-2001", openMovedTree},
+	"sshd":       {"TRC-2001", func(a *actor) { a.readHashes(unix.AT_FDCWD, hashes) }}, // a name that may
+	"w-mknod":    {"TRC-2221", makeDisk},
+	"w-replace":  {"TRC-2201", func(a *actor) { a.renameIn("/var/log", "auth.log") }},
+	"w-preload":  {"TRC-7", func(a *actor) { a.renameIn("/etc", "ld.so.preload") }},
+	"w-memfd":    {"TRC-5", executeMemory},
+	"w-shm":      {"TRC-5", func(a *actor) { a.executeCopy("/dev/shm/w-shm") }},
+	"w-loader":   {"TRC-2308", executeByLinker},
+	"w-selfmem":  {"TRC-3", openOwnMemory},
 	"w-cron":     {"TRC-1027", func(a *actor) { a.writeIn("/etc/cron.d", "job") }},
 	"w-unit":     {"TRC-2101", func(a *actor) { a.writeIn("/etc/systemd/system", "evil.service") }},
 	"w-pam":      {"TRC-2104", func(a *actor) { a.renameIn("/etc/pam.d", "su") }},
@@ -153,6 +163,73 @@ func linkHashes(a *actor) {
 	a.check(os.Link(dir+hashes, dir+"/notes"))
 }
 
+func readSecondName(a *actor) {
+	linkHashes(a)
+	a.readHashes(unix.AT_FDCWD, "/mnt/notes")
+}
+
+// openMovedTree mounts the file elsewhere without mount.
+func openMovedTree(a *actor) {
+	file := a.alone() + "/notes"
+	a.check(os.WriteFile(file, nil, 0o600))
+	tree, err := unix.OpenTree(unix.AT_FDCWD, hashes, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	a.check(err)
+	a.check(unix.MoveMount(tree, "", unix.AT_FDCWD, file, unix.MOVE_MOUNT_F_EMPTY_PATH))
+	a.readHashes(unix.AT_FDCWD, file)
+}
+
+func makeDisk(a *actor) {
+	a.check(unix.Mknod(a.alone()+"/disk", unix.S_IFBLK|0o600, int(unix.Mkdev(7, 0))))
+}
+
+func openOwnMemory(a *actor) {
+	memory, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
+	a.check(err)
+	a.check(memory.Close())
+}
+
+const doesNothing = "/bin/true"
+
+// executeCopy executes a copy of a program.
+func (a *actor) executeCopy(path string) {
+	content, err := os.ReadFile(doesNothing)
+	a.check(err)
+	a.check(os.WriteFile(path, content, 0o700))
+	child := exec.Command(path)
+	a.check(child.Run())
+	a.check(os.Remove(path))
+}
+
+// executeMemory executes a program that lies in memory, by a link that gives the process the name of this one.
+func executeMemory(a *actor) {
+	content, err := os.ReadFile(doesNothing)
+	a.check(err)
+	fd, err := unix.MemfdCreate("x", 0)
+	a.check(err)
+	_, err = unix.Write(fd, content)
+	a.check(err)
+	link := a.alone() + "/w-memfd"
+	a.check(os.Symlink(fmt.Sprintf("/proc/self/fd/%d", fd), link))
+	a.check(unix.Exec(link, []string{"x"}, nil))
+}
+
+// executeByLinker executes the dynamic linker, under the name of this way, and lets it start the program.
+func executeByLinker(a *actor) {
+	link := a.alone() + "/w-loader"
+	a.check(os.Symlink(dynamicLinker(), link))
+	a.check(unix.Exec(link, []string{"x", doesNothing}, nil))
+}
+
+// dynamicLinker is the one that programs of this machine name, "" if it is not known.
+func dynamicLinker() string {
+	for _, path := range []string{"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
 // writeIn writes a file into a directory of the system, of which there is only a copy in memory.
 func (a *actor) writeIn(dir, name string) {
 	a.alone()
@@ -183,6 +260,10 @@ func possible(way string) string {
 	case "w-uring", "w-uring2":
 		if raw(unix.SYS_IO_URING_SETUP, 0, 0) == -int(unix.ENOSYS) {
 			return "the kernel has no io_uring"
+		}
+	case "w-loader":
+		if dynamicLinker() == "" {
+			return "the machine has no dynamic linker where it is looked for"
 		}
 	case "w-unit":
 		if _, err := os.Stat("/etc/systemd/system"); err != nil {
