@@ -2,8 +2,11 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/rules/lineage"
 	"github.com/tracee-go/tracee/types/trace"
@@ -199,10 +202,21 @@ func (p *process) learn(e *trace.Event) {
 			}
 		}
 	case "sched_process_exit":
-		if code, ok := e.Lookup("exit_code"); ok && e.HostThreadID == e.HostProcessID {
-			p.exit = cut(code.Text(), 20)
+		if code, ok := e.Lookup("exit_code"); ok && code.Type().Kind.InSlot() && e.HostThreadID == e.HostProcessID {
+			p.exit = howEnded(code.Int())
 		}
 	}
+}
+
+// howEnded says in words what the kernel's code says: status << 8, or the signal, with 128 for a memory dump. It is empty if all went well.
+func howEnded(code int64) string {
+	if signal := unix.Signal(code & 0x7f); signal != 0 {
+		return "killed by " + cmp.Or(unix.SignalName(signal), fmt.Sprintf("signal %d", int(signal)))
+	}
+	if status := code >> 8 & 0xff; status != 0 {
+		return fmt.Sprintf("exit %d", status)
+	}
+	return ""
 }
 
 // tree arranges processes, oldest first. Who has no parent that is known is a root.

@@ -153,6 +153,16 @@ func TestPageTellsWhatTheRecordingHas(t *testing.T) {
 	}
 }
 
+func TestEndsOfProcessesAreSaidInWords(t *testing.T) {
+	for code, want := range map[int]string{0: "", 1 << 8: "· exit 1", 127 << 8: "· exit 127", 9: "· killed by SIGKILL", 128 | 11: "· killed by SIGSEGV", 100: "· killed by signal 100"} {
+		line := fmt.Sprintf(`{"timestamp":1,"hostProcessId":7,"hostThreadId":7,"processName":"x","eventId":"1","eventName":"sched_process_exit","args":[{"name":"exit_code","type":"long","value":%d}]}`, code)
+		page, _ := write(t, of(line+"\n"))
+		if got := regexp.MustCompile(`· (exit|killed)[^<]*`).FindString(page); got != want {
+			t.Errorf("%d is shown as %q, want %q", code, got, want)
+		}
+	}
+}
+
 func TestBuiltInSignaturesSayWhatToDo(t *testing.T) {
 	line := strings.ReplaceAll(aFinding("TRC-2301", 4, 7, 20, ""), "name of TRC-2301", "Shell on a connection that it made")
 	page, _ := write(t, of(line))

@@ -63,12 +63,9 @@ func (t *treeMaker) list(processes []*process, depth int) (list []*node) {
 }
 
 func (t *treeMaker) node(p *process) *node {
-	n := &node{Title: p.title(), Runs: p.arguments, Executable: p.executable, Where: p.where, User: p.user}
+	n := &node{Title: p.title(), Runs: p.arguments, Executable: p.executable, Where: p.where, User: p.user, Exit: p.exit}
 	if p.first > 0 {
 		n.Since = t.clock.short(p.first)
-	}
-	if p.exit != "" && p.exit != "0" {
-		n.Exit = p.exit
 	}
 	if p.events > 0 {
 		n.Events = number(p.events, "event")
