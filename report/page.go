@@ -87,8 +87,8 @@ type link struct {
 }
 
 type nearView struct {
-	Time, Name, Text, Result string
-	Bad                      bool
+	Time, Name, Text, Result, Times string
+	Bad                             bool
 }
 
 type artifactView struct {
@@ -279,6 +279,9 @@ func nearViews(list []nearEvent, clock clock) (views []nearView) {
 		v := nearView{Time: clock.short(e.time), Name: e.name, Text: e.text}
 		if e.ret < 0 {
 			v.Bad, v.Result = true, cmp.Or(e.errno, fmt.Sprint(e.ret))
+		}
+		if e.again > 0 {
+			v.Times = fmt.Sprintf("%d×", e.again+1)
 		}
 		views = append(views, v)
 	}

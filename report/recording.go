@@ -82,6 +82,16 @@ type nearEvent struct {
 	name, text string
 	ret        int
 	errno      string
+	again      int // how often the same followed at once
+}
+
+// repeats reports whether the event says nothing but what this one does, and counts it here if so.
+func (n *nearEvent) repeats(e nearEvent) bool {
+	if n.name != e.name || n.text != e.text || n.ret != e.ret {
+		return false
+	}
+	n.again++
+	return true
 }
 
 // addEvent is called for each event of the recordings.
@@ -116,26 +126,35 @@ func programOf(e *trace.Event) string {
 	return e.ProcessName
 }
 
-// near keeps the event if it is one of those around the finding, and returns how many others had to give way.
+// near keeps the event if it is one of those around the finding, and returns how many others had to give way. What is the same
+// again and again is one line.
 func (f *finding) near(e *trace.Event, each int) uint64 {
 	distance := e.Timestamp - f.time
 	if distance > int(nearby) || distance < -int(nearby) {
 		return 0
 	}
+	made := nearOf(e)
 	if distance > 0 {
+		if last := len(f.after) - 1; last >= 0 && f.after[last].repeats(made) {
+			return 0
+		}
 		if len(f.after) >= each {
 			return 1
 		}
-		f.after = append(f.after, nearOf(e))
+		f.after = append(f.after, made)
+		return 0
+	}
+	if last := len(f.before) - 1; last >= 0 && f.before[last].repeats(made) {
 		return 0
 	}
 	if len(f.before) < each {
-		f.before = append(f.before, nearOf(e))
+		f.before = append(f.before, made)
 		return 0
 	}
+	gone := 1 + f.before[0].again
 	copy(f.before, f.before[1:])
-	f.before[len(f.before)-1] = nearOf(e)
-	return 1
+	f.before[len(f.before)-1] = made
+	return uint64(gone)
 }
 
 func nearOf(e *trace.Event) nearEvent {

@@ -163,6 +163,18 @@ func TestEndsOfProcessesAreSaidInWords(t *testing.T) {
 	}
 }
 
+func TestWhatIsTheSameAgainAndAgainIsOneLine(t *testing.T) {
+	lines := aFinding("T-1", 3, 7, 100, "abc")
+	for i := range 7 {
+		lines += anEvent(7, 1, 10+i, "openat", "abc")
+	}
+	lines += anEvent(7, 1, 110, "openat", "xyz") + anEvent(7, 1, 111, "openat", "abc") + anEvent(7, 1, 112, "openat", "abc")
+	page, _ := write(t, of(lines))
+	if rows := strings.Count(page, `<td class="ev`); rows != 3 || !strings.Contains(page, ">7×<") || !strings.Contains(page, ">2×<") {
+		t.Errorf("%d rows, want 3, of 7, 1 and 2 events", rows)
+	}
+}
+
 func TestBuiltInSignaturesSayWhatToDo(t *testing.T) {
 	line := strings.ReplaceAll(aFinding("TRC-2301", 4, 7, 20, ""), "name of TRC-2301", "Shell on a connection that it made")
 	page, _ := write(t, of(line))
