@@ -95,6 +95,7 @@ func (c *ebpfCommand) trace() (err error) {
 	c.capabilities.forArtifacts(c.capture.Enabled())
 	ctx, stop := untilSignal(c.limit)
 	defer stop()
+	tellPauses(ctx, log)
 	sinks := cmp.Or(c.output.destinations, &destinations{})
 	if err := sinks.open(destinationOptions{host: true, stop: stop, stdout: c.stdout, log: log}); err != nil {
 		return err

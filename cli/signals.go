@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"log/slog"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -22,4 +24,27 @@ func untilSignal(limit *patient.Limit) (context.Context, context.CancelFunc) {
 		time.AfterFunc(twice, stop)
 	})
 	return ctx, stop
+}
+
+// tellPauses says when somebody lets the command go on: it was stopped before, and saw nothing. That it is stopped it can not tell.
+// Service managers and timeout(1) send SIGCONT with the signal that ends it: that is no news.
+func tellPauses(ctx context.Context, log *slog.Logger) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGCONT)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-signals:
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(twice):
+				}
+				log.Warn("tracee was told to go on (SIGCONT), as after it was stopped: what happened meanwhile comes late, or is lost")
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }

@@ -243,6 +243,7 @@ func traceeHelp(flags *pflag.FlagSet) string {
 func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) error {
 	ctx, stop := untilSignal(c.limit)
 	defer stop()
+	tellPauses(ctx, c.log)
 	out := c.limit.Writer(c.stdout)
 	printer := unreadPrinter{&eventPrinter{output.NewLines(out), c}, new(unread)}
 	engine, broken := c.detecting(shared, loaded, findingsTo{out, printer, stop})

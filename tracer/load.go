@@ -367,7 +367,7 @@ func (t *Tracer) attachOne(l *loader, name string) error {
 		return errors.Join(fmt.Errorf("attach program %s: %w", name, explain(err)), program.Close())
 	}
 	t.programs[name] = program
-	t.links = append(t.links, programLink{attached, name})
+	t.links = append(t.links, programLink{Link: attached, program: name})
 	return nil
 }
 

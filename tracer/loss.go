@@ -100,6 +100,7 @@ func (l *losses) reportAt(yield func(*trace.Event) bool, timestamp int) bool {
 		return true
 	}
 	l.checked = time.Now()
+	l.tracer.noteDetached()
 	for _, loss := range l.tracer.lost() {
 		key := lossKey{loss.Event, loss.Reason}
 		grown := loss.Count - l.reported[key]

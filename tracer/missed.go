@@ -8,7 +8,8 @@ import (
 // programLink is the attachment of a program.
 type programLink struct {
 	link.Link
-	program string
+	program  string
+	detached bool // by somebody else; it was told
 }
 
 // missed tells, per event, how often the kernel did not run a program where it should have: because one was running

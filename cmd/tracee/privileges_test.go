@@ -190,6 +190,29 @@ func TestAttacksOnTraceeAreFound(t *testing.T) {
 	p.exit(0, patience)
 }
 
+// Whatever was done it with, and whoever is trusted to use that.
+func TestTraceeSaysThatItWasStoppedOrIsDetached(t *testing.T) {
+	needRoot(t)
+	p := start(t, "tracee", "--output", "json", "--rules", "TRC-2902") // it looks into packets
+	p.awaitStderr(ready)
+	for _, c := range []struct{ deed, want string }{
+		{"pause", "was told to go on"},
+		{"detach", "detached a program of tracee"},
+	} {
+		perform(t, "attack", c.deed, strconv.Itoa(p.Process.Pid))
+		p.awaitStderr(c.want)
+	}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGCONT} { // as timeout(1) and systemd do
+		if err := p.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.exit(0, patience)
+	if n := strings.Count(p.stderr.String(), "was told to go on"); n != 1 {
+		t.Errorf("%d times told to go on, want 1: %s", n, &p.stderr)
+	}
+}
+
 func init() { actions["attack"] = func(args []string) error { return attack(args[0], args[1]) } }
 
 // attack does something to a process that shall keep it from its work.
@@ -199,6 +222,13 @@ func attack(deed, target string) error {
 		return err
 	}
 	switch deed {
+	case "pause":
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return errors.Join(unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0), unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0))
 	case "stop":
 		return errors.Join(unix.Kill(pid, unix.SIGSTOP), unix.Kill(pid, unix.SIGCONT))
 	case "terminate":
