@@ -65,6 +65,9 @@ type signatureDiagnosis struct {
 	Partial []string `json:"partial,omitempty"` // events that it needs and that do not see everything
 }
 
+// narrowest is the least width that texts are set in.
+const narrowest = 40
+
 const doctorHelp = `tracee doctor: say what can be seen on this machine, and what stands in the way of more
 
 Usage:
@@ -102,7 +105,7 @@ func doctor(args []string, stdout io.Writer) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(d)
 	}
-	_, err = stdout.Write(d.text())
+	_, err = stdout.Write(d.text(lineWidth(stdout)))
 	return err
 }
 
@@ -223,12 +226,12 @@ func cgroupVersion() string {
 	}
 }
 
-// text lays the diagnosis out for people.
-func (d *diagnosis) text() []byte {
+// text lays the diagnosis out for people, in lines of a width; 0: as long as they are.
+func (d *diagnosis) text(width int) []byte {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	d.printKernel(w)
-	d.printEvents(w)
+	d.printEvents(w, width)
 	d.printSignatures(w)
 	d.printNeeds(w)
 	_ = w.Flush() // to memory
@@ -252,8 +255,8 @@ func yesOr(yes bool, otherwise string) string {
 	return otherwise
 }
 
-func (d *diagnosis) printEvents(w io.Writer) {
-	syscalls, left := 0, 0
+func (d *diagnosis) printEvents(w io.Writer, width int) {
+	syscalls, left, column := 0, 0, 0
 	for _, e := range d.Events {
 		if e.Syscall && e.Attached {
 			syscalls++
@@ -261,7 +264,9 @@ func (d *diagnosis) printEvents(w io.Writer) {
 		if !e.Attached {
 			left++
 		}
+		column = max(column, len("  "+e.Name+"  "))
 	}
+	told := map[string]string{} // what is not seen, and the first event of which that was said
 	fmt.Fprintf(w, "\nEvents: %d syscalls and %d others; not available: %d\n",
 		syscalls, len(d.Events)-syscalls-left, left)
 	for _, e := range d.Events {
@@ -269,8 +274,19 @@ func (d *diagnosis) printEvents(w io.Writer) {
 			continue
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", e.Name, d.standing(e))
-		if e.Unseen != "" {
-			fmt.Fprintf(w, "  \t  unseen: %s\n", e.Unseen)
+		if e.Unseen == "" {
+			continue
+		}
+		unseen := e.Unseen
+		if first, again := told[unseen]; again {
+			unseen = "as for " + first
+		} else {
+			told[unseen] = e.Name
+		}
+		var lines strings.Builder
+		writeLines(&lines, "  ", "unseen: "+unseen, max(width-column, min(width, narrowest)))
+		for line := range strings.Lines(lines.String()) {
+			fmt.Fprintf(w, "  \t%s", line)
 		}
 	}
 }
@@ -284,7 +300,9 @@ func (d *diagnosis) standing(e eventDiagnosis) string {
 			reasons = append(reasons, reason)
 			continue
 		}
-		lacking = append(lacking, d.Kernel.Rungs[i].Name)
+		if name := d.Kernel.Rungs[i].Name; !slices.Contains(lacking, name) { // by two programs
+			lacking = append(lacking, name)
+		}
 	}
 	line := cmp.Or(e.Rung, "user space")
 	if !e.Attached {
@@ -309,7 +327,16 @@ func (d *diagnosis) printNeeds(w io.Writer) {
 }
 
 func (d *diagnosis) printSignatures(w io.Writer) {
-	fmt.Fprint(w, "\nSignatures\n")
+	silent, partly := 0, 0
+	for _, s := range d.Signatures {
+		switch {
+		case !s.Works:
+			silent++
+		case len(s.Partial) > 0:
+			partly++
+		}
+	}
+	fmt.Fprintf(w, "\nSignatures: %d; in part: %d; can not fire: %d\n", len(d.Signatures), partly, silent)
 	for _, s := range d.Signatures {
 		state := yesOr(s.Works, "can not fire: no "+strings.Join(s.Missing, ", "))
 		if s.Works && len(s.Partial) > 0 {
