@@ -12,11 +12,12 @@ const (
 	LXC  = "lxc"
 )
 
-// names are what runtimes put before a name of any kind.
-var names = []struct{ prefix, runtime string }{
-	{"lxc.payload.", LXC},
-	{"runc-", Runc},
-	{"crun-", Crun},
+// names are what runtimes put before a name of any kind, some of them only where systemd makes the groups: elsewhere that is
+// part of the name.
+var names = []struct{ prefix, suffix, runtime string }{
+	{"lxc.payload.", "", LXC},
+	{"runc-", scope, Runc},
+	{"crun-", scope, Crun},
 }
 
 // Named is what the path of a group tells that is known to be a container by what runs in it, and whose name is no id of
@@ -25,7 +26,7 @@ func Named(group string) Container {
 	parent, name := path.Split(group)
 	c := Container{ID: strings.TrimSuffix(name, scope), Runtime: Unknown, Path: group, Named: true}
 	for _, n := range names {
-		if rest, found := strings.CutPrefix(c.ID, n.prefix); found && rest != "" {
+		if rest, found := strings.CutPrefix(c.ID, n.prefix); found && rest != "" && strings.HasSuffix(name, n.suffix) {
 			c.ID, c.Runtime = rest, n.runtime
 			return c
 		}

@@ -15,6 +15,8 @@ func TestContainersOfAnyNameAreReadOffTheirPaths(t *testing.T) {
 		{"/machine.slice/my-web.scope", Container{ID: "my-web", Runtime: Unknown}},
 		{"/lxc.payload.web", Container{ID: "web", Runtime: LXC}},
 		{"/lxc/web", Container{ID: "web", Runtime: LXC}},
+		{"/runc-web", Container{ID: "runc-web", Runtime: Unknown}},
+		{"/crun-web", Container{ID: "crun-web", Runtime: Unknown}},
 		{"/runc-", Container{ID: "runc-", Runtime: Unknown}},
 	} {
 		test.want.Path, test.want.Named = test.path, true
