@@ -120,44 +120,59 @@ func (o *Options) fromInterface(name string) bool {
 	return slices.Contains(o.Net, "any") || slices.Contains(o.Net, name)
 }
 
+// pcapName says which file packets go to. Where it tells files apart by a process, they are the same for its threads, whatever those
+// are called, and have the name and the start of the one whose packet came first.
+type pcapName struct {
+	container, name string
+	process         uint64 // its entity id
+	pid             int
+}
+
+func (n pcapName) key() string {
+	if n.process != 0 {
+		return fmt.Sprintf("%s/%x", n.container, n.process)
+	}
+	return n.container + "/" + n.name
+}
+
 // packet writes a packet to the files that it belongs to.
 func (k *keeper) packet(p *packet) {
 	split := k.capturer.config.Split
-	context := &p.context
-	comm := safeName(context.ProcessName)
+	c := &p.context
+	comm := safeName(c.ProcessName)
+	ofProcess := fmt.Sprintf("%s_%d_%d.pcap", comm, c.HostProcessID, c.ThreadStartTime)
 	for _, each := range []struct {
-		wanted          Split
-		container, name string
-		pid             int
+		wanted Split
+		to     pcapName
 	}{
-		{PerHost, "", "capture.pcap", 0},
-		{PerContainer, context.ContainerID, "capture.pcap", 0},
-		{PerProcess, context.ContainerID, fmt.Sprintf("%s_%d_%d.pcap", comm, context.HostProcessID, context.ThreadStartTime), context.HostProcessID},
-		{PerCommand, context.ContainerID, comm + ".pcap", 0},
+		{PerHost, pcapName{name: "capture.pcap"}},
+		{PerContainer, pcapName{container: c.ContainerID, name: "capture.pcap"}},
+		{PerProcess, pcapName{c.ContainerID, ofProcess, c.ProcessEntityID, c.HostProcessID}},
+		{PerCommand, pcapName{container: c.ContainerID, name: comm + ".pcap"}},
 	} {
 		if split&each.wanted == 0 {
 			continue
 		}
-		if f := k.packets.open(k, context, each.container, each.name); f != nil {
-			f.pid = each.pid
-			k.warn(each.name, f.write(&p.frame))
+		if f := k.packets.open(k, c, each.to); f != nil {
+			f.pid = each.to.pid
+			k.warn(each.to.name, f.write(&p.frame))
 		}
 	}
 }
 
-func (p *packets) open(k *keeper, context *trace.Event, container, name string) *pcapFile {
-	key := container + "/" + name
+func (p *packets) open(k *keeper, context *trace.Event, to pcapName) *pcapFile {
+	key := to.key()
 	if f, ok := p.files.Get(key); ok {
 		return f
 	}
-	r := Record{Kind: "net", ContainerID: container}
-	if name != "capture.pcap" {
+	r := Record{Kind: "net", ContainerID: to.container}
+	if to.name != "capture.pcap" {
 		r = recordOf(context, "net")
 	}
 	r.Source = "packets"
-	a, err := k.store.createLive(r, name)
+	a, err := k.store.createLive(r, to.name)
 	if err != nil {
-		k.warn(name, err)
+		k.warn(to.name, err)
 		return nil
 	}
 	f := &pcapFile{context: *context, artifact: a, interfaces: map[string]int{}}

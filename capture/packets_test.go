@@ -99,6 +99,29 @@ func TestPacketsGoToTheFilesThatAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestThreadsOfAProcessShareAFile(t *testing.T) {
+	first, second, other := packetOf("", "main", "lo", 10), packetOf("", "worker", "lo", 20), packetOf("", "main", "lo", 30)
+	second.ThreadStartTime++
+	other.ProcessEntityID, other.HostProcessID = 8, 6
+	dir := t.TempDir()
+	options, err := Parse([]string{"net=any", "pcap:per-process", "dir:" + dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{Options: options})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range c.Stage(slices.Values([]*trace.Event{first, second, other})) {
+	}
+	if _, err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := describe(captures(t, dir)), "host/main_5_6.pcap 24/24 34/34, host/main_6_6.pcap 44/44"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // describe writes files down in the order of their names, of which a hash is left out.
 func describe(files map[string][][2]int) string {
 	var lines []string
