@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tracee-go/tracee/internal/library"
 	"github.com/tracee-go/tracee/types/detect"
 	"github.com/tracee-go/tracee/types/trace"
@@ -280,8 +282,8 @@ func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept ma
 	}
 	r := n.asked("open")
 	r.Pathname = name
-	info, err := os.Stat(way)
-	if err != nil || !info.Mode().IsRegular() {
+	var st unix.Stat_t // of an eventfd and its like, it has no type at all, which package os takes for a regular file
+	if err := unix.Stat(way, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		r.Reason = "no regular file"
 		k.store.note(r)
 		return

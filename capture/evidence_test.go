@@ -122,6 +122,37 @@ func checkGone(t *testing.T, kinds map[string]Record, why string) {
 	}
 }
 
+func TestOpenDescriptorsThatAreNoFilesAreNotMissed(t *testing.T) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	dir := t.TempDir()
+	c, err := New(Config{Options: Options{Dir: dir, Evidence: true, Quota: DefaultQuota}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := findingOf(os.Getpid(), detect.Process{})
+	f.Event.Payload.(*trace.Event).ThreadStartTime = 0 // it began long ago
+	c.Evidence(f, detect.EvidenceFiles)
+	if _, err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, all := lines(t, dir)
+	found := 0
+	for _, r := range all {
+		if strings.HasPrefix(r.Pathname, "anon_inode:") {
+			if found++; r.State != Noted {
+				t.Errorf("got %+v, want it to be noted", r)
+			}
+		}
+	}
+	if found == 0 {
+		t.Errorf("nothing is said of the eventfd: %+v", all)
+	}
+}
+
 func TestEvidenceOfAProcessThatIsGoneIsItsFileAndItsPackets(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
