@@ -30,9 +30,9 @@ func floodActions() map[string]func(*actor) {
 func flood(a *actor) {
 	var stop atomic.Bool
 	var noise, counted sync.WaitGroup
+	path := cString("/")
 	for range floodThreads {
 		noise.Go(func() {
-			path := cString("/")
 			for !stop.Load() {
 				if fd := raw(unix.SYS_OPENAT, atCwd, path, unix.O_DIRECTORY, 0); fd >= 0 {
 					raw(unix.SYS_CLOSE, uintptr(fd))
