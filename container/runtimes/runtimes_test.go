@@ -146,7 +146,7 @@ func TestDockersFilesTellWhatItsSocketDoesNot(t *testing.T) {
 
 func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 	silent, l := listen(t)
-	go func() { // it takes connections, and says nothing
+	go func(l net.Listener) { // it takes connections, and says nothing
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -154,12 +154,12 @@ func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 			}
 			t.Cleanup(func() { c.Close() })
 		}
-	}()
+	}(l)
 	refusing, l := listen(t)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	nonsense, l := listen(t)
-	go func() {
+	go func(l net.Listener) {
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -168,7 +168,7 @@ func TestRuntimesThatFailCostOneWarning(t *testing.T) {
 			fmt.Fprint(c, "nonsense\n")
 			c.Close()
 		}
-	}()
+	}(l)
 	endless := serveDocker(t, map[string]string{
 		"/info":                       `{"DockerRootDir":"` + strings.Repeat("a", largest) + `"}`,
 		"/containers/" + id + "/json": "{}",
