@@ -163,6 +163,15 @@ func TestEndsOfProcessesAreSaidInWords(t *testing.T) {
 	}
 }
 
+func TestMarksAreExplainedWhereThereAreSome(t *testing.T) {
+	for lines, want := range map[string]bool{anEvent(7, 1, 1, "openat", "abc"): false, aFinding("T-1", 3, 7, 1, "abc"): true} {
+		page, _ := write(t, of(lines))
+		if got := strings.Contains(page, "A larger mark"); got != want {
+			t.Errorf("explained: %t, want %t", got, want)
+		}
+	}
+}
+
 func TestWhatIsTheSameAgainAndAgainIsOneLine(t *testing.T) {
 	lines := aFinding("T-1", 3, 7, 100, "abc")
 	for i := range 7 {
