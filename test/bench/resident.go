@@ -90,9 +90,10 @@ func watch(w *worker, cmd *exec.Cmd) (monitored, error) {
 	return m, err
 }
 
-// untilReady waits until a process attaches nothing more to the kernel: until its BPF links stay as many.
+// untilReady waits until a process attaches nothing more to the kernel: until its BPF links stay as many, for longer than the
+// verifier takes for all programs of a rung.
 func (m *monitored) untilReady(pid int, start time.Time) error {
-	const quiet, patience = 200 * time.Millisecond, 30 * time.Second
+	const quiet, patience = 3 * time.Second, 30 * time.Second
 	for links := 0; time.Since(start) < patience; time.Sleep(2 * time.Millisecond) {
 		if now := countLinks(pid); now != links {
 			links, m.ready = now, time.Since(start)
