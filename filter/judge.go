@@ -235,12 +235,8 @@ const (
 // Configure writes what is constant into a collection that is not loaded yet, and sizes its maps. It comes after that of
 // the filter.
 func (j *Judges) Configure(spec *ebpf.CollectionSpec) error {
-	variable := spec.Variables[argumentsSwitch]
-	if variable == nil {
-		return errors.New("configure filters: the object knows no arguments")
-	}
-	if err := variable.Set(len(j.tests)+len(j.automata) > 0); err != nil {
-		return fmt.Errorf("configure filters: %w", err)
+	if err := setSwitch(spec, len(j.tests)+len(j.automata) > 0); err != nil {
+		return err
 	}
 	for name, entries := range map[string]int{
 		judgedMap: len(j.events), testsMap: len(j.tests), automataMap: len(j.automata),
@@ -248,6 +244,20 @@ func (j *Judges) Configure(spec *ebpf.CollectionSpec) error {
 		spec.Maps[name].MaxEntries = uint32(max(1, entries))
 	}
 	spec.Maps[numbersMap].MaxEntries += uint32(len(j.numbers))
+	return nil
+}
+
+// SwitchOff makes it constant for programs that send no event with tests that none has any.
+func (j *Judges) SwitchOff(spec *ebpf.CollectionSpec) error { return setSwitch(spec, false) }
+
+func setSwitch(spec *ebpf.CollectionSpec, on bool) error {
+	variable := spec.Variables[argumentsSwitch]
+	if variable == nil {
+		return errors.New("configure filters: the object knows no arguments")
+	}
+	if err := variable.Set(on); err != nil {
+		return fmt.Errorf("configure filters: %w", err)
+	}
 	return nil
 }
 

@@ -203,27 +203,31 @@ func (t *Tracer) likely() []string {
 		if best < 0 {
 			continue
 		}
-		hook := ladder[best]
-		if hook.Program != "" {
-			names[hook.Program] = true
-		}
-		for _, name := range hook.With {
-			names[name] = true
-		}
-		for _, tail := range hook.Enter {
-			names[tail.Program], names["sys_enter"] = true, true
-		}
-		if hook.Exit != nil {
-			names["sys_exit"] = true
-		}
-		for _, tail := range hook.Uring {
-			names[tail.Program], names[submitProgram], names[answerProgram] = true, true, true
-			if tail.Unanswered != "" {
-				names[tail.Unanswered] = true
-			}
-		}
+		addPrograms(names, ladder[best])
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// addPrograms adds the names of all programs of a hook, and of those that run them.
+func addPrograms(names map[string]bool, hook events.Hook) {
+	if hook.Program != "" {
+		names[hook.Program] = true
+	}
+	for _, name := range hook.With {
+		names[name] = true
+	}
+	for _, tail := range hook.Enter {
+		names[tail.Program], names["sys_enter"] = true, true
+	}
+	if hook.Exit != nil {
+		names["sys_exit"] = true
+	}
+	for _, tail := range hook.Uring {
+		names[tail.Program], names[submitProgram], names[answerProgram] = true, true, true
+		if tail.Unanswered != "" {
+			names[tail.Unanswered] = true
+		}
+	}
 }
 
 // attachHook loads and attaches all programs of a hook, or none. Programs that an earlier event brought are shared.

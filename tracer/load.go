@@ -39,6 +39,7 @@ type loader struct {
 	judges     *filter.Judges
 	callbacks  bool // the kernel calls functions of programs
 	uring      uringLayout
+	judging    judging
 }
 
 func newLoader(config Config) (*loader, error) {
@@ -81,7 +82,7 @@ func newLoader(config Config) (*loader, error) {
 		return nil, fmt.Errorf("create BPF maps: %w", explain(err))
 	}
 	l.maps, l.variables = collection.Maps, collection.Variables
-	return l, nil
+	return l, l.chooseJudging(config)
 }
 
 // judges compiles the tests of arguments. Without callbacks the verifier would follow every letter of a text: then user
@@ -141,11 +142,12 @@ func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
 	return types, nil
 }
 
-// close frees programs that were loaded ahead but not needed in the end.
+// close frees programs that were loaded ahead but not needed in the end, and what only loading needs.
 func (l *loader) close() {
 	for _, each := range l.ahead {
 		each.program.Close()
 	}
+	l.judging.without.Close()
 }
 
 // load loads a program with the shared maps.
@@ -165,7 +167,7 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 		ByteOrder: l.spec.ByteOrder,
 	}
 	options := l.options
-	options.MapReplacements = l.maps
+	options.MapReplacements = l.judging.of(name, l.maps)
 	collection, err := ebpf.NewCollectionWithOptions(alone.Copy(), options)
 	if err != nil {
 		return nil, fmt.Errorf("load program %s: %w", name, explain(err))

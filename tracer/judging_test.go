@@ -1,0 +1,59 @@
+package tracer
+
+import (
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/tracee-go/tracee/filter"
+)
+
+func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("loading BPF programs needs root")
+	}
+	followed := func(flags ...string) map[string]int {
+		t.Helper()
+		parsed, err := filter.Parse(flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := newLoader(Config{Events: named(t, "sched_process_exec", "kill", "security_file_open"), Filter: parsed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		defer func() {
+			for _, m := range l.maps {
+				m.Close()
+			}
+		}()
+		if !l.callbacks {
+			t.Skip("this kernel (before 5.17) leaves arguments to user space")
+		}
+		l.options.Programs.LogLevel = ebpf.LogLevelStats
+		costs := map[string]int{}
+		for _, name := range []string{"sched_process_exec", "sys_exit", "security_file_open_exit"} {
+			program, err := l.load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if costs[name], err = instructionsFollowed(program.VerifierLog); err != nil {
+				t.Fatal(err)
+			}
+			program.Close()
+		}
+		return costs
+	}
+	without := followed()
+	with := followed("event=sched_process_exec,security_file_open", "event=kill", "kill.sig=9")
+	for _, name := range []string{"sched_process_exec", "security_file_open_exit"} {
+		if with[name] != without[name] {
+			t.Errorf("%s: the verifier follows %d instructions, and %d with a filter of arguments of another event", name, without[name], with[name])
+		}
+	}
+	if with["sys_exit"] <= without["sys_exit"] {
+		t.Errorf("sys_exit, which has filtered arguments: the verifier follows %d instructions, and %d without filters", with["sys_exit"], without["sys_exit"])
+	}
+}
