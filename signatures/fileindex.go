@@ -15,9 +15,10 @@ type fileIndex struct {
 	others      []numbered[broad]
 	binds       []bind
 
-	asked  []byte // the path of the last question
-	hits   []uint64
-	nobody []uint64 // as many bits, none of them set
+	asked     []byte // the path of the last question
+	hits      []uint64
+	elsewhere []uint64 // the same for the path as it is on a system whose root is mounted there
+	nobody    []uint64 // as many bits, none of them set
 }
 
 // numbered is something of a rule.
@@ -56,7 +57,9 @@ const bindsRemembered = 64
 func newFileIndex() *fileIndex {
 	x := &fileIndex{
 		byName: map[string][]numbered[*patterns]{}, byRoot: map[string][]numbered[broad]{}, byExtension: map[string][]numbered[broad]{},
-		hits: make([]uint64, (len(fileRules)+groups+63)/64), nobody: make([]uint64, (len(fileRules)+groups+63)/64),
+	}
+	for _, bits := range []*[]uint64{&x.hits, &x.elsewhere, &x.nobody} {
+		*bits = make([]uint64, (len(fileRules)+groups+63)/64)
 	}
 	for n, r := range fileRules {
 		p := compile(r.paths)
@@ -124,38 +127,66 @@ func (x *fileIndex) wanting(path string) []uint64 {
 func (x *fileIndex) ask(path string) {
 	x.asked = append(x.asked[:0], path...)
 	clear(x.hits)
-	x.find(path)
+	clear(x.elsewhere)
+	x.find(path, x.hits)
 	if real := x.behind(path); real != path {
-		x.find(real)
+		x.find(real, x.hits)
+	}
+	if own, ok := belowMountedRoot(path); ok {
+		x.find(own, x.elsewhere)
 	}
 }
 
-func (x *fileIndex) find(path string) {
+// hasElsewhere is has for the path as it is on a system whose root is mounted, as the host's is in a container at /host.
+func (x *fileIndex) hasElsewhere(path string, rule int) bool {
+	x.wanting(path)
+	return x.elsewhere[rule/64]&(1<<(rule%64)) != 0
+}
+
+// belowMountedRoot takes a directory from the beginning of a path that is none of a system's own, and which one of these follows.
+func belowMountedRoot(path string) (rest string, ok bool) {
+	first := rootOf(path)
+	if len(first) < 2 || rootDirectories[first] {
+		return "", false
+	}
+	rest = path[len(first)-1:]
+	return rest, rootDirectories[rootOf(rest)]
+}
+
+var rootDirectories = func() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range strings.Fields("bin boot dev etc home lib lib32 lib64 libx32 opt proc root run sbin snap srv sys tmp usr var") {
+		all["/"+name+"/"] = true
+	}
+	return all
+}()
+
+func (x *fileIndex) find(path string, found []uint64) {
 	name := base(path)
 	for _, r := range x.byName[name] {
 		if r.thing.match(path) {
-			x.hit(r.rule)
+			hit(found, r.rule)
 		}
 	}
-	x.try(x.byRoot[rootOf(path)], path)
+	try(x.byRoot[rootOf(path)], path, found)
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
-		x.try(x.byExtension[name[dot+1:]], path)
+		try(x.byExtension[name[dot+1:]], path, found)
 	}
 	if strings.Contains(path, "/.") {
-		x.try(x.hidden, path)
+		try(x.hidden, path, found)
 	}
-	x.try(x.others, path)
+	try(x.others, path, found)
 }
 
-func (x *fileIndex) try(list []numbered[broad], path string) {
+func try(list []numbered[broad], path string, found []uint64) {
 	for i := range list {
 		if list[i].thing.match(path) {
-			x.hit(list[i].rule)
+			hit(found, list[i].rule)
 		}
 	}
 }
 
-func (x *fileIndex) hit(rule int) { x.hits[rule/64] |= 1 << (rule % 64) }
+func hit(found []uint64, rule int) { found[rule/64] |= 1 << (rule % 64) }
 
 // behind follows bind mounts from a path to where its file lies, whoever made them.
 func (x *fileIndex) behind(path string) string {

@@ -114,7 +114,7 @@ func (m *fileMatcher) match(e *trace.Event) (map[string]any, bool) {
 
 func (m *fileMatcher) opened(e *trace.Event) (map[string]any, bool) {
 	path := text(e, "pathname")
-	if !m.around.index.has(path, m.number) {
+	if wanted, _ := m.wants(e, path); !wanted {
 		return nil, false
 	}
 	flags := text(e, "flags")
@@ -137,9 +137,20 @@ func (m *fileMatcher) opened(e *trace.Event) (map[string]any, bool) {
 	return m.touched(e, done, path)
 }
 
+// wants reports whether a path is of interest, and whether only because it seems to be the host's, mounted into a container. Who
+// is allowed to change a system's files is so on his own system. What is only read there is told by patterns for any place.
+func (m *fileMatcher) wants(e *trace.Event, path string) (wanted, ofHost bool) {
+	if m.around.index.has(path, m.number) {
+		return true, false
+	}
+	ofHost = e.ContainerID != "" && m.does&reads == 0 && m.around.index.hasElsewhere(path, m.number)
+	return ofHost, ofHost
+}
+
 // touched decides about a file for which the event has a path.
 func (m *fileMatcher) touched(e *trace.Event, done access, path string) (map[string]any, bool) {
-	if m.does&done == 0 || !m.around.index.has(path, m.number) || m.unless.match(path) || m.allowed(e) {
+	wanted, ofHost := m.wants(e, path)
+	if m.does&done == 0 || !wanted || m.unless.match(path) || !ofHost && m.allowed(e) {
 		return nil, false
 	}
 	if m.when != nil && !m.when(m.around, e) {

@@ -44,7 +44,7 @@ func (s *surroundings) Sift(e *trace.Event) (concerned []uint64, ok bool) {
 	switch e.EventName {
 	case "security_file_open":
 		path := text(e, "pathname")
-		s.sifted = append(s.sifted[:0], s.index.wanting(path)...)
+		s.sift(e, path)
 		s.concerns(ofDeeds)
 		if s.runsScript(e, path) {
 			s.concerns(ofScripts)
@@ -53,10 +53,10 @@ func (s *surroundings) Sift(e *trace.Event) (concerned []uint64, ok bool) {
 			s.concerns(ofDocuments)
 		}
 	case "security_inode_unlink", "do_truncate":
-		s.sifted = append(s.sifted[:0], s.index.wanting(text(e, "pathname"))...)
+		s.sift(e, text(e, "pathname"))
 		s.concerns(ofDeeds)
 	case "security_inode_symlink":
-		s.sifted = append(s.sifted[:0], s.index.wanting(text(e, "linkpath"))...)
+		s.sift(e, text(e, "linkpath"))
 		s.concerns(ofDeeds)
 	case "security_inode_rename": // two paths
 		return nil, false
@@ -76,4 +76,15 @@ func (s *surroundings) Sift(e *trace.Event) (concerned []uint64, ok bool) {
 func (s *surroundings) concerns(n int) {
 	n = group(n)
 	s.sifted[n/64] |= 1 << (n % 64)
+}
+
+// sift notes the rules that a path is of interest to.
+func (s *surroundings) sift(e *trace.Event, path string) {
+	s.sifted = append(s.sifted[:0], s.index.wanting(path)...)
+	if e.ContainerID == "" {
+		return
+	}
+	for i, more := range s.index.elsewhere {
+		s.sifted[i] |= more
+	}
 }
