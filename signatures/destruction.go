@@ -82,7 +82,8 @@ func (n *encryption) replaced(e *trace.Event, path, ending string) (map[string]a
 	path, ending = strings.Clone(path), strings.Clone(ending)
 	byItself := n.bursts.add(target{entity(e), ending}, path, e.Timestamp)
 	byFamily := n.bursts.add(target{parentEntity(e), ending}, path, e.Timestamp)
-	if !byItself && !byFamily {
+	// dockerd removes what it knows of a container, and among that a file beside another that has its hash.
+	if !byItself && !byFamily || n.around.is(e, containerManagers) {
 		return nil, false
 	}
 	data := n.around.about(e, path)
