@@ -60,7 +60,8 @@ var _ = declare(description{
 		if e.EventName != "security_bpf_prog" || text(e, "load") == "false" || !watchesOthers(text(e, "type")) || s.is(e, bpfUsers) {
 			return nil, false
 		}
-		return map[string]any{"type": strings.Clone(text(e, "type")), "name": strings.Clone(text(e, "name")), "program": s.program(e)}, true
+		// Not its name, which the event has: a tool loads dozens, and findings with the same data count as one.
+		return map[string]any{"type": strings.Clone(text(e, "type")), "program": s.program(e)}, true
 	}),
 })
 
