@@ -69,7 +69,7 @@ var diskPrograms = named("mkfs mke2fs mkswap mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.
 	"udevadm udisksd blkid lsblk wipefs systemd-growfs growpart grub-install grub-probe grub-bios-setup smartd smartctl multipathd nvme hdparm " +
 	"systemd-gpt-auto-generator systemd-fsck systemd-cryptsetup systemd-makefs systemd-remount-fs blockdev findfs kpartx partx btrfs zfs zpool zed xfs_growfs " +
 	"qemu-system-x86_64 qemu-img os-prober fstrim iscsid tgtd dracut initramfs-tools systemd-repart bootctl lvs pvs vgs e2label e2image dumpe2fs blkdiscard " +
-	"thin_check cache_check ntfs-3g fwupd systemd-gpt-auto-gen")
+	"thin_check cache_check ntfs-3g fwupd systemd-gpt-auto-gen snapd")
 
 var _ = declare(description{
 	id: "TRC-2504", name: "Disk written past the file system", severity: high, tags: linuxAndContainer,
@@ -77,7 +77,10 @@ var _ = declare(description{
 	technique: technique{"Impact", "Disk Wipe: Disk Content Wipe", "T1561.001", ""},
 	response:  "Stop the process, and check the file systems of the disk from outside.",
 	benign:    "Programs for disks that are not known here, and databases on raw devices.",
-	files:     &fileRule{does: writes, paths: disks, except: diskPrograms, within: packageManagers},
+	files: &fileRule{
+		does: writes, paths: append([]string{"/dev/loop*", "/dev/ram*"}, disks...), unless: []string{"/dev/loop-control"},
+		except: diskPrograms, within: packageManagers,
+	},
 })
 
 var _ = declare(description{
