@@ -74,12 +74,15 @@ type retold struct{ *memory[deed, int] }
 
 func newRetold() retold { return retold{newMemory[deed, int](deedsRemembered)} }
 
-// again notes that the process of an event did something to a file, and reports whether it did so a moment ago, too.
+// again reports whether it was told a moment ago that the process of an event did something to a file, and notes it if not.
+// Who goes on is told of again and again, for the engine to count.
 func (r retold) again(e *trace.Event, path string) bool {
-	this := deed{entity(e), strings.Clone(path)}
-	last, known := r.get(this)
-	r.set(this, e.Timestamp)
-	return known && time.Duration(e.Timestamp-last) < repeats
+	last, known := r.get(deed{entity(e), path})
+	if known && time.Duration(e.Timestamp-last) < repeats {
+		return true
+	}
+	r.set(deed{entity(e), strings.Clone(path)}, e.Timestamp)
+	return false
 }
 
 type fileMatcher struct {
