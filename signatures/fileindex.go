@@ -108,7 +108,7 @@ func rootOf(path string) string {
 }
 
 func (x *fileIndex) has(path string, rule int) bool {
-	return x.wanting(path)[rule/64]&(1<<(rule%64)) != 0
+	return isHit(x.wanting(path), rule)
 }
 
 // any reports whether a path is of interest to any rule.
@@ -140,7 +140,7 @@ func (x *fileIndex) ask(path string) {
 // hasElsewhere is has for the path as it is on a system whose root is mounted, as the host's is in a container at /host.
 func (x *fileIndex) hasElsewhere(path string, rule int) bool {
 	x.wanting(path)
-	return x.elsewhere[rule/64]&(1<<(rule%64)) != 0
+	return isHit(x.elsewhere, rule)
 }
 
 // belowMountedRoot takes a directory from the beginning of a path that is none of a system's own, and which one of these follows.
@@ -187,6 +187,8 @@ func try(list []numbered[broad], path string, found []uint64) {
 }
 
 func hit(found []uint64, rule int) { found[rule/64] |= 1 << (rule % 64) }
+
+func isHit(found []uint64, rule int) bool { return found[rule/64]&(1<<(rule%64)) != 0 }
 
 // behind follows bind mounts from a path to where its file lies, whoever made them.
 func (x *fileIndex) behind(path string) string {

@@ -73,10 +73,7 @@ func (s *surroundings) Sift(e *trace.Event) (concerned []uint64, ok bool) {
 }
 
 // concerns notes that a group is to see the event.
-func (s *surroundings) concerns(n int) {
-	n = group(n)
-	s.sifted[n/64] |= 1 << (n % 64)
-}
+func (s *surroundings) concerns(n int) { hit(s.sifted, group(n)) }
 
 // sift notes the rules that a path is of interest to.
 func (s *surroundings) sift(e *trace.Event, path string) {
