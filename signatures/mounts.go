@@ -35,7 +35,7 @@ func newMounts() mounts { return mounts{newMemory[tree, string](treesRemembered)
 
 // learn remembers what a descriptor stands for.
 func (m mounts) learn(e *trace.Event) {
-	path := text(e, "filename") + text(e, "pathname")
+	path := strings.Clone(text(e, "filename") + text(e, "pathname")) // of two texts, one is empty, and their sum is the other itself
 	if e.ReturnValue >= 0 && path != "" {
 		m.trees.set(tree{entity(e), e.ReturnValue}, path)
 	}
