@@ -282,6 +282,7 @@ func FuzzGobReader(f *testing.F) {
 	rapid.Custom(func(t *rapid.T) int { drawArgs(t, e); return 0 }).Example(1)
 	f.Add(gobStream(e))
 	f.Fuzz(func(t *testing.T, input []byte) {
+		checkGobRecall(t, input)
 		r := NewGobReader(bytes.NewReader(input), catalogue)
 		var e Event
 		for range len(input) + 2 {

@@ -1,11 +1,10 @@
 package trace
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // GobReader reads a gob stream of v0.8's events, or of GobWriter. It decodes the wire format itself: the decoder of
@@ -15,7 +14,7 @@ import (
 // A message that is no event gives a *BadRecord. Inside garbage there is nothing to find the next message by: after
 // some bad messages in a row, or one of an impossible length, the stream ends with another error.
 type GobReader struct {
-	source  *bufio.Reader
+	source  gobBlock
 	schemas schemaFinder
 	names   interner
 	wire    gobWire
@@ -26,7 +25,14 @@ type GobReader struct {
 	skipped int
 	badRun  int // bad messages since the last event
 
-	schema    *Schema // the catalogue's, of the event that is being read
+	leaveOut  func(eventName string) bool
+	leaving   bool // this event's arguments out
+	recall    recall
+	recent    [stretches]*remembered // that came last
+	open      reading
+	kind      *kindShape // of the event, where it is known
+	argAt     int        // where the argument began that is being read, -1 if it is not to be remembered
+	schema    *Schema    // the catalogue's, of the event that is being read
 	args      []looseArg
 	truncated [][]byte
 	lost      []lostBytes
@@ -34,17 +40,20 @@ type GobReader struct {
 	scratch   []byte
 }
 
-var _ Reader = (*GobReader)(nil)
+var _ StreamReader = (*GobReader)(nil)
 
 // maxBadRun is how many bad messages in a row are taken for single accidents.
 const maxBadRun = 16
 
 // NewGobReader returns a reader of one stream. Lookup is that of NewJSONReader.
 func NewGobReader(source io.Reader, lookup func(eventName string) *Schema) *GobReader {
-	r := &GobReader{source: bufio.NewReaderSize(source, 64<<10), schemas: schemaFinder{lookup: lookup}}
+	r := &GobReader{source: gobBlock{source: source}, leaveOut: keepAll, schemas: schemaFinder{lookup: lookup}}
 	r.wire.more = r.more
 	return r
 }
+
+// LeaveOut implements StreamReader.
+func (r *GobReader) LeaveOut(leaveOut func(eventName string) bool) { r.leaveOut = leaveOut }
 
 // Skipped returns the number of messages that were not events.
 func (r *GobReader) Skipped() int { return r.skipped }
@@ -55,7 +64,7 @@ func (r *GobReader) Read(e *Event) error {
 		return r.failed
 	}
 	for defining := false; ; defining = true {
-		message, err := r.readMessage(emptied(r.message))
+		message, err := r.source.message()
 		if err == io.EOF && !defining {
 			r.failed = err
 			return err
@@ -89,8 +98,7 @@ func (r *GobReader) more(message []byte) ([]byte, error) {
 	if len(message) > maxRecord {
 		return nil, errGobLength
 	}
-	r.message, r.broken = r.readMessage(message)
-	r.broken = cut(r.broken)
+	r.message, r.broken = r.source.more(message)
 	return r.message, r.broken
 }
 
@@ -103,33 +111,6 @@ func (r *GobReader) bad(err error) error {
 	return &BadRecord{Line: r.events + r.skipped, Err: err}
 }
 
-// readMessage reads the next message and appends it. io.EOF means that the stream ended in front of it.
-func (r *GobReader) readMessage(to []byte) ([]byte, error) {
-	first, err := r.source.ReadByte()
-	if err != nil {
-		return to, err
-	}
-	size := uint64(first)
-	if first > 0x7f {
-		n := -int(int8(first))
-		if n > 8 {
-			return to, errGobLength
-		}
-		size = 0
-		for range n {
-			next, err := r.source.ReadByte()
-			if err != nil {
-				return to, cut(err)
-			}
-			size = size<<8 | uint64(next)
-		}
-	}
-	if size > maxRecord {
-		return to, fmt.Errorf("%w: %d bytes", errGobLength, size)
-	}
-	return r.readBytes(to, int(size))
-}
-
 var errGobLength = errors.New("impossible length of a message")
 
 // cut makes an end of the source inside of an event recognisable.
@@ -138,20 +119,6 @@ func cut(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// readBytes takes memory as bytes arrive, so that a wrong length costs nothing.
-func (r *GobReader) readBytes(to []byte, size int) ([]byte, error) {
-	const step = 1 << 20
-	for size > 0 {
-		start, n := len(to), min(size, step)
-		to = slices.Grow(to, n)[:start+n]
-		if _, err := io.ReadFull(r.source, to[start:]); err != nil {
-			return to, cut(err)
-		}
-		size -= n
-	}
-	return to, nil
 }
 
 // parse decodes a message: the definition of a type, or an event.
@@ -165,42 +132,164 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 	}
 	*e = Event{}
 	r.schema, r.args, r.truncated, r.lost, r.scratch = nil, r.args[:0], r.truncated[:0], r.lost[:0], emptied(r.scratch)
-	w.structure(w.typeOf(id), func(f *gobField, t *gobType) {
-		switch {
-		case f.event == nil:
-			w.skip(t)
-		case f.event.number != nil:
-			*f.event.number(e) = w.intOf(t)
-		case f.event.text != nil:
-			*f.event.text(e) = r.names.get(w.textOf(t))
-		case f.event.entity != nil:
-			*f.event.entity(e) = w.uintOf(t)
-		default:
-			gobSpecial[f.name](r, e, t)
-		}
-	})
+	r.open, r.kind, r.argAt, r.leaving = reading{}, nil, -1, false
+	r.readEvent(e, w.typeOf(id))
 	if err := w.finish(); err != nil {
 		return false, err
 	}
+	if r.leaving {
+		restore(e, nil, r.lost)
+		return true, named(e)
+	}
 	restore(e, r.args, r.lost)
-	return true, r.schemas.finish(e, r.schema, r.args, r.truncated)
+	return true, r.schemas.finish(e, r.schema, r.args, r.truncated, r.kind)
+}
+
+// readEvent consumes the struct that is an event.
+func (r *GobReader) readEvent(e *Event, t *gobType) {
+	w := &r.wire
+	if !w.want(t, gobStruct) {
+		return
+	}
+	straight := true // the fields came in the order of eventFields until now
+	in := noStretch  // that the last field is of
+	for i, last := -1, -1; w.failed == nil; {
+		at := w.at
+		var delta uint64
+		if at < len(w.message) && w.message[at] <= 0x7f { // as nearly always, and nearly half of what is read
+			delta = uint64(w.message[at])
+			w.at++
+		} else {
+			delta = w.uint()
+		}
+		if delta == 0 {
+			r.closeLast(e, t, at, i)
+			return
+		}
+		before := i
+		if i += int(min(delta, maxGobFields)); i >= len(t.fields) {
+			w.fail(errGobType)
+			return
+		}
+		f := &t.fields[i]
+		if straight = straight && f.index > last; !straight {
+			r.open, r.kind = reading{}, nil
+		} else if s := stretchOf[f.index]; s != in {
+			if in = s; r.open.stretch != noStretch {
+				r.closeStretch(e, t, at, before)
+			}
+			if m := r.again(s, t, at, before); m != nil {
+				s.take(e, &m.event)
+				i, last = m.last, t.fields[m.last].index
+				continue
+			}
+		}
+		last = f.index
+		r.readField(e, f)
+	}
+}
+
+func (r *GobReader) readField(e *Event, f *gobField) {
+	w := &r.wire
+	t := f.known
+	if t == nil {
+		t = w.typeOf(f.typ)
+		if t != &gobNoType {
+			f.known = t
+		}
+	}
+	switch {
+	case f.event == nil:
+		w.skip(t)
+	case f.event.number != nil:
+		*f.event.number(e) = w.intOf(t)
+	case f.event.text != nil:
+		*f.event.text(e) = r.names.get(w.textOf(t))
+	case f.event.entity != nil:
+		*f.event.entity(e) = w.uintOf(t)
+	default:
+		f.read(r, e, t)
+	}
+}
+
+// gobRecallKeys are where the stretches are told apart: by start time and ids, by id and name, by entity ids. Flags are short.
+var gobRecallKeys = [stretches]recallKey{threadPart: {0, 32}, kindPart: {0, 8}, processPart: {0, 24}}
+
+// again consumes a stretch that begins here, if it is remembered. If it is not, it is noted, to be remembered when it has been read.
+func (r *GobReader) again(s stretch, t *gobType, at, before int) *remembered {
+	if s == noStretch || s == flagsPart {
+		return nil
+	}
+	rest := r.wire.message[at:]
+	m := r.recent[s] // the thread of the last event is that of most
+	if m == nil || !m.is(s, rest, t, before) {
+		if m = r.recall.slot(s, rest, gobRecallKeys[s]); m == nil {
+			return nil
+		}
+		if !m.is(s, rest, t, before) {
+			r.open = reading{s, at, m, before}
+			return nil
+		}
+	}
+	r.wire.at = at + len(m.text)
+	if s == kindPart {
+		r.kind = m.kind
+	} else {
+		r.recent[s] = m
+	}
+	return m
+}
+
+// is reports whether a stretch of gob is the one that is remembered.
+func (m *remembered) is(s stretch, rest []byte, t *gobType, before int) bool {
+	return m.begins(rest) && m.after == before && m.typ == t && (s != processPart || endsStruct(rest[len(m.text):]))
+}
+
+// endsStruct reports whether nothing but the end of a struct follows.
+func endsStruct(rest []byte) bool { return len(rest) == 1 && rest[0] == 0 }
+
+// closeStretch remembers the stretch that ended here.
+func (r *GobReader) closeStretch(e *Event, t *gobType, at, last int) {
+	o := r.open
+	r.open = reading{}
+	if !o.in.keep(r.wire.message[o.at:at], e, last) {
+		return
+	}
+	o.in.typ, o.in.after = t, o.after
+	if o.stretch == kindPart {
+		r.kind = &kindShape{catalogue: r.schemas.catalogued(e.EventName), leaveOut: r.leaveOut(e.EventName)}
+		o.in.kind = r.kind
+	}
+}
+
+// closeLast remembers the stretch that the event ends with.
+func (r *GobReader) closeLast(e *Event, t *gobType, at, last int) {
+	if o := r.open; o.stretch == processPart && len(r.truncated) == 0 && len(r.lost) == 0 && e.StackSymbols == nil {
+		if o.in.keep(r.wire.message[o.at:at], e, last) {
+			o.in.typ, o.in.after = t, o.after
+		}
+	}
 }
 
 // gobSpecial read the fields that are neither integers nor strings.
-var gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
-	"CgroupID":        func(r *GobReader, e *Event, t *gobType) { e.CgroupID = uint(r.wire.uintOf(t)) },
-	"EventID":         func(r *GobReader, e *Event, t *gobType) { e.EventID = r.wire.intOf(t) },
-	"ArgsNum":         func(r *GobReader, _ *Event, t *gobType) { r.wire.intOf(t) },
-	"StackAddresses":  (*GobReader).readStack,
-	"ContextFlags":    (*GobReader).readContextFlags,
-	"Args":            (*GobReader).readArgs,
-	"Executable":      (*GobReader).readExecutable,
-	"Rung":            func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
-	"Compat":          func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
-	"StackSymbols":    (*GobReader).readStackSymbols,
-	"MatchedPolicies": (*GobReader).readPolicies,
-	"Truncated":       (*GobReader).readTruncated,
-	"Bytes":           (*GobReader).readLost,
+var gobSpecial map[string]func(r *GobReader, e *Event, t *gobType)
+
+func init() { // here, for they lead to where they are used
+	gobSpecial = map[string]func(r *GobReader, e *Event, t *gobType){
+		"CgroupID":        func(r *GobReader, e *Event, t *gobType) { e.CgroupID = uint(r.wire.uintOf(t)) },
+		"EventID":         func(r *GobReader, e *Event, t *gobType) { e.EventID = r.wire.intOf(t) },
+		"ArgsNum":         func(r *GobReader, _ *Event, t *gobType) { r.wire.intOf(t) },
+		"StackAddresses":  (*GobReader).readStack,
+		"ContextFlags":    (*GobReader).readContextFlags,
+		"Args":            (*GobReader).readArgs,
+		"Executable":      (*GobReader).readExecutable,
+		"Rung":            func(r *GobReader, e *Event, t *gobType) { e.Rung = rungByName(viewString(r.wire.textOf(t))) },
+		"Compat":          func(r *GobReader, e *Event, t *gobType) { e.Compat = r.wire.boolOf(t) },
+		"StackSymbols":    (*GobReader).readStackSymbols,
+		"MatchedPolicies": (*GobReader).readPolicies,
+		"Truncated":       (*GobReader).readTruncated,
+		"Bytes":           (*GobReader).readLost,
+	}
 }
 
 func (r *GobReader) readStack(e *Event, t *gobType) {
@@ -213,6 +302,10 @@ func (r *GobReader) readStack(e *Event, t *gobType) {
 }
 
 func (r *GobReader) readContextFlags(e *Event, t *gobType) {
+	if w := &r.wire; t.kind == gobStruct && w.left() > 0 && w.message[w.at] == 0 { // none is set
+		w.at++
+		return
+	}
 	r.wire.structure(t, func(f *gobField, t *gobType) {
 		if f.name == "ContainerStarted" {
 			e.ContextFlags.ContainerStarted = r.wire.boolOf(t)
@@ -269,23 +362,92 @@ func (r *GobReader) readLost(_ *Event, t *gobType) {
 // readArgs decodes the arguments. The name of the event comes before them, and the name of each before its value; where
 // they do not, the values still get the kinds of their Go types.
 func (r *GobReader) readArgs(e *Event, t *gobType) {
-	r.schema = r.schemas.catalogued(e.EventName)
+	if r.kind != nil {
+		r.schema, r.leaving = r.kind.catalogue, r.kind.leaveOut
+	} else {
+		r.schema, r.leaving = r.schemas.catalogued(e.EventName), r.leaveOut(e.EventName)
+	}
 	r.args = r.args[:0]
-	r.wire.list(t, MaxFields, func(element *gobType) {
-		var a looseArg
-		r.wire.structure(element, func(f *gobField, t *gobType) {
-			switch f.name {
-			case "ArgMeta":
-				r.readMeta(&a, t)
-			case "Value":
-				a.expect(r.schema, len(r.args))
-				r.readValue(&a, t)
-			default:
-				r.wire.skip(t)
+	w := &r.wire
+	n, element := w.elements(t, MaxFields)
+	for i := 0; i < n && w.failed == nil; i++ {
+		if r.readKnownArg(i) {
+			continue
+		}
+		if a := r.readArg(i, element); !r.leaving {
+			r.args = append(r.args, a)
+		}
+	}
+}
+
+// readArg decodes the argument in place i.
+func (r *GobReader) readArg(i int, element *gobType) (a looseArg) {
+	r.argAt = r.wire.at
+	r.wire.structure(element, func(f *gobField, t *gobType) {
+		switch f.name {
+		case "ArgMeta":
+			r.readMeta(&a, t)
+		case "Value":
+			if f != &element.fields[len(element.fields)-1] {
+				r.argAt = -1
 			}
-		})
-		r.args = append(r.args, a)
+			a.expect(r.schema, i)
+			r.readValue(i, &a, t)
+		default:
+			r.wire.skip(t)
+		}
 	})
+	return a
+}
+
+// A gobArg is how an argument begins, up to the type of its value, in events of one kind.
+type gobArg struct {
+	text   []byte
+	arg    looseArg // without its value
+	goType []byte
+	typ    *gobType
+}
+
+// learnArg remembers how the argument that is being read begins, if its value is the last of it.
+func (r *GobReader) learnArg(i int, a *looseArg, goType []byte, t *gobType) {
+	k, w := r.kind, &r.wire
+	if k == nil || r.argAt < 0 || w.typed < r.argAt || w.typed > r.argAt+recallText || i > len(k.args) {
+		return
+	}
+	if i == len(k.args) {
+		k.args = append(k.args, gobArg{})
+	}
+	known := &k.args[i]
+	name, typ := known.arg.name, known.arg.typ
+	known.text, known.goType, known.typ = append(known.text[:0], w.message[r.argAt:w.typed]...), append(known.goType[:0], goType...), t
+	known.arg = *a
+	known.arg.name, known.arg.typ = append(name[:0], a.name...), append(typ[:0], a.typ...)
+}
+
+// readKnownArg decodes the argument in place i, if it begins as the one there did before.
+func (r *GobReader) readKnownArg(i int) bool {
+	w := &r.wire
+	if r.kind == nil || i >= len(r.kind.args) || !bytes.HasPrefix(w.message[w.at:], r.kind.args[i].text) {
+		return false
+	}
+	known := &r.kind.args[i]
+	w.at += len(known.text)
+	if r.leaving {
+		if w.pass(known.typ.kind) {
+			return true
+		}
+		w.held(known.typ)
+		w.skip(known.typ)
+	} else {
+		r.args = append(r.args, known.arg)
+		if w.held(known.typ); w.failed == nil {
+			r.readHeld(&r.args[i], known.goType, known.typ)
+		}
+	}
+	if w.uint() != 0 {
+		w.fail(errGobType)
+	}
+	return true
 }
 
 func (r *GobReader) readMeta(a *looseArg, t *gobType) {

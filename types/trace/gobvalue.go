@@ -15,14 +15,25 @@ var kindByGoType = map[string]Kind{
 	"uint": Uint64, "uint8": Uint8, "uint16": Uint16, "uint32": Uint32, "uint64": Uint64, "uintptr": Pointer,
 }
 
-// readValue decodes the value of an argument. A nil one stays absent.
-func (r *GobReader) readValue(a *looseArg, t *gobType) {
+// readValue decodes the value of the argument in place i. A nil one stays absent.
+func (r *GobReader) readValue(i int, a *looseArg, t *gobType) {
 	w := &r.wire
 	if !w.want(t, gobInterface) {
 		return
 	}
 	goType, t := w.dynamic()
 	if goType == nil || w.failed != nil {
+		return
+	}
+	r.learnArg(i, a, goType, t)
+	r.readHeld(a, goType, t)
+}
+
+// readHeld decodes what an argument's value holds, unless that is left out.
+func (r *GobReader) readHeld(a *looseArg, goType []byte, t *gobType) {
+	w := &r.wire
+	if r.leaving {
+		w.skip(t)
 		return
 	}
 	switch t.kind {

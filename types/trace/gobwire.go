@@ -40,6 +40,9 @@ type gobField struct {
 	name  string
 	typ   int
 	event *eventField // the field of an event that has this name
+	index int         // its place in eventFields, or -1
+	read  func(r *GobReader, e *Event, t *gobType)
+	known *gobType // what typ names, when it has been looked up
 }
 
 // Bounds on what a stream may define and nest; v0.8's events need 20 types and 4 levels.
@@ -55,9 +58,11 @@ const (
 // mistake is kept in failed; from then on everything reads as zero and nothing is consumed.
 type gobWire struct {
 	types   map[int]*gobType
+	dense   [2 * firstGobType]*gobType // of types, those with low ids
 	message []byte
 	at      int
 	nesting int
+	typed   int // where the type of the last dynamic value ended, -1 if it was defined there
 	failed  error
 
 	// more appends the next message to this one, for a value that goes on there. What was read stays where it is.
@@ -100,21 +105,31 @@ func (w *gobWire) take(n uint64) []byte {
 }
 
 func (w *gobWire) uint() uint64 {
+	if at := w.at; at < len(w.message) && w.message[at] <= 0x7f {
+		w.at = at + 1
+		return uint64(w.message[at])
+	}
+	return w.longUint()
+}
+
+func (w *gobWire) longUint() (v uint64) {
 	first := w.take(1)
-	if len(first) == 0 || first[0] <= 0x7f {
-		if len(first) == 0 {
-			return 0
-		}
-		return uint64(first[0])
+	if len(first) == 0 {
+		return 0
 	}
 	n := -int(int8(first[0]))
 	if n > 8 {
 		w.fail(errors.New("integer of more than 64 bits"))
 		return 0
 	}
-	var v [8]byte
-	copy(v[8-n:], w.take(uint64(n)))
-	return binary.BigEndian.Uint64(v[:])
+	bytes := w.take(uint64(n))
+	if len(bytes) == 8 {
+		return binary.BigEndian.Uint64(bytes)
+	}
+	for _, b := range bytes {
+		v = v<<8 | uint64(b)
+	}
+	return v
 }
 
 func (w *gobWire) int() int {
@@ -174,6 +189,9 @@ func (w *gobWire) typeOf(id int) *gobType {
 	if id >= 0 && id < firstGobType && gobBuiltin[id].kind != gobUnknown {
 		return &gobBuiltin[id]
 	}
+	if id >= 0 && id < len(w.dense) && w.dense[id] != nil {
+		return w.dense[id]
+	}
 	if t, ok := w.types[id]; ok {
 		return t
 	}
@@ -214,19 +232,23 @@ func (w *gobWire) indices(field func(i int)) {
 
 // list consumes a slice or an array of at most most elements, calling element before each; element consumes it.
 func (w *gobWire) list(t *gobType, most int, element func(t *gobType)) {
-	if t.kind != gobSlice && t.kind != gobArray {
-		w.fail(errGobType)
-		return
-	}
-	n := w.count(1)
-	if n > most {
-		w.fail(errTooLong)
-		return
-	}
-	elem := w.typeOf(t.elem)
+	n, elem := w.elements(t, most)
 	for i := 0; i < n && w.failed == nil; i++ {
 		element(elem)
 	}
+}
+
+// elements consumes what precedes the elements of a slice or an array: how many they are. It also returns their type.
+func (w *gobWire) elements(t *gobType, most int) (n int, elem *gobType) {
+	if t.kind != gobSlice && t.kind != gobArray {
+		w.fail(errGobType)
+		return 0, &gobNoType
+	}
+	if n = w.count(1); n > most {
+		w.fail(errTooLong)
+		return 0, &gobNoType
+	}
+	return n, w.typeOf(t.elem)
 }
 
 // count consumes the number of elements that follow, each of at least size bytes.
@@ -256,17 +278,26 @@ func (w *gobWire) dynamic() (goType []byte, t *gobType) {
 		return nil, &gobNoType
 	}
 	id := w.int()
+	defined := id < 0
 	for id < 0 && w.failed == nil { // a type that the stream has not had yet ends the message, and the value goes on behind
 		w.define(-id)
 		w.goOn()
 		id = w.int()
 	}
 	t = w.typeOf(id)
+	if w.typed = w.at; defined {
+		w.typed = -1
+	}
+	w.held(t)
+	return goType, t
+}
+
+// held consumes what stands between the type of a dynamic value and the value.
+func (w *gobWire) held(t *gobType) {
 	w.uint() // the length of the value, for those who skip it
 	if t.kind != gobStruct && w.uint() != 0 {
 		w.fail(errGobType)
 	}
-	return goType, t
 }
 
 // goOn continues a value in the next message, which in an interface inside of an interface is a part of this one.
@@ -286,8 +317,49 @@ func (w *gobWire) goOn() {
 	w.message = message
 }
 
+// pass consumes a dynamic value behind its type, and the end of the struct that it is the last of, if it is a short integer or text.
+func (w *gobWire) pass(kind gobKind) bool {
+	m := w.message[w.at:]
+	if len(m) < 4 || m[0] > 0x7f || int(m[0])+1 >= len(m) || m[1] != 0 {
+		return false
+	}
+	end, at := int(m[0])+1, 2
+	switch kind {
+	case gobBool, gobInt, gobUint, gobFloat:
+		if at++; m[2] > 0x7f {
+			at += -int(int8(m[2]))
+		}
+		if at > 3+8 {
+			return false
+		}
+	case gobBytes, gobString:
+		if m[2] > 0x7f {
+			return false
+		}
+		at += 1 + int(m[2])
+	default:
+		return false
+	}
+	if at != end || m[end] != 0 {
+		return false
+	}
+	w.at += end + 1
+	return true
+}
+
 // skip consumes a value of any type.
 func (w *gobWire) skip(t *gobType) {
+	switch t.kind {
+	case gobBool, gobInt, gobUint, gobFloat:
+		w.uint()
+	case gobBytes, gobString, gobOpaque:
+		w.bytes()
+	default:
+		w.skipCompound(t)
+	}
+}
+
+func (w *gobWire) skipCompound(t *gobType) {
 	w.nesting++
 	defer func() { w.nesting-- }()
 	if w.nesting > maxGobNesting {
@@ -295,13 +367,9 @@ func (w *gobWire) skip(t *gobType) {
 		return
 	}
 	switch t.kind {
-	case gobBool, gobInt, gobUint, gobFloat:
-		w.uint()
 	case gobComplex:
 		w.uint()
 		w.uint()
-	case gobBytes, gobString, gobOpaque:
-		w.bytes()
 	case gobInterface:
 		if goType, held := w.dynamic(); goType != nil {
 			w.skip(held)
@@ -334,7 +402,9 @@ func (w *gobWire) define(id int) {
 	if w.types == nil {
 		w.types = make(map[int]*gobType)
 	}
-	w.types[id] = t
+	if w.types[id] = t; id < len(w.dense) {
+		w.dense[id] = t
+	}
 }
 
 // definition consumes field i of arrayType, sliceType, structType, mapType or gobEncoderType.
@@ -391,9 +461,10 @@ func (w *gobWire) fieldType() (f gobField) {
 	if len(f.name) > maxGobName {
 		w.fail(errTooLong)
 	}
+	f.index = -1
 	for i := range eventFields {
 		if eventFields[i].gob == f.name {
-			f.event = &eventFields[i]
+			f.event, f.index, f.read = &eventFields[i], i, gobSpecial[f.name]
 		}
 	}
 	return f

@@ -20,13 +20,13 @@ func (r *JSONReader) readArgs(e *Event) error {
 	if len(r.args) > 0 {
 		return errTwice
 	}
-	if r.schema = r.schemas.catalogued(e.EventName); r.schema == nil {
+	if r.schema = r.catalogued(e); r.schema == nil {
 		return r.scan.elements(r.readArg)
 	}
 	prefixes := r.schema.jsonParts().arguments
 	next := 0
 	return r.scan.elements(func() error {
-		if next < len(prefixes) && r.readExpectedArg(next, prefixes[next].plain) {
+		if next < len(prefixes) && (r.readExpectedArg(next, prefixes[next].plain) || r.readParsedArg(next, prefixes[next].parsed)) {
 			next++
 			return nil
 		}
@@ -53,6 +53,17 @@ func (r *JSONReader) readExpectedArg(field int, prefix string) bool {
 		name: viewBytes(f.Name), typ: viewBytes(f.Type.Name), field: field, want: f.Type.Kind, expected: true,
 	})
 	r.values = append(r.values, value)
+	return true
+}
+
+// readParsedArg is the same for an argument that option:parse-arguments has made a text of.
+func (r *JSONReader) readParsedArg(field int, prefix string) bool {
+	if !r.readExpectedArg(field, prefix) {
+		return false
+	}
+	a := &r.args[len(r.args)-1]
+	a.typ = viewBytes(r.schema.Fields[field].Type.parsedName())
+	a.expect(r.schema, field)
 	return true
 }
 

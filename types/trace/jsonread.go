@@ -21,8 +21,13 @@ type JSONReader struct {
 	long    []byte // a line that is longer than source's buffer
 
 	scan      jsonScanner
-	next      int     // where eventFields most likely has the next key
-	schema    *Schema // the catalogue's, that was known when the arguments were read
+	next      int  // where eventFields most likely has the next key
+	straight  bool // keys came in the order of eventFields until now, each once
+	leaveOut  func(eventName string) bool
+	recall    recall
+	open      reading
+	kind      *kindShape // of the event, where it is known
+	schema    *Schema    // the catalogue's, that was known when the arguments were read
 	args      []looseArg
 	values    []jsonToken // of args
 	truncated [][]byte
@@ -30,13 +35,16 @@ type JSONReader struct {
 	stack     []uint64
 }
 
-var _ Reader = (*JSONReader)(nil)
+var _ StreamReader = (*JSONReader)(nil)
 
 // NewJSONReader returns a reader of lines. Lookup finds the catalogue's schema of an event, nil for an event that it does
 // not have; lookup itself may be nil.
 func NewJSONReader(source io.Reader, lookup func(eventName string) *Schema) *JSONReader {
-	return &JSONReader{source: bufio.NewReaderSize(source, 64<<10), schemas: schemaFinder{lookup: lookup}}
+	return &JSONReader{leaveOut: keepAll, source: bufio.NewReaderSize(source, 64<<10), schemas: schemaFinder{lookup: lookup}}
 }
+
+// LeaveOut implements StreamReader.
+func (r *JSONReader) LeaveOut(leaveOut func(eventName string) bool) { r.leaveOut = leaveOut }
 
 // Skipped returns the number of lines that were not events.
 func (r *JSONReader) Skipped() int { return r.skipped }
@@ -113,15 +121,22 @@ func (r *JSONReader) parse(e *Event, line []byte) error {
 	*e = Event{}
 	r.scan.reset(line)
 	r.next, r.args, r.values, r.truncated, r.lost = 0, r.args[:0], r.values[:0], r.truncated[:0], r.lost[:0]
-	r.schema = nil
+	r.schema, r.straight, r.open, r.kind = nil, true, reading{}, nil
 	err := r.scan.members(func() error { return r.member(e) })
 	if err != nil {
 		return err
 	}
+	if o := r.open; r.straight && o.stretch == processPart && len(r.truncated) == 0 && len(r.lost) == 0 && e.StackSymbols == nil {
+		o.in.keep(line[o.at:r.scan.at-1], e, len(eventFields))
+	}
 	if c := r.scan.peek(); c != 0 || r.scan.at < len(r.scan.text) {
 		return r.scan.unexpected("the end of the line")
 	}
-	schema := r.schemas.catalogued(e.EventName)
+	leaveOut := r.kind != nil && r.kind.leaveOut || r.kind == nil && r.leaveOut(e.EventName)
+	if leaveOut {
+		return r.withoutArgs(e)
+	}
+	schema := r.catalogued(e)
 	for i := range r.args {
 		if schema != r.schema || !r.args[i].expected {
 			r.args[i].expect(schema, i)
@@ -131,7 +146,85 @@ func (r *JSONReader) parse(e *Event, line []byte) error {
 		}
 	}
 	restore(e, r.args, r.lost)
-	return r.schemas.finish(e, schema, r.args, r.truncated)
+	return r.schemas.finish(e, schema, r.args, r.truncated, r.kind)
+}
+
+// withoutArgs checks the values of arguments that are left out.
+func (r *JSONReader) withoutArgs(e *Event) error {
+	for i, t := range r.values {
+		var err error
+		switch {
+		case t.kind == '[' || t.kind == '{':
+			err = r.scan.check(t)
+		case t.kind == '"' && !t.simple:
+			_, err = r.scan.meaning(t)
+		}
+		if err != nil {
+			return fmt.Errorf("argument %s: %w", r.args[i].name, err)
+		}
+	}
+	restore(e, nil, r.lost)
+	return named(e)
+}
+
+// catalogued returns the catalogue's schema of the event.
+func (r *JSONReader) catalogued(e *Event) *Schema {
+	if r.kind != nil {
+		return r.kind.catalogue
+	}
+	return r.schemas.catalogued(e.EventName)
+}
+
+// jsonRecallKeys are where the stretches are told apart: behind the key of the start time, of the flags and of the entity id.
+var jsonRecallKeys = [stretches]recallKey{
+	threadPart: {len(`"threadStartTime":`), 32}, kindPart: {0, 32}, flagsPart: {32, 32}, processPart: {len(`"threadEntityId":`), 32},
+}
+
+// again consumes the stretches that begin here and are remembered, and reports whether the object ends behind the last. One that is
+// not is noted, to be remembered when it has been read.
+func (r *JSONReader) again(e *Event) (end bool) {
+	for {
+		r.closeStretch(e)
+		s := stretchAt[r.next]
+		if s == noStretch {
+			return false
+		}
+		rest := r.scan.text[r.scan.at:]
+		m := r.recall.slot(s, rest, jsonRecallKeys[s])
+		if m == nil {
+			return false
+		}
+		if !m.begins(rest) || s == processPart && (len(rest) == len(m.text) || rest[len(m.text)] != '}') {
+			r.open = reading{s, r.scan.at, m, 0}
+			return false
+		}
+		s.take(e, &m.event)
+		r.scan.at += len(m.text)
+		r.next = m.last
+		if s == kindPart {
+			r.kind = m.kind
+		}
+		if s == processPart {
+			return true
+		}
+	}
+}
+
+// closeStretch remembers the stretch that ends here.
+func (r *JSONReader) closeStretch(e *Event) {
+	o := r.open
+	end := stretchEnd[o.stretch]
+	if o.stretch == noStretch || o.stretch == processPart || r.next < end {
+		return
+	}
+	r.open = reading{}
+	if r.next > end || e.StackAddresses != nil || !o.in.keep(r.scan.text[o.at:r.scan.at], e, r.next) {
+		return
+	}
+	if o.stretch == kindPart {
+		r.kind = &kindShape{catalogue: r.schemas.catalogued(e.EventName), leaveOut: r.leaveOut(e.EventName)}
+		o.in.kind = r.kind
+	}
 }
 
 // jsonSpecial read the fields that are neither integers nor strings. The number of arguments is what there are.
@@ -161,6 +254,9 @@ var jsonKeys = func() (keys [len(eventFields)]string) {
 
 // member consumes one field of the event. They come in the order of the table, so that the next is nearly always the one.
 func (r *JSONReader) member(e *Event) error {
+	if r.straight && r.again(e) {
+		return nil
+	}
 	if r.next < len(jsonKeys) && r.scan.literal(jsonKeys[r.next]) {
 		r.next++
 		return r.readField(e, &eventFields[r.next-1])
@@ -171,12 +267,19 @@ func (r *JSONReader) member(e *Event) error {
 	}
 	for i := range eventFields {
 		if eventFields[i].json == string(key) {
+			if i < r.next {
+				r.astray()
+			}
 			r.next = i + 1
 			return r.readField(e, &eventFields[i])
 		}
 	}
+	r.astray()
 	return r.scan.skip()
 }
+
+// astray is for a record whose keys are others, or in another order: nothing of it is remembered any more.
+func (r *JSONReader) astray() { r.straight, r.open, r.kind = false, reading{}, nil }
 
 func (r *JSONReader) readField(e *Event, f *eventField) (err error) {
 	switch {

@@ -270,7 +270,7 @@ func TestJSONReaderForgetsShapesWhenThereAreTooMany(t *testing.T) {
 	for i := range 3 * madeSchemas {
 		var e Event
 		e.EventName = "x"
-		must(r.schemas.finish(&e, nil, []looseArg{{name: []byte{byte(i), byte(i >> 8)}, kind: Int32}}, nil))
+		must(r.schemas.finish(&e, nil, []looseArg{{name: []byte{byte(i), byte(i >> 8)}, kind: Int32}}, nil, nil))
 	}
 	if n := len(r.schemas.made); n > madeSchemas {
 		t.Errorf("got %d shapes, want at most %d", n, madeSchemas)
@@ -285,6 +285,7 @@ func FuzzJSONReader(f *testing.F) {
 	f.Add([]byte(`{"processName":"\ufffd","eventName":"everything","args":[{"type":"struct sockaddr*","name":"remote_addr",` +
 		`"value":{"sa_family":"AF_UNIX","sun_path":"x"}}],"bytes":{"processName":"/w==","args.remote_addr":"AQAAeA=="}}`))
 	f.Fuzz(func(t *testing.T, input []byte) {
+		checkJSONRecall(t, input)
 		r := NewJSONReader(bytes.NewReader(input), catalogue)
 		lines := bytes.Split(input, []byte("\n"))
 		var e Event

@@ -375,7 +375,7 @@ func (s *jsonScanner) shortInteger() (int, bool) {
 		i++
 	}
 	digits := i - first
-	if digits == 0 || digits > 18 || digits > 1 && s.text[first] == '0' || i == len(s.text) {
+	if digits == 0 || digits > 19 || v < 0 || digits > 1 && s.text[first] == '0' || i == len(s.text) {
 		return 0, false
 	}
 	if c := s.text[i]; c != ',' && c != '}' && c != ']' {

@@ -157,16 +157,31 @@ func (f *schemaFinder) catalogued(eventName string) *Schema {
 	return f.lookup(eventName)
 }
 
-// finish gives the event its arguments. Absent ones are left out. The event keeps its own id and name.
-func (f *schemaFinder) finish(e *Event, schema *Schema, args []looseArg, truncated [][]byte) error {
+func named(e *Event) error {
 	if e.EventName == "" {
 		return errors.New("no event name")
 	}
+	return nil
+}
+
+// finish gives the event its arguments. Absent ones are left out. The event keeps its own id and name. What is known of its kind, if
+// anything is, saves to look for the shape again.
+func (f *schemaFinder) finish(e *Event, schema *Schema, args []looseArg, truncated [][]byte, kind *kindShape) error {
+	if err := named(e); err != nil {
+		return err
+	}
 	id, name := e.EventID, e.EventName
 	parse := settlePointers(args)
-	fits := schema != nil && fitSchema(schema, args, parse)
-	if !fits {
-		schema = f.make(id, name, args)
+	var fits bool
+	if kind != nil && kind.holds(args, parse) {
+		schema, fits = kind.schema, kind.fits
+	} else {
+		if fits = schema != nil && fitSchema(schema, args, parse); !fits {
+			schema = f.make(id, name, args)
+		}
+		if kind != nil {
+			kind.learn(args, parse, fits, schema)
+		}
 	}
 	if cap(f.builder.body) > keptBuffer {
 		f.builder = Builder{}

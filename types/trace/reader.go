@@ -11,6 +11,18 @@ type Reader interface {
 	Read(e *Event) error
 }
 
+// StreamReader is a Reader that can read less of events of which few are of use.
+type StreamReader interface {
+	Reader
+	// LeaveOut makes the reader leave out the arguments of events for whose names leaveOut says so. It still walks over them, and
+	// notices when there are none; only what their values mean is not looked at. Call it before Read; what it once said of a name
+	// holds.
+	LeaveOut(leaveOut func(eventName string) bool)
+}
+
+// keepAll leaves nothing out.
+func keepAll(string) bool { return false }
+
 // BadRecord is the error for one record that is not an event. Reading can go on behind it.
 type BadRecord struct {
 	Line int    // the line, or in a gob stream the number of the event, counted from 1
