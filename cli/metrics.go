@@ -161,6 +161,14 @@ func stalledSince(moved time.Time) error {
 // pulse watches a loop that handles what it gets: it is healthy as long as it waits, or is not long at one thing.
 type pulse struct{ busy atomic.Int64 } // since when, Unix time in ns; 0: waiting
 
+// pulse is for /healthz; nil, which takes no time, if that is not served.
+func (o *serveOptions) pulse() *pulse {
+	if !o.healthz {
+		return nil
+	}
+	return new(pulse)
+}
+
 func (p *pulse) begin() {
 	if p != nil {
 		p.busy.Store(time.Now().UnixNano())

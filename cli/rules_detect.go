@@ -56,15 +56,14 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 		return err
 	}
 	defer c.destinations.set.Close()
-	var pulse pulse
-	source.pulse = &pulse
-	server, err := c.serve.serve([]prometheus.Collector{rulesMetrics(c.detecting(engine, printer, hook)), destinationMetrics(&c.destinations)}, pulse.check, c.log)
+	source.pulse = c.serve.pulse()
+	server, err := c.serve.serve([]prometheus.Collector{rulesMetrics(c.detecting(engine, printer, hook)), destinationMetrics(&c.destinations)}, source.pulse.check, c.log)
 	if err != nil {
 		return err
 	}
 	defer server.close()
-	run := rulesRun{c: c, engine: engine, printer: printer, source: source, pulse: &pulse}
-	err = run.read(newEventReader(c.input.format, source))
+	run := rulesRun{c: c, engine: engine, printer: printer, source: source, pulse: source.pulse}
+	err = run.read(c.newReader(source, engine))
 	engine.Close()
 	hook.close()
 	gone := c.destinations.close(c.quietly(), "tracee-rules: ")
@@ -76,6 +75,15 @@ func (c *rulesCommand) detect(loaded []detect.Signature) error {
 		return missing
 	}
 	return err
+}
+
+// newReader reads what the signatures need to see of events.
+func (c *rulesCommand) newReader(source *stoppable, engine *rules.Engine) trace.Reader {
+	reader := newEventReader(c.input.format, source)
+	if !c.destinations.set.WantsEvents() {
+		reader.LeaveOut(engine.Ignores)
+	}
+	return reader
 }
 
 // detecting takes snapshots for the metrics.
@@ -113,12 +121,14 @@ func (r *rulesRun) read(reader trace.Reader) error {
 	var e trace.Event
 	for r.printer.err == nil {
 		err := reader.Read(&e)
-		var bad *trace.BadRecord
-		switch {
-		case err == nil:
+		if err == nil {
 			r.pulse.begin()
 			r.engine.Handle(&e)
 			r.c.destinations.set.Event(&e)
+			continue
+		}
+		var bad *trace.BadRecord
+		switch {
 		case errors.Is(err, io.EOF), r.source.stopped: // a signal may end the input within an event
 			return nil
 		case errors.As(err, &bad):

@@ -110,7 +110,7 @@ func (c *rulesCommand) openInput() (*os.File, error) {
 	return file, nil
 }
 
-func newEventReader(format string, source io.Reader) trace.Reader {
+func newEventReader(format string, source io.Reader) trace.StreamReader {
 	if format == "gob" {
 		return trace.NewGobReader(source, eventSchema)
 	}

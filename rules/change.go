@@ -53,7 +53,7 @@ func (g *Engine) Apply(ch *Change) {
 	g.mu.Lock()
 	g.members = ch.members
 	g.mu.Unlock()
-	g.index, g.rest = indexByName(g.members)
+	g.reindex()
 	g.inputs, g.exceptions = ch.inputs, ch.exceptions
 	switch {
 	case g.folder == nil && ch.repeats > 0:

@@ -60,15 +60,22 @@ type Stats struct {
 	CutOff     uint64 // signatures that are no longer called
 }
 
+// namedTargets is who selects the events of a name.
+type namedTargets struct {
+	name    string
+	targets []target
+}
+
 // Engine shows events to signatures.
 type Engine struct {
 	finding func(detect.Finding)
 	log     *slog.Logger
 	mu      sync.RWMutex // for members, which Apply replaces
 	members []*member
-	index   map[string][]target // by event name: who selects it, by name or by "*"
-	rest    []target            // who selects every event
-	inputs  []*regoInput        // shared by Rego signatures for the length of one event
+	index   map[string][]target  // by event name: who selects it, by name or by "*"
+	rest    []target             // who selects every event
+	known   [1 << 8]namedTargets // of index and rest, by event id
+	inputs  []*regoInput         // shared by Rego signatures for the length of one event
 	closed  bool
 
 	processes  *lineage.Table
@@ -104,8 +111,14 @@ func New(c Config) (*Engine, []error) {
 			refused = append(refused, c.named(s, err))
 		}
 	}
-	g.index, g.rest = indexByName(g.members)
+	g.reindex()
 	return g, refused
+}
+
+// reindex finds who selects what.
+func (g *Engine) reindex() {
+	g.index, g.rest = indexByName(g.members)
+	clear(g.known[:])
 }
 
 // named says where a signature is from.
@@ -200,10 +213,7 @@ func (g *Engine) Handle(e *trace.Event) {
 	if g.folder != nil {
 		g.folder.pass(e.Timestamp, g.hand)
 	}
-	targets, ok := g.index[e.EventName]
-	if !ok {
-		targets = g.rest
-	}
+	targets := g.targets(e)
 	if len(targets) == 0 {
 		return
 	}
@@ -211,6 +221,29 @@ func (g *Engine) Handle(e *trace.Event) {
 	e.ParseArguments = true
 	g.dispatch(e, targets)
 	e.ParseArguments = parse
+}
+
+// targets returns who selects an event.
+func (g *Engine) targets(e *trace.Event) []target {
+	known := &g.known[uint(e.EventID)%uint(len(g.known))]
+	if known.name == e.EventName && known.name != "" {
+		return known.targets
+	}
+	targets, ok := g.index[e.EventName]
+	if !ok {
+		targets = g.rest
+	}
+	*known = namedTargets{e.EventName, targets}
+	return targets
+}
+
+// Ignores reports whether the arguments of events of this name are of no use to anybody. It belongs to the goroutine of Handle.
+func (g *Engine) Ignores(eventName string) bool {
+	targets, ok := g.index[eventName]
+	if !ok {
+		targets = g.rest
+	}
+	return len(targets) == 0 && eventName != lostEvents && !lineage.Needs(eventName)
 }
 
 func (g *Engine) dispatch(e *trace.Event, targets []target) {

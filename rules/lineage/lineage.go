@@ -112,7 +112,7 @@ func (t *Table) Learn(e *trace.Event) {
 	if parent := keyOf(e.ParentEntityID, e.HostParentProcessID); parent != 0 && p.parent != parent {
 		p.parent, p.parentPID = parent, int32(e.HostParentProcessID)
 	}
-	if len(e.EventName) < len("sched_process_") || e.EventName[:len("sched_process_")] != "sched_process_" {
+	if !Needs(e.EventName) {
 		return
 	}
 	switch e.EventName {
@@ -124,6 +124,9 @@ func (t *Table) Learn(e *trace.Event) {
 		t.exited(e)
 	}
 }
+
+// Needs reports whether Learn looks at the arguments of events of this name.
+func Needs(eventName string) bool { return strings.HasPrefix(eventName, "sched_process_") }
 
 // of finds or makes the process of an event.
 func (t *Table) of(e *trace.Event) *process {
