@@ -27,11 +27,10 @@ type kernelSymbols struct {
 // inText tells whether an address is the kernel's own.
 func (k *kernelSymbols) inText(address uint64) (bool, error) {
 	if k.end == 0 {
-		table, err := kallsyms.Read()
-		if err != nil {
+		var err error
+		if k.start, k.end, err = kallsyms.Text(); err != nil {
 			return false, err
 		}
-		k.start, k.end = table.Text()
 	}
 	return address >= k.start && address < k.end, nil
 }

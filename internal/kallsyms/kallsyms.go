@@ -1,7 +1,8 @@
 // Package kallsyms answers what lies where in the kernel, from the kernel's own list of symbols.
 //
-// Start from Read. A Table is a copy: modules that come or go later are not in it, and it costs some ten megabytes, so
-// it is read when there is a question and dropped after the answer. Addresses are only there for root. A kernel built
+// Start from Read. A Table is a copy: modules that come or go later are not in it, and it costs some ten megabytes and fifty
+// milliseconds, so it is read when there is a question and dropped after the answer. Only where the kernel's code lies is
+// remembered, see Text. Addresses are only there for root. A kernel built
 // without CONFIG_KALLSYMS_ALL lists functions, but no data.
 package kallsyms
 
@@ -15,6 +16,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 const path = "/proc/kallsyms"
@@ -46,6 +48,14 @@ type Table struct {
 
 // Read reads the kernel's symbols.
 func Read() (*Table, error) {
+	table, err := readFile(path)
+	if err == nil {
+		knownText.Store(&[2]uint64{table.textStart, table.textEnd})
+	}
+	return table, err
+}
+
+func readFile(path string) (*Table, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
@@ -57,6 +67,23 @@ func Read() (*Table, error) {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
 	return Parse(text.String())
+}
+
+// knownText is where the kernel's code lies, which never changes, once somebody has found out.
+var knownText atomic.Pointer[[2]uint64]
+
+// Text returns where the kernel's code begins, and the first address behind it. The symbols are read if nobody has before; that
+// addresses are hidden is not remembered.
+func Text() (start, end uint64, err error) {
+	if known := knownText.Load(); known != nil {
+		return known[0], known[1], nil
+	}
+	table, err := Read()
+	if err != nil {
+		return 0, 0, err
+	}
+	start, end = table.Text()
+	return start, end, nil
 }
 
 // usualSize is that of the list for a large kernel, with modules.

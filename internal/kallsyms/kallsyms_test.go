@@ -2,7 +2,14 @@ package kallsyms
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const list = `ffffffff81000000 T _stext
@@ -91,4 +98,85 @@ func TestHiddenAddressesAreAnError(t *testing.T) {
 	if _, err := Parse("nonsense\n"); err == nil {
 		t.Error("a malformed list is no error")
 	}
+}
+
+func TestDamagedListsAreErrors(t *testing.T) {
+	for _, test := range []struct{ what, list string }{
+		{"nothing", ""},
+		{"cut before the end of the code", list[:strings.Index(list, "ffffffff82000000")]},
+		{"cut in the middle of a line", list[:strings.Index(list, "82100040")]},
+		{"without the beginning of the code", strings.ReplaceAll(list, "_stext", "stext")},
+		{"code that ends before it begins", strings.ReplaceAll(list, "ffffffff82000000 T _etext", "ffffffff80000000 T _etext")},
+		{"addresses that are none", strings.ReplaceAll(list, "ffffffff8", "fffffffg8")},
+		{"zeroed", regexp.MustCompile(`(?m)^[0-9a-f]{16}`).ReplaceAllString(list, "0000000000000000")},
+		{"bytes", "\x00\xff\n\n\n"},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "kallsyms")
+			if err := os.WriteFile(path, []byte(test.list), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if table, err := readFile(path); err == nil {
+				t.Errorf("got a table of %d symbols", len(table.symbols))
+			}
+		})
+	}
+	if _, err := readFile(filepath.Join(t.TempDir(), "missing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no such file: got %v", err)
+	}
+}
+
+// withoutSyslog runs a function on a thread that has not the capability which kernel.kptr_restrict asks for.
+func withoutSyslog(t *testing.T, f func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var all, less [2]unix.CapUserData
+	if err := unix.Capget(&header, &all[0]); err != nil {
+		t.Fatal(err)
+	}
+	less = all
+	less[unix.CAP_SYSLOG/32].Effective &^= 1 << (unix.CAP_SYSLOG % 32)
+	if less == all {
+		t.Skip("CAP_SYSLOG, which is to be taken away, is not there")
+	}
+	if err := unix.Capset(&header, &less[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Capset(&header, &all[0]); err != nil {
+			t.Error(err)
+		}
+	}()
+	f()
+}
+
+func TestTextIsRememberedAndThatItIsHiddenIsNot(t *testing.T) {
+	knownText.Store(nil)
+	withoutSyslog(t, func() {
+		_, _, err := Text()
+		if err == nil {
+			t.Skip("this kernel shows its addresses to everybody (kernel.kptr_restrict, kernel.perf_event_paranoid)")
+		}
+		if !errors.Is(err, ErrNoAddresses) {
+			t.Errorf("hidden: got %v, want %v", err, ErrNoAddresses)
+		}
+	})
+	start, end, err := Text()
+	if err != nil {
+		t.Fatalf("not hidden any more: %v", err)
+	}
+	table, err := Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wantStart, wantEnd := table.Text(); start != wantStart || end != wantEnd {
+		t.Errorf("got %#x to %#x, the list says %#x to %#x", start, end, wantStart, wantEnd)
+	}
+	withoutSyslog(t, func() {
+		if again, to, err := Text(); again != start || to != end || err != nil {
+			t.Errorf("once known: got %#x to %#x, %v", again, to, err)
+		}
+	})
 }
