@@ -21,7 +21,6 @@ func (t *Tracer) attach(l *loader) error {
 		table.tellFiles()
 	}
 	t.attachments = make([]Attachment, len(t.config.Events))
-	l.loadAhead(t.likely())
 	for i, e := range t.config.Events {
 		t.attachments[i] = t.climb(l, e, table)
 	}

@@ -57,7 +57,7 @@ func prepared(t *testing.T, config Config) (*Tracer, *loader, *bytes.Buffer) {
 			t.Error(err)
 		}
 	})
-	loader, err := newLoader(config)
+	loader, err := newLoader(config, newSources())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (t *Tracer) Costs() []Cost {
 // name, without those that this kernel refuses.
 func VerifierCosts(config Config) (map[string]int, error) {
 	t := &Tracer{config: config}
-	l, err := newLoader(t.config)
+	l, err := newLoader(t.config, newSources())
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,12 @@ import (
 // constantsMap is the map of what the verifier treats as constants.
 const constantsMap = ".rodata"
 
+// judgingLength is about how many instructions more the verifier follows in a program that looks at arguments: ten times as many as
+// in the rest of most.
+const judgingLength = 40_000
+
 // judging is which programs look at arguments in the kernel. To the others it is constant that nobody does, so that the verifier
-// deletes it: it would follow some 40,000 instructions in each program, ten times as many as the rest of most.
+// deletes it.
 type judging struct {
 	programs map[string]bool
 	without  *ebpf.Map // the constants of programs that do not; nil: all do
@@ -60,14 +64,15 @@ func (l *loader) chooseJudging(config Config) error {
 	return nil
 }
 
-// of returns the maps that a program is loaded with.
-func (j *judging) of(program string, all map[string]*ebpf.Map) map[string]*ebpf.Map {
-	if j.without == nil || j.programs[program] {
-		return all
+// judges says whether a program looks at arguments.
+func (j *judging) judges(program string) bool { return j.without != nil && j.programs[program] }
+
+// mapOf is the map of a name that a program is loaded with.
+func (j *judging) mapOf(program, name string, all map[string]*ebpf.Map) *ebpf.Map {
+	if name == constantsMap && j.without != nil && !j.programs[program] {
+		return j.without
 	}
-	all = maps.Clone(all)
-	all[constantsMap] = j.without
-	return all
+	return all[name]
 }
 
 // syscallPrograms send the events of syscalls.

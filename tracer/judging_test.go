@@ -2,9 +2,11 @@ package tracer
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 
 	"github.com/tracee-go/tracee/filter"
 )
@@ -19,7 +21,7 @@ func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testin
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := newLoader(Config{Events: named(t, "sched_process_exec", "kill", "security_file_open"), Filter: parsed})
+		l, err := newLoader(Config{Events: named(t, "sched_process_exec", "kill", "security_file_open"), Filter: parsed}, newSources())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,5 +57,17 @@ func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testin
 	}
 	if with["sys_exit"] <= without["sys_exit"] {
 		t.Errorf("sys_exit, which has filtered arguments: the verifier follows %d instructions, and %d without filters", with["sys_exit"], without["sys_exit"])
+	}
+}
+
+func TestLongestProgramsAreLoadedFirst(t *testing.T) {
+	l := &loader{spec: &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
+		"short": {Instructions: make(asm.Instructions, 10)}, "long": {Instructions: make(asm.Instructions, 20)},
+		"judging": {Instructions: make(asm.Instructions, 5)},
+	}}}
+	l.judging = judging{programs: map[string]bool{"judging": true}, without: &ebpf.Map{}}
+	got := l.longestFirst([]string{"missing", "short", "judging", "long"})
+	if want := []string{"judging", "long", "short", "missing"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

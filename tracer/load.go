@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
-	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
@@ -30,6 +27,7 @@ type loaded struct {
 
 // loader loads the maps once, and then each program by itself: one that this kernel refuses costs only what it was for.
 type loader struct {
+	from       *sources
 	spec       *ebpf.CollectionSpec
 	options    ebpf.CollectionOptions
 	maps       map[string]*ebpf.Map
@@ -42,24 +40,25 @@ type loader struct {
 	judging    judging
 }
 
-func newLoader(config Config) (*loader, error) {
-	// Read once and shared: each program that is loaded on its own would read it again.
-	cache := btf.NewCache()
-	types, err := kernelTypes(cache)
+func newLoader(config Config, from *sources) (*loader, error) {
+	types, err := kernelTypes(from.cache)
 	if err != nil {
 		return nil, err
 	}
 	callbacks := hasHelper(types, "BPF_FUNC_loop")
-	spec, err := bpf.Load(callbacks)
+	spec, err := bpf.Load(callbacks, from.useless)
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
-	l := &loader{spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
-	l.options.Programs.KernelTypes, l.options.Cache = types, cache
+	l := &loader{from: from, spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
+	l.options.Programs.KernelTypes, l.options.Cache = types, from.cache
 	if l.judges, err = judges(config, callbacks); err != nil {
 		return nil, err
 	}
 	if err := setConstants(spec, config, l.judges); err != nil {
+		return nil, err
+	}
+	if err := setKernelBounds(spec, config, from); err != nil {
 		return nil, err
 	}
 	if err := l.findContainers(config); err != nil {
@@ -150,86 +149,6 @@ func (l *loader) close() {
 	l.judging.without.Close()
 }
 
-// load loads a program with the shared maps.
-func (l *loader) load(name string) (*ebpf.Program, error) {
-	if err := l.uring.lacks(name); err != nil {
-		return nil, err
-	}
-	spec, ok := l.spec.Programs[name]
-	if !ok {
-		return nil, l.noProgram(name)
-	}
-	alone := &ebpf.CollectionSpec{
-		Maps:      l.spec.Maps,
-		Programs:  map[string]*ebpf.ProgramSpec{name: spec},
-		Variables: l.spec.Variables,
-		Types:     l.spec.Types,
-		ByteOrder: l.spec.ByteOrder,
-	}
-	options := l.options
-	options.MapReplacements = l.judging.of(name, l.maps)
-	collection, err := ebpf.NewCollectionWithOptions(alone.Copy(), options)
-	if err != nil {
-		return nil, fmt.Errorf("load program %s: %w", name, explain(err))
-	}
-	defer collection.Close()
-	return collection.DetachProgram(name), nil
-}
-
-// noProgram tells why a program is not there: only the object for newer kernels has all of them, see bpf.Load.
-func (l *loader) noProgram(name string) error {
-	if !l.callbacks {
-		return fmt.Errorf("program %s needs Linux 5.17 (bpf_find_vma)", name)
-	}
-	return fmt.Errorf("the BPF object has no program %s", name)
-}
-
-// loadAhead loads programs on all CPUs at once; nearly all of that time is the kernel's, which verifies them. Those that
-// it refuses say so when their turn comes.
-func (l *loader) loadAhead(names []string) {
-	if l.ahead == nil {
-		l.ahead = map[string]loaded{}
-	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		_, done := l.ahead[name]
-		return done
-	})
-	results := make([]loaded, len(names))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(names)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
-				results[i].program, results[i].err = l.load(names[i])
-			}
-		})
-	}
-	workers.Wait()
-	for i, name := range names {
-		l.ahead[name] = results[i]
-	}
-}
-
-// program loads one program, unless that has been tried ahead.
-func (l *loader) program(name string) (*ebpf.Program, error) {
-	if tried, ok := l.ahead[name]; ok {
-		if tried.err == nil {
-			delete(l.ahead, name) // it belongs to the caller now
-		}
-		return tried.program, tried.err
-	}
-	return l.load(name)
-}
-
-// explain replaces errors whose text would mislead: a locked-down kernel answers EPERM, which says nothing about memory
-// limits.
-func explain(err error) error {
-	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("refused by the kernel (lockdown, or a missing capability): %w", unix.EPERM)
-	}
-	return err
-}
-
 // setConstants fills what the verifier treats as constants, so that it removes what nobody asked for.
 func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judges) error {
 	all := events.All()
@@ -260,15 +179,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 		flags[events.SchedProcessExec.Index] |= events.FlagUrgent
 	}
 	flags[events.ContainerGroupMade.Index] |= events.FlagUrgent // runtimes forget containers as soon as they are gone
-	start, textEnd, end, err := kernelBounds(&config)
-	if err != nil {
-		return err
-	}
-	constants := map[string]any{
-		"kernel_start":    start,
-		"kernel_text_end": textEnd,
-		"kernel_end":      end,
-
+	if err := setVariables(spec, map[string]any{
 		"event_flags":    flags,
 		"event_ids":      ids,
 		"own_pid":        uint32(os.Getpid()),
@@ -278,7 +189,13 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 		"fd_paths":       config.FilePaths,
 
 		"stack_addresses": config.Stacks,
+	}); err != nil {
+		return err
 	}
+	return errors.Join(config.Capture.configure(spec), config.Filter.Configure(spec), judges.Configure(spec))
+}
+
+func setVariables(spec *ebpf.CollectionSpec, constants map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(constants)) {
 		variable := spec.Variables[name]
 		if variable == nil {
@@ -288,7 +205,7 @@ func setConstants(spec *ebpf.CollectionSpec, config Config, judges *filter.Judge
 			return fmt.Errorf("set constant %s: %w", name, err)
 		}
 	}
-	return errors.Join(config.Capture.configure(spec), config.Filter.Configure(spec), judges.Configure(spec))
+	return nil
 }
 
 // recordSize is what most records have at most; a power of two.
@@ -389,7 +306,9 @@ func (t *Tracer) loadTail(l *loader, table, name string) error {
 	return nil
 }
 
+var tails = sync.OnceValue(events.Tails)
+
 // tailIndex is the number of a tail: TAIL_<name> of the generated header.
 func tailIndex(name string) uint32 {
-	return uint32(slices.Index(events.Tails(), name) + 1)
+	return uint32(slices.Index(tails(), name) + 1)
 }

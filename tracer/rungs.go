@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/tracee-go/tracee/types/trace"
@@ -26,8 +27,8 @@ var rungProbes = map[trace.Rung]ebpf.ProgramSpec{
 	trace.Cgroup: {Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetIngress},
 }
 
-// ProbeRung tries a rung on this kernel. A nil error means that programs of the rung load, attach and are run.
-func ProbeRung(rung trace.Rung) error {
+// probeRung tries a rung on this kernel. A nil error means that programs of the rung load, attach and are run.
+func probeRung(rung trace.Rung, cache *btf.Cache) error {
 	spec, ok := rungProbes[rung]
 	if !ok {
 		return nil
@@ -39,12 +40,14 @@ func ProbeRung(rung trace.Rung) error {
 	}
 	spec.License = "GPL"
 	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, verdict(rung)), asm.Return()}
-	program, err := ebpf.NewProgram(&spec)
+	const name = "probe"
+	alone := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{name: &spec}}
+	collection, err := ebpf.NewCollectionWithOptions(alone, ebpf.CollectionOptions{Cache: cache})
 	if err != nil {
 		return fmt.Errorf("%s: %w", rung, explain(err))
 	}
-	defer program.Close()
-	attached, err := attachProgram(program, &spec)
+	defer collection.Close()
+	attached, err := attachProgram(collection.Programs[name], &spec)
 	if err != nil {
 		return fmt.Errorf("%s: %w", rung, explain(err))
 	}
@@ -96,7 +99,11 @@ func (t *Tracer) Lacks(rung trace.Rung) error {
 	}
 	err, asked := t.rungErrors[rung]
 	if !asked {
-		err = ProbeRung(rung)
+		cache := btf.NewCache()
+		if t.from != nil {
+			cache = t.from.cache
+		}
+		err = probeRung(rung, cache)
 		t.rungErrors[rung] = err
 	}
 	return err

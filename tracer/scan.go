@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/events"
@@ -85,13 +86,13 @@ func (s *scanner) open(e *events.Event) error {
 // prepare reads the symbols, which are kept only until everything is attached.
 func (s *scanner) prepare() (err error) {
 	if s.symbols == nil {
-		if s.symbols, err = kallsyms.Read(); err != nil {
+		if s.symbols, err = s.loader.from.symbols(); err != nil {
 			return err
 		}
 	}
 	if s.memory == nil {
 		s.types = kmem.NewTypes(s.loader.options.Programs.KernelTypes)
-		s.memory, err = kmem.Open()
+		s.memory, err = kmem.Open(s.loader.from.cache)
 	}
 	return err
 }
@@ -230,21 +231,23 @@ func errNoSymbols(what string) error {
 	return errors.New("the kernel's symbols do not tell where " + what + " (it needs CONFIG_KALLSYMS_ALL)")
 }
 
-// kernelBounds returns where the kernel's code begins and ends, and where its data ends, if an event asks for that. Where
-// the kernel hides its addresses, nothing lies outside, and the event sees no hook.
-func kernelBounds(c *Config) (start, textEnd, end uint64, err error) {
+// setKernelBounds tells the kernel side where the kernel's code begins and ends, and where its data ends, if an event asks for
+// that. Where the kernel hides its addresses, nothing lies outside, and the event sees no hook.
+func setKernelBounds(spec *ebpf.CollectionSpec, c Config, from *sources) error {
 	if !slices.Contains(c.Events, events.PrintProcFops) {
-		return 0, 0, 0, nil
+		return nil
 	}
-	symbols, err := kallsyms.Read()
-	if errors.Is(err, kallsyms.ErrNoAddresses) {
+	var start uint64
+	textEnd, end := uint64(math.MaxUint64), uint64(math.MaxUint64)
+	symbols, err := from.symbols()
+	switch {
+	case err == nil:
+		start, textEnd = symbols.Text()
+		_, end = symbols.Image()
+	case errors.Is(err, kallsyms.ErrNoAddresses):
 		c.Log.Warn("event left out: not available on this kernel", "event", "hooked_proc_fops", "reason", err)
-		return 0, math.MaxUint64, math.MaxUint64, nil
+	default:
+		return err
 	}
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	start, textEnd = symbols.Text()
-	_, end = symbols.Image()
-	return start, textEnd, end, nil
+	return setVariables(spec, map[string]any{"kernel_start": start, "kernel_text_end": textEnd, "kernel_end": end})
 }

@@ -104,6 +104,7 @@ type Tracer struct {
 	closers     []io.Closer
 	attachments []Attachment
 	eventNames  map[string]string // see eventOf
+	from        *sources          // only until everything is attached
 	rungErrors  map[trace.Rung]error
 	scanner     *scanner
 	forScans    []*events.Event // selected for the scanner alone
@@ -154,7 +155,11 @@ func New(config Config) (*Tracer, error) {
 
 // start does New's work; whatever it leaves behind when it fails, Close removes.
 func (t *Tracer) start() error {
-	loader, err := newLoader(t.config)
+	t.from = newSources()
+	defer t.from.wait()
+	t.from.lacks = t.Lacks
+	t.from.begin(&t.config, !t.takesScans)
+	loader, err := newLoader(t.config, t.from)
 	if err != nil {
 		return err
 	}
@@ -163,6 +168,7 @@ func (t *Tracer) start() error {
 
 // startWith attaches the programs of the loader, which it closes.
 func (t *Tracer) startWith(loader *loader) error {
+	defer func() { t.from = nil }()
 	defer loader.close()
 	t.maps, t.variables = loader.maps, loader.variables
 	err := errors.Join(t.config.Filter.Install(t.maps), loader.judges.Install(t.maps))
@@ -182,6 +188,7 @@ func (t *Tracer) startWith(loader *loader) error {
 	}
 	t.closers = append(t.closers, t.scanner)
 	defer t.scanner.opened()
+	loader.loadAhead(t.likely())
 	if err := t.trackContainers(loader); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 )
 
@@ -47,29 +48,31 @@ const (
 // unasked marks values that the program has not looked at.
 const unasked = 1
 
-// Open loads the program.
-func Open() (*Reader, error) {
+// Open loads the program. The cache is of the kernel's types.
+func Open(cache *btf.Cache) (*Reader, error) {
 	r := &Reader{values: make([]byte, Max*valueSize)}
-	if err := r.open(); err != nil {
+	if err := r.open(cache); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare to read kernel memory: %w", err), r.Close())
 	}
 	return r, nil
 }
 
-func (r *Reader) open() (err error) {
+func (r *Reader) open(cache *btf.Cache) (err error) {
 	r.questions, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "kmem_questions", Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: Max,
 	})
 	if err != nil {
 		return err
 	}
-	r.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "kmem_read", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceIter, AttachTo: "bpf_map",
+	const name = "kmem_read"
+	programs, err := ebpf.NewCollectionWithOptions(&ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{name: {
+		Name: name, Type: ebpf.Tracing, AttachType: ebpf.AttachTraceIter, AttachTo: "bpf_map",
 		Instructions: instructions(r.questions.FD()), License: "GPL",
-	})
+	}}}, ebpf.CollectionOptions{Cache: cache})
 	if err != nil {
 		return err
 	}
+	r.program = programs.DetachProgram(name)
 	r.iterator, err = link.AttachIter(link.IterOptions{Program: r.program})
 	return err
 }

@@ -17,7 +17,7 @@ func open(t *testing.T) (*Reader, Types) {
 	if err != nil {
 		t.Skipf("no type information of this kernel: %v", err)
 	}
-	r, err := Open()
+	r, err := Open(btf.NewCache())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,48 @@
+package tracer
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/tracee-go/tracee/bpf"
+	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/types/trace"
+)
+
+func TestOnlyProgramsOfTheirRungAreInSectionsThatAreLeftOut(t *testing.T) {
+	for _, rung := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe} {
+		from := newSources()
+		from.lacks = func(r trace.Rung) error {
+			if r == rung {
+				return errors.New("refused")
+			}
+			return nil
+		}
+		spec, err := bpf.Load(true, func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := map[string]bool{}
+		for name, p := range spec.Programs {
+			left[name] = from.useless(p.SectionName)
+		}
+		ofRung := 0
+		for _, e := range events.All() {
+			for _, hook := range e.Hooks {
+				names := map[string]bool{}
+				addPrograms(names, hook)
+				for name := range names {
+					if left[name] && hook.Rung != rung {
+						t.Errorf("%s on rung %s needs %s, which is left out without rung %s", e.Name, hook.Rung, name, rung)
+					}
+					if left[name] {
+						ofRung++
+					}
+				}
+			}
+		}
+		if ofRung == 0 {
+			t.Errorf("no program is left out without rung %s", rung)
+		}
+	}
+}
