@@ -3,6 +3,7 @@ package tracer
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -34,14 +35,7 @@ func (l *loader) chooseJudging(config Config) error {
 		if !l.judges.Judged(e) {
 			continue
 		}
-		for _, hook := range e.Hooks {
-			addPrograms(programs, hook)
-		}
-		if e.Syscall {
-			for _, name := range syscallPrograms {
-				programs[name] = true
-			}
-		}
+		addSenders(programs, e)
 	}
 	if len(programs) == 0 {
 		return nil // the switch is off for all
@@ -75,5 +69,19 @@ func (j *judging) mapOf(program, name string, all map[string]*ebpf.Map) *ebpf.Ma
 	return all[name]
 }
 
-// syscallPrograms send the events of syscalls.
-var syscallPrograms = []string{"sys_enter", "sys_exit", "exit_called"}
+// addSenders adds the names of the programs that send an event. What runs tails of others sends nothing but syscalls.
+func addSenders(names map[string]bool, e *events.Event) {
+	byHooks := map[string]bool{}
+	for _, hook := range e.Hooks {
+		addPrograms(byHooks, hook)
+	}
+	delete(byHooks, "sys_enter")
+	delete(byHooks, "sys_exit")
+	maps.Copy(names, byHooks)
+	switch {
+	case slices.Contains(restoring, e.Name):
+		names["sys_enter"] = true
+	case returns(e):
+		names["sys_exit"] = true
+	}
+}

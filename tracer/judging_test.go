@@ -60,6 +60,33 @@ func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testin
 	}
 }
 
+func TestDispatchersOfSyscallsJudgeOnlyWhatTheySend(t *testing.T) {
+	for _, test := range []struct {
+		event          string
+		senders, never []string
+	}{
+		{"kill", []string{"sys_exit"}, []string{"sys_enter"}},
+		{"rt_sigreturn", []string{"sys_enter"}, []string{"sys_exit"}},
+		{"exit_group", []string{"exit_called"}, []string{"sys_enter", "sys_exit"}},
+		{"execve", []string{"sys_exit", "execve_success"}, []string{"sys_enter"}},
+		{"commit_creds", []string{"commit_creds_exec", "identity_enter"}, []string{"sys_enter", "sys_exit"}},
+		{"security_file_open", []string{"security_file_open_exit"}, []string{"sys_enter", "sys_exit"}},
+	} {
+		names := map[string]bool{}
+		addSenders(names, named(t, test.event)[0])
+		for _, name := range test.senders {
+			if !names[name] {
+				t.Errorf("%s: program %s sends it", test.event, name)
+			}
+		}
+		for _, name := range test.never {
+			if names[name] {
+				t.Errorf("%s: program %s does not send it", test.event, name)
+			}
+		}
+	}
+}
+
 func TestLongestProgramsAreLoadedFirst(t *testing.T) {
 	l := &loader{spec: &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
 		"short": {Instructions: make(asm.Instructions, 10)}, "long": {Instructions: make(asm.Instructions, 20)},
