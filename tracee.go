@@ -54,6 +54,8 @@ type Config struct {
 	SortEvents bool               // in the order of their timestamps, tracer.SortWindow later
 	Cache      tracer.CacheConfig // a queue in front of all stages; zero: none
 
+	Ahead *tracer.Ahead // what was read of the kernel ahead; may be nil
+
 	Capture   capture.Options         // what artifacts are kept
 	Capturing func(*capture.Capturer) // called with what keeps them, which is valid until Run returns; may be nil
 
@@ -196,7 +198,9 @@ func (r *run) containerConfig() container.Config {
 }
 
 func (r *run) tracerConfig() tracer.Config {
-	return r.tracerConfigOf(r.Events, r.Filter, r.Needs, r.Capture)
+	c := r.tracerConfigOf(r.Events, r.Filter, r.Needs, r.Capture)
+	c.Ahead = r.Ahead
+	return c
 }
 
 // tracerConfigOf is the configuration for events, a filter, needs and artifacts, which can change.

@@ -80,7 +80,8 @@ type traceeCommand struct {
 	given         *pflag.FlagSet // the flags, with their values
 	live          *live
 	configuration
-	view *liveView // nil: there is none
+	view  *liveView // nil: there is none
+	ahead *tracer.Ahead
 
 	stdout  *os.File
 	stderr  io.Writer
@@ -111,6 +112,7 @@ func (c *traceeCommand) run(args []string) error {
 	c.log = c.logs.logger(c.stderr)
 	c.live = c.newLive(args)
 	defer signal.Stop(c.live.hangup)
+	c.ahead = tracer.ReadAhead()
 	shared := c.rules()
 	loaded, err := shared.loadSignatures()
 	if err != nil {
@@ -309,6 +311,7 @@ func (c *traceeCommand) config(p plan, sockets []runtimes.Socket, progress *trac
 		Progress:       progress,
 		Log:            c.log,
 		Executables:    true,
+		Ahead:          c.ahead,
 		Capture:        c.capture,
 		Capturing:      func(capturer *capture.Capturer) { c.evidence.capturer = capturer },
 	}

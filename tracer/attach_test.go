@@ -51,13 +51,13 @@ func prepared(t *testing.T, config Config) (*Tracer, *loader, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	config.Filter = everything
-	running := &Tracer{config: config, log: slog.New(slog.NewTextHandler(&log, nil)), programs: map[string]*ebpf.Program{}}
+	running := &Tracer{config: config, log: slog.New(slog.NewTextHandler(&log, nil)), programs: map[string]*ebpf.Program{}, rungs: &rungs{}}
 	t.Cleanup(func() {
 		if err := running.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	loader, err := newLoader(config, newSources())
+	loader, err := newLoader(config, ofAllRungs())
 	if err != nil {
 		t.Fatal(err)
 	}

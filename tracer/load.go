@@ -9,11 +9,8 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
-	"github.com/cilium/ebpf/rlimit"
 
-	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
 	"github.com/tracee-go/tracee/types/trace"
@@ -41,18 +38,18 @@ type loader struct {
 }
 
 func newLoader(config Config, from *sources) (*loader, error) {
-	types, err := kernelTypes(from.cache)
+	types, err := from.types()
 	if err != nil {
 		return nil, err
 	}
-	callbacks := hasHelper(types, "BPF_FUNC_loop")
-	spec, err := bpf.Load(callbacks, from.useless)
+	object, err := from.object()
 	if err != nil {
-		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+		return nil, err
 	}
-	l := &loader{from: from, spec: spec, callbacks: callbacks, uring: findUringLayout(types)}
+	spec := object.CollectionSpec
+	l := &loader{from: from, spec: spec, callbacks: object.callbacks, uring: findUringLayout(types)}
 	l.options.Programs.KernelTypes, l.options.Cache = types, from.cache
-	if l.judges, err = judges(config, callbacks); err != nil {
+	if l.judges, err = judges(config, l.callbacks); err != nil {
 		return nil, err
 	}
 	if err := setConstants(spec, config, l.judges); err != nil {
@@ -70,8 +67,6 @@ func newLoader(config Config, from *sources) (*loader, error) {
 	if err := l.uring.prepare(spec, config.Events); err != nil {
 		return nil, err
 	}
-	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
-	_ = rlimit.RemoveMemlock()
 	withoutTaskStorage(spec)
 	mapsOnly := &ebpf.CollectionSpec{
 		Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder,
@@ -108,37 +103,6 @@ func withoutTaskStorage(spec *ebpf.CollectionSpec) {
 	storage := spec.Maps["task_states"]
 	storage.Type, storage.Flags, storage.MaxEntries = ebpf.Array, 0, 1
 	spec.Maps["task_states_by_address"].MaxEntries = tasksAtOnce
-}
-
-// hasHelper reports whether the kernel has a BPF helper, by the same fact as the programs.
-func hasHelper(types *btf.Spec, name string) bool {
-	var helpers *btf.Enum
-	if err := types.TypeByName("bpf_func_id", &helpers); err != nil {
-		return false
-	}
-	return slices.ContainsFunc(helpers.Values, func(v btf.EnumValue) bool { return v.Name == name })
-}
-
-// kernelTypes reads the kernel's BTF, or the file that stands in for it.
-func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
-	path := os.Getenv("TRACEE_BTF_FILE")
-	if path == "" {
-		types, err := cache.Kernel()
-		if err != nil {
-			return nil, fmt.Errorf("read the kernel's type information: %w", err)
-		}
-		return types, nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("TRACEE_BTF_FILE: %w", err)
-	}
-	defer file.Close()
-	types, err := btf.LoadSpecFromReader(file)
-	if err != nil {
-		return nil, fmt.Errorf("TRACEE_BTF_FILE %s is not a BTF file: %w", path, err)
-	}
-	return types, nil
 }
 
 // close frees programs that were loaded ahead but not needed in the end, and what only loading needs.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -92,19 +93,33 @@ func attachProgram(program *ebpf.Program, spec *ebpf.ProgramSpec) (link.Link, er
 	}
 }
 
-// Lacks returns why a rung is not to be had on this kernel, nil if it is. The kernel is asked once.
-func (t *Tracer) Lacks(rung trace.Rung) error {
-	if t.rungErrors == nil {
-		t.rungErrors = map[trace.Rung]error{}
+// rungs are the answers of the kernel about what it has, each of which it is asked for once.
+type rungs struct {
+	mu     sync.Mutex
+	errors map[trace.Rung]error
+}
+
+// lack returns why a rung is not to be had, nil if it is.
+func (r *rungs) lack(rung trace.Rung, cache *btf.Cache) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err, asked := r.errors[rung]
+	if asked {
+		return err
 	}
-	err, asked := t.rungErrors[rung]
-	if !asked {
-		cache := btf.NewCache()
-		if t.from != nil {
-			cache = t.from.cache
-		}
-		err = probeRung(rung, cache)
-		t.rungErrors[rung] = err
+	if r.errors == nil {
+		r.errors = map[trace.Rung]error{}
 	}
+	err = probeRung(rung, cache)
+	r.errors[rung] = err
 	return err
+}
+
+// Lacks returns why a rung is not to be had on this kernel, nil if it is.
+func (t *Tracer) Lacks(rung trace.Rung) error {
+	cache := btf.NewCache()
+	if t.from != nil {
+		cache = t.from.cache
+	}
+	return t.rungs.lack(rung, cache)
 }

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/tracee-go/tracee/bpf"
@@ -11,13 +12,8 @@ import (
 
 func TestOnlyProgramsOfTheirRungAreInSectionsThatAreLeftOut(t *testing.T) {
 	for _, rung := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe} {
-		from := newSources()
-		from.lacks = func(r trace.Rung) error {
-			if r == rung {
-				return errors.New("refused")
-			}
-			return nil
-		}
+		from := ofAllRungs()
+		from.rungs.errors[rung] = errors.New("refused")
 		spec, err := bpf.Load(true, func(string) bool { return false })
 		if err != nil {
 			t.Fatal(err)
@@ -44,5 +40,23 @@ func TestOnlyProgramsOfTheirRungAreInSectionsThatAreLeftOut(t *testing.T) {
 		if ofRung == 0 {
 			t.Errorf("no program is left out without rung %s", rung)
 		}
+	}
+}
+
+func TestWhatIsReadAheadIsUsedOnce(t *testing.T) {
+	ahead := ReadAhead()
+	first, second := ahead.take(), ahead.take()
+	first.wait()
+	if first == second {
+		t.Error("both use the same")
+	}
+	var none *Ahead
+	if none.take() == nil {
+		t.Error("without, nothing can be read")
+	}
+	t.Setenv("TRACEE_BTF_FILE", "/does/not/exist")
+	late := ReadAhead().take()
+	if _, err := late.object(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what can not be read: got %v", err)
 	}
 }

@@ -44,6 +44,8 @@ type Config struct {
 
 	Capture *Capture // nil: nothing is captured
 
+	Ahead *Ahead // what was read of the kernel ahead; may be nil
+
 	// Itself makes events.ExistingProcess tell of the tracer, too, so that who detects knows whom attacks on it are aimed at.
 	Itself bool
 
@@ -105,7 +107,7 @@ type Tracer struct {
 	attachments []Attachment
 	eventNames  map[string]string // see eventOf
 	from        *sources          // only until everything is attached
-	rungErrors  map[trace.Rung]error
+	rungs       *rungs
 	scanner     *scanner
 	forScans    []*events.Event // selected for the scanner alone
 	uring       uringTable
@@ -155,10 +157,10 @@ func New(config Config) (*Tracer, error) {
 
 // start does New's work; whatever it leaves behind when it fails, Close removes.
 func (t *Tracer) start() error {
-	t.from = newSources()
+	t.from = t.config.Ahead.take()
 	defer t.from.wait()
-	t.from.lacks = t.Lacks
-	t.from.begin(&t.config, !t.takesScans)
+	t.rungs = t.from.rungs
+	t.from.readSymbols(&t.config, !t.takesScans)
 	loader, err := newLoader(t.config, t.from)
 	if err != nil {
 		return err
