@@ -1,9 +1,9 @@
-// Package footprint gives memory back that a program needed to start and does not need to run.
+// Package footprint gives memory back that a program needed to start, or for a burst of work, and does not need to run.
 //
-// Start from Shrink. It lets the collector work more often, collects garbage and returns the heap's free pages, and it unmaps
-// the pages of the program's own file: most of them were read to initialise packages and to load programs into the kernel.
-// Those that are needed again come back from the page cache when they are touched, so nothing can go wrong with them; pages
-// that were ever written to are left alone.
+// Start from Keeper. It lets the collector work more often, collects garbage and returns the heap's free pages, and it unmaps
+// the pages of the program's own file: most of them were read to initialise packages and to load programs into the kernel, or
+// lie beside something that was read once. Those that are needed again come back from the page cache when they are touched, so
+// nothing can go wrong with them; pages that were ever written to are left alone.
 package footprint
 
 import (
@@ -21,13 +21,33 @@ import (
 // default costs little; on a heap of some 12 MiB it is 10 MiB that need not be there.
 const gcPercent = 50
 
+// worthwhile is how many bytes of files must have come into memory for them to be unmapped again: to find out which can be, and
+// to touch again what is needed, takes some milliseconds.
+const worthwhile = 8 << 20
+
+// A Keeper keeps a process small. The zero value is ready to use.
+type Keeper struct{ files int } // bytes of files that were in memory when the last were unmapped
+
 // Shrink gives back what it can. It takes a few tens of milliseconds, mostly those of the collector. Who sets GOGC knows better how
 // often that shall work.
-func Shrink() error {
+func (k *Keeper) Shrink() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	debug.FreeOSMemory()
+	return k.unmap()
+}
+
+// Trim unmaps pages of the program's file if many have come back.
+func (k *Keeper) Trim() error {
+	files, err := mappedFiles()
+	if err != nil || files < k.files+worthwhile {
+		return err
+	}
+	return k.unmap()
+}
+
+func (k *Keeper) unmap() error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return err
@@ -48,7 +68,21 @@ func Shrink() error {
 			return fmt.Errorf("unmap pages of %s: %w", program, err)
 		}
 	}
-	return nil
+	k.files, err = mappedFiles()
+	return err
+}
+
+// mappedFiles returns how many bytes of files this process has in memory.
+func mappedFiles() (int, error) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var size, resident, shared int
+	if _, err := fmt.Sscan(string(text), &size, &resident, &shared); err != nil {
+		return 0, fmt.Errorf("read /proc/self/statm: %w", err)
+	}
+	return shared * os.Getpagesize(), nil
 }
 
 // mapping is a range of addresses.

@@ -3,9 +3,12 @@ package footprint
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const smaps = `00400000-01b79000 r-xp 00000000 fe:00 42                         /usr/bin/tracee
@@ -40,12 +43,48 @@ func TestOnlyPagesOfTheFileThatNobodyWroteAreGivenBack(t *testing.T) {
 
 func TestProgramIsSmallerAfterwardsAndGoesOn(t *testing.T) {
 	before := fileRSS(t)
-	if err := Shrink(); err != nil {
+	var keeper Keeper
+	if err := keeper.Shrink(); err != nil {
 		t.Fatal(err)
 	}
 	after := fileRSS(t)
 	if after >= before {
 		t.Errorf("of its file, %d kB were in memory, and are %d", before, after)
+	}
+}
+
+func TestPagesAreUnmappedAgainOnlyWhenManyHaveComeBack(t *testing.T) {
+	var keeper Keeper
+	if err := keeper.Shrink(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, worthwhile+worthwhile/2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	left := keeper.files
+	for _, test := range []struct {
+		mapped int
+		trims  bool
+	}{{worthwhile / 2, false}, {worthwhile + worthwhile/2, true}} {
+		pages, err := unix.Mmap(int(file.Fd()), 0, test.mapped, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keeper.Trim(); err != nil {
+			t.Fatal(err)
+		}
+		if trimmed := keeper.files != left; trimmed != test.trims {
+			t.Errorf("%d bytes of files more: pages unmapped %t, want %t", test.mapped, trimmed, test.trims)
+		}
+		if err := unix.Munmap(pages); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
