@@ -2,6 +2,8 @@ package filter
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,5 +116,31 @@ func TestTooManyTestsLetEverythingPass(t *testing.T) {
 	}
 	if j.Judged(openat) || len(j.tests)+len(j.automata)+len(j.numbers) > 0 {
 		t.Errorf("%d tests are left of too many", len(j.tests))
+	}
+}
+
+func TestFunctionsAreSpareThatNoTestCalls(t *testing.T) {
+	long := "a" + strings.Repeat("b", 70) + "*"
+	for _, test := range []struct {
+		flags []string
+		want  []string
+	}{
+		{nil, []string{"address_text", "text_step_wide"}},
+		{[]string{"kill.sig=9"}, []string{"address_text", "text_step_wide"}},
+		{[]string{"openat.pathname=/etc/*"}, []string{"address_text", "text_step_wide"}},
+		{[]string{"openat.pathname=" + long}, []string{"address_text"}},
+		{[]string{"security_socket_connect.remote_addr=*AF_UNIX*"}, []string{"text_step_wide"}},
+		{[]string{"security_socket_connect.remote_addr=*AF_UNIX*", "openat.pathname=" + long}, nil},
+	} {
+		j, err := parse(t, test.flags...).Judges(Needs{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Sorted(maps.Keys(j.Spare(true))); !slices.Equal(got, test.want) {
+			t.Errorf("%q: got %q, want %q", test.flags, got, test.want)
+		}
+		if got := slices.Sorted(maps.Keys(j.Spare(false))); !slices.Equal(got, []string{"test_passes"}) {
+			t.Errorf("%q: a program that judges nothing: got %q", test.flags, got)
+		}
 	}
 }

@@ -20,24 +20,25 @@ const judgingLength = 40_000
 // judging is which programs look at arguments in the kernel. To the others it is constant that nobody does, so that the verifier
 // deletes it.
 type judging struct {
+	all      bool // do, for other reasons as well
 	programs map[string]bool
-	without  *ebpf.Map // the constants of programs that do not; nil: all do
+	without  *ebpf.Map // the constants of programs that do not; nil: they are the same
 }
 
 // chooseJudging tells programs apart by the events that they send. Where a program sends one all the same, it passes unseen, and
 // user space decides.
 func (l *loader) chooseJudging(config Config) error {
 	if config.Filter.NeedsTexts() { // programs that follow processes read texts in the same way
+		l.judging.all = true
 		return nil
 	}
-	programs := map[string]bool{}
+	l.judging.programs = map[string]bool{}
 	for _, e := range events.All() {
-		if !l.judges.Judged(e) {
-			continue
+		if l.judges.Judged(e) {
+			addSenders(l.judging.programs, e)
 		}
-		addSenders(programs, e)
 	}
-	if len(programs) == 0 {
+	if len(l.judging.programs) == 0 {
 		return nil // the switch is off for all
 	}
 	variables := maps.Clone(l.spec.Variables)
@@ -54,16 +55,16 @@ func (l *loader) chooseJudging(config Config) error {
 		return fmt.Errorf("create the constants of programs that judge nothing: %w", explain(err))
 	}
 	defer collection.Close()
-	l.judging = judging{programs, collection.DetachMap(constantsMap)}
+	l.judging.without = collection.DetachMap(constantsMap)
 	return nil
 }
 
 // judges says whether a program looks at arguments.
-func (j *judging) judges(program string) bool { return j.without != nil && j.programs[program] }
+func (j *judging) judges(program string) bool { return j.all || j.programs[program] }
 
 // mapOf is the map of a name that a program is loaded with.
 func (j *judging) mapOf(program, name string, all map[string]*ebpf.Map) *ebpf.Map {
-	if name == constantsMap && j.without != nil && !j.programs[program] {
+	if name == constantsMap && j.without != nil && !j.judges(program) {
 		return j.without
 	}
 	return all[name]

@@ -22,7 +22,11 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 	if !ok {
 		return nil, l.noProgram(name)
 	}
-	alone, maps := l.alone(spec)
+	program := *spec
+	if !l.judging.all {
+		program.Instructions = stub(spec.Instructions, l.judges.Spare(l.judging.judges(name)))
+	}
+	alone, maps := l.alone(&program)
 	options := l.options
 	options.MapReplacements = maps
 	collection, err := ebpf.NewCollectionWithOptions(alone, options)
