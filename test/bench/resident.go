@@ -48,7 +48,7 @@ func showResident(r *report, w *worker, name string, cmd *exec.Cmd) error {
 	}
 	r.row(name, m.ready.Round(time.Millisecond).String(), m.cpu.String(), m.size("VmRSS"), m.size("VmHWM"),
 		m.size("RssAnon"), m.size("RssFile"), m.size("RssShmem"),
-		r.aim(float64(m.memory["VmRSS"])/1024, 60, "%.0f MB"), r.aim(m.ready.Seconds(), 1, "%.0f s"))
+		r.aim(float64(m.memory["VmRSS"])/1024, 60, "%.0f MB"), r.aim(m.ready.Seconds(), 0.5, "%.1f s"))
 	return nil
 }
 
@@ -91,10 +91,10 @@ func watch(w *worker, cmd *exec.Cmd) (monitored, error) {
 }
 
 // untilReady waits until a process attaches nothing more to the kernel: until its BPF links stay as many, for longer than the
-// verifier takes for all programs of a rung.
+// verifier takes for all programs of a rung. To look takes a millisecond of one of the CPUs that the process starts on.
 func (m *monitored) untilReady(pid int, start time.Time) error {
-	const quiet, patience = 3 * time.Second, 30 * time.Second
-	for links := 0; time.Since(start) < patience; time.Sleep(2 * time.Millisecond) {
+	const quiet, patience, pause = 3 * time.Second, 30 * time.Second, 10 * time.Millisecond
+	for links := 0; time.Since(start) < patience; time.Sleep(pause) {
 		if now := countLinks(pid); now != links {
 			links, m.ready = now, time.Since(start)
 			m.cpu = processTime(pid)
