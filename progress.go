@@ -66,7 +66,7 @@ func (r *run) tell() {
 		return
 	}
 	summary := r.summary
-	summary.Stats = r.past.Add(r.tracer.Stats())
+	summary.Stats, summary.Unnamed = r.past.Add(r.tracer.Stats()), r.containers.Unnamed()
 	r.Progress.mu.Lock()
 	defer r.Progress.mu.Unlock()
 	r.Progress.summary = summary

@@ -79,7 +79,8 @@ type Summary struct {
 	NetSeen uint64 // those of the network among them
 	Errors  uint64 // events that could not be printed
 
-	Capture capture.Stats // what became of artifacts
+	Capture capture.Stats      // what became of artifacts
+	Unnamed []runtimes.Unnamed // containers without a name, of those who asked for names
 }
 
 // Run watches until the context ends or the output breaks. The summary is valid whatever the error.
@@ -136,6 +137,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		c.Engine.Close()
 	}
 	r.summary.Stats = r.past.Add(t.Stats())
+	r.summary.Unnamed = r.containers.Unnamed()
 	r.tell()
 	err = r.endCapture() // before the summary is read
 	return r.summary, errors.Join(t.Err(), r.err, err, r.epilogue(), t.Close())

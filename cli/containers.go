@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -36,4 +39,16 @@ func (o *containerOptions) sockets(log *slog.Logger) ([]runtimes.Socket, error) 
 		log.Warn("--crs has no effect without --containers")
 	}
 	return sockets, nil
+}
+
+// sayUnnamed tells which runtimes did not tell about their containers.
+func sayUnnamed(to io.Writer, prefix string, all []runtimes.Unnamed) {
+	for _, u := range all {
+		where := ""
+		if u.Path != "" {
+			where = " at " + u.Path
+		}
+		fmt.Fprintf(to, "%scontainers without a name, of %s%s: %s\n", prefix, u.Runtime, where,
+			strings.Join(told(tally{u.Failed, "not told"}, tally{u.Unknown, "unknown to it"}), ", "))
+	}
 }

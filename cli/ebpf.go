@@ -111,6 +111,7 @@ func (c *ebpfCommand) trace() (err error) {
 	config.Executables = output.Whole(c.output.format) || sinks.set.WantsEvents()
 	summary, err := tracee.Run(ctx, config)
 	saySummary(errOut, summary, log)
+	sayUnnamed(errOut, "", summary.Unnamed)
 	sayArtifacts(errOut, "", summary.Capture)
 	return errors.Join(err, printer.err())
 }

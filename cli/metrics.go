@@ -73,6 +73,17 @@ func ebpfMetrics(p *tracee.Progress) prometheus.Collector {
 				}
 			},
 		},
+		{
+			prometheus.NewDesc("tracee_ebpf_unnamed_containers_total", "containers that their runtime did not tell the name of",
+				[]string{"runtime", "socket", "reason"}, nil),
+			prometheus.CounterValue,
+			func(s tracee.Summary, tell func(float64, ...string)) {
+				for _, u := range s.Unnamed {
+					tell(float64(u.Failed), u.Runtime, u.Path, "failed")
+					tell(float64(u.Unknown), u.Runtime, u.Path, "unknown")
+				}
+			},
+		},
 		ringMetric("tracee_ebpf_ring_size_bytes", "size of a ring between kernel and tracee-ebpf",
 			func(r tracer.RingUse) uint64 { return r.Size }),
 		ringMetric("tracee_ebpf_ring_used_bytes", "the most that waited in a ring during the last second",

@@ -454,5 +454,6 @@ func (c *traceeCommand) saySummary(s tracee.Summary, detected rules.Stats) {
 		line += ", " + more
 	}
 	fmt.Fprintln(c.stderr, line)
+	sayUnnamed(c.stderr, "tracee: ", s.Unnamed)
 	sayArtifacts(c.stderr, "tracee: ", s.Capture)
 }

@@ -243,6 +243,7 @@ func (t *Tracker) drop(id uint64) {
 	delete(t.groups, id)
 	if c != nil && t.byID[c.ID] == c && !t.inUse(c) {
 		delete(t.byID, c.ID)
+		delete(t.names.waiting, c.ID)
 	}
 }
 

@@ -42,6 +42,14 @@ func (n *enrichment) stop() {
 	}
 }
 
+// Unnamed counts, by runtime, the containers that stayed without a name. It is for the goroutine of the stage.
+func (t *Tracker) Unnamed() []runtimes.Unnamed {
+	if t.names.client == nil {
+		return nil
+	}
+	return t.names.client.Unnamed()
+}
+
 // ask asks for the name of a new container, and waits a little for it.
 func (t *Tracker) ask(c *Container) {
 	n := &t.names

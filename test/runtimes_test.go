@@ -65,7 +65,8 @@ func TestARuntimeThatFailsCostsNamesAndOneWarning(t *testing.T) {
 				})
 			}
 			warnings := func() int { return strings.Count(c.log.String(), "runtime=docker") }
-			waitFor(t, "a warning", func() bool { return warnings() > 0 })
+			counted := []runtimes.Unnamed{{Runtime: cgroup.Docker, Path: socket, Failed: 3}}
+			waitFor(t, "all three to be counted", func() bool { return slices.Equal(c.progress.Summary().Unnamed, counted) })
 			c.stop()
 			if err := <-c.done; err != nil || warnings() != 1 || !strings.Contains(c.log.String(), socket) {
 				t.Errorf("%v, %d warnings, want 1 that names the socket: %s", err, warnings(), &c.log)
@@ -74,21 +75,27 @@ func TestARuntimeThatFailsCostsNamesAndOneWarning(t *testing.T) {
 	}
 }
 
+// watching is a run that is to name containers.
+type watching struct {
+	*capturing
+	progress tracee.Progress
+}
+
 // watchContainers runs tracee, which is to ask a runtime for names.
-func watchContainers(t *testing.T, socket runtimes.Socket) *capturing {
+func watchContainers(t *testing.T, socket runtimes.Socket) *watching {
 	t.Helper()
 	scope, err := filter.Parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	c := &capturing{t: t, stop: stop, done: make(chan error, 1)}
+	c := &watching{capturing: &capturing{t: t, stop: stop, done: make(chan error, 1)}}
 	ready := make(chan struct{})
 	go func() {
 		_, err := tracee.Run(ctx, tracee.Config{
 			Events: []*events.Event{events.ContainerCreate}, Filter: scope, NameContainers: true, Runtimes: []runtimes.Socket{socket},
 			Printer: c, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
-			Ready: func(*tracer.Tracer) error { close(ready); return nil },
+			Progress: &c.progress, Ready: func(*tracer.Tracer) error { close(ready); return nil },
 		})
 		c.done <- err
 	}()

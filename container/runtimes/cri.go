@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
@@ -21,6 +22,9 @@ type runtimeInterface struct {
 	bundle     string // pattern of the configurations of its containers, with ID for the container's id
 	keys       annotations
 }
+
+// reconnect is how soon a runtime is tried again that was away. Without, it would be minutes.
+var reconnect = backoff.Config{BaseDelay: retryWait, Multiplier: 2, MaxDelay: timeout}
 
 func newContainerd(path string) source {
 	return &containerd{newCRI(path, "/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json", annotations{
@@ -45,7 +49,8 @@ func newCRIO(path string) source {
 
 func newCRI(path, bundle string, keys annotations) *runtimeInterface {
 	r := &runtimeInterface{bundle: bundle, keys: keys}
-	r.connection, r.err = grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	r.connection, r.err = grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: timeout}))
 	return r
 }
 

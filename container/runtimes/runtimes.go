@@ -1,7 +1,8 @@
 // Package runtimes asks container runtimes what they call a container: its name, image and pod.
 //
 // Start from New and Client. Every runtime has a goroutine and a bounded queue of its own, and a time in which it has to
-// answer; one that is missing, refuses, hangs or says nonsense costs its containers their names, and one warning. Files
+// answer; one that is missing, refuses, hangs or says nonsense costs its containers their names, and one warning for as
+// long as the client lives, whatever it does in between: what follows is counted (Unnamed). Files
 // that a runtime keeps on disk are read before it is asked over its socket: they are there as long as the container is,
 // and quick. What a runtime says is bounded in size, and taken only if it is about the container that was asked for.
 package runtimes
@@ -128,7 +129,7 @@ type Answer struct {
 type Client struct {
 	asked   []*asked
 	log     *slog.Logger
-	missing []string // runtimes that have containers, and that nobody can be asked of: of which it was warned
+	missing []Unnamed // runtimes that have containers, and that nobody can be asked of: of which it was warned
 	answers chan Answer
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -140,7 +141,8 @@ type asked struct {
 	source    source
 	questions chan question
 	log       *slog.Logger
-	failing   bool // it has been warned about, and it has told about no container since
+	warned    bool // it has failed before
+	unnamed   unnamed
 }
 
 type question struct {
@@ -189,10 +191,10 @@ func (c *Client) Ask(about cgroup.Container) int {
 		case a.questions <- question{about: about, since: time.Now()}:
 			n++
 		default:
+			a.unnamed.failed.Add(1)
 		}
 	}
-	if !known && !slices.Contains(c.missing, about.Runtime) {
-		c.missing = append(c.missing, about.Runtime)
+	if !known && c.miss(about.Runtime) {
 		c.log.Warn("no socket of a container runtime is known: its containers stay without names (--crs help)", "runtime", about.Runtime)
 	}
 	return n
@@ -222,6 +224,10 @@ func (a *asked) run(ctx context.Context, answers chan<- Answer) {
 			if errors.Is(err, errUnknown) && a.again(ctx, q) {
 				continue
 			}
+			if ctx.Err() != nil { // it was not given its time
+				return
+			}
+			a.count(q.about, err)
 			select {
 			case answers <- Answer{q.about.ID, details, err, time.Since(q.since)}:
 			case <-ctx.Done():
@@ -242,23 +248,31 @@ func (a *asked) again(ctx context.Context, q question) bool {
 		select {
 		case a.questions <- q:
 		default:
+			a.unnamed.failed.Add(1)
 		}
 	})
 	return true
 }
 
-// ask gives the runtime its time, and warns when it begins to fail.
+// count notes what became of a question. That a container of an unknown runtime is another's is no failure.
+func (a *asked) count(about cgroup.Container, err error) {
+	switch {
+	case err == nil:
+	case !errors.Is(err, errUnknown):
+		a.unnamed.failed.Add(1)
+	case about.Runtime == a.Runtime:
+		a.unnamed.unknown.Add(1)
+	}
+}
+
+// ask gives the runtime its time, and warns when it fails for the first time.
 func (a *asked) ask(ctx context.Context, about cgroup.Container) (Details, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	details, err := a.source.describe(limited, about)
-	switch {
-	case err == nil:
-		a.failing = false
-	case errors.Is(err, errUnknown): // which a runtime that lies may say in between
-	case !a.failing && ctx.Err() == nil:
-		a.failing = true
-		a.log.Warn("container runtime does not tell about its containers: they stay without names",
+	if err != nil && !errors.Is(err, errUnknown) && !a.warned && ctx.Err() == nil {
+		a.warned = true
+		a.log.Warn("container runtime does not tell about its containers: they stay without names, and from now on this is only counted",
 			"runtime", a.Runtime, "socket", a.Path, "error", err)
 	}
 	return details.bounded(), err
