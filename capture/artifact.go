@@ -159,7 +159,10 @@ func (a *artifact) restart() {
 // copySlice copies at most n bytes of what a reader has, from a position on, and says whether there is more. At the end
 // the artifact is as long as what was read.
 func (a *artifact) copySlice(r io.ReaderAt, at *int64, n int) (more bool) {
-	buffer := make([]byte, min(copyBytes, n))
+	if a.store.buffer == nil {
+		a.store.buffer = make([]byte, copyBytes)
+	}
+	buffer := a.store.buffer[:min(copyBytes, n)]
 	for ; n > 0 && a.reason == ""; n -= len(buffer) {
 		got, err := r.ReadAt(buffer, *at)
 		a.writeAt(buffer[:got], *at)
@@ -175,13 +178,6 @@ func (a *artifact) copySlice(r io.ReaderAt, at *int64, n int) (more bool) {
 		}
 	}
 	return a.reason == ""
-}
-
-// copyFrom makes the artifact what a reader has.
-func (a *artifact) copyFrom(r io.ReaderAt) {
-	a.restart()
-	for at := int64(0); a.copySlice(r, &at, copyBytes); {
-	}
 }
 
 // finish gives the artifact its name and records it. note is added to an artifact that is whole.

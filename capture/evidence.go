@@ -121,27 +121,30 @@ func (k *keeper) evidenceImage(q *request) {
 		return
 	}
 	name := fmt.Sprintf("exec.%d.%s", q.context.Timestamp, safeName(path.Base(q.path)))
-	k.keepFile(q.notice, r, opened{q.own, name, q.note})
+	k.keepFile(q.notice, r, opened{q.own, name}, q.note)
 }
 
-// opened is a file of which an artifact is made.
-type opened struct {
-	*os.File
-	name, note string // of the artifact
-}
-
-// keepFile makes an artifact of an open file, which it closes.
-func (k *keeper) keepFile(n *notice, r Record, f opened) {
-	defer f.Close()
-	a, err := k.store.create(r, f.name)
-	if err != nil {
-		k.warn(f.name, err)
+// keepFile makes an artifact of an open file, which it closes. note is about one that is whole.
+func (k *keeper) keepFile(n *notice, r Record, f opened, note string) {
+	if err := k.evidenceRoom(); err != nil {
+		f.Close()
+		k.missed(&n.context, r, err)
 		return
 	}
-	a.record.Source = "file"
-	a.copyFrom(f)
-	r, err = a.finish(f.note)
-	k.warn(f.name, err)
+	k.warn(f.name, k.copyFile(r, f, func(a *artifact) { k.finishEvidence(n, a, note) }))
+}
+
+// evidenceRoom says why a copy can not be begun, if there are too many already.
+func (k *keeper) evidenceRoom() error {
+	if k.evidenceCopied < evidenceCopies {
+		return nil
+	}
+	return fmt.Errorf("%d other files of findings were being copied", evidenceCopies)
+}
+
+func (k *keeper) finishEvidence(n *notice, a *artifact, note string) {
+	r, err := a.finish(note)
+	k.warn(r.Kind, err)
 	k.told(&n.context, r)
 }
 
@@ -190,12 +193,13 @@ func (k *keeper) evidenceMemory(q *request) {
 		return
 	}
 	defer maps.Close()
-	memory, err := os.Open(q.process.path("mem"))
+	file, err := os.Open(q.process.path("mem"))
 	if err != nil {
 		k.missed(&q.context, q.asked("mem"), err)
 		return
 	}
-	defer memory.Close()
+	memory := &sharedFile{File: file, users: 1}
+	defer memory.release()
 	kept := 0
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() && kept < evidenceMaps {
@@ -227,18 +231,40 @@ func (k *keeper) noted(q *request, kind, reason string) {
 	k.store.note(r)
 }
 
-func (k *keeper) keepMemory(n *notice, m mapping, memory *os.File) {
+// sharedFile is a file that several copies read.
+type sharedFile struct {
+	*os.File
+	users int
+}
+
+func (s *sharedFile) release() {
+	if s.users--; s.users == 0 {
+		s.Close()
+	}
+}
+
+func (k *keeper) keepMemory(n *notice, m mapping, memory *sharedFile) {
 	r := n.asked("mem")
 	r.Pathname, r.Address = m.name, m.start
+	if err := k.evidenceRoom(); err != nil {
+		k.missed(&n.context, r, err)
+		return
+	}
 	a, err := k.store.create(r, fmt.Sprintf("bin.%d.%x-%x", n.context.Timestamp, m.start, m.end))
 	if err != nil {
 		k.warn("memory", err)
 		return
 	}
 	a.record.Source = "memory"
-	p := &piecewise{context: n.context, artifact: a}
-	p.read(memory, span{at: 0, address: m.start, length: int64(m.end - m.start)})
-	k.finishPieces(p)
+	memory.users++
+	length := int64(m.end - m.start)
+	k.copy(&copying{artifact: a, from: io.NewSectionReader(memory, int64(m.start), length), evidence: true, done: func(k *keeper) {
+		memory.release()
+		if a.size < length { // it ends where the process does
+			a.spoil("memory of the process could not be read")
+		}
+		k.finishEvidence(n, a, "")
+	}})
 }
 
 // evidenceFiles keeps the regular files that the process has open, and records what else it has open.
@@ -300,5 +326,5 @@ func (k *keeper) keepOpen(n *notice, way string, descriptor fs.DirEntry, kept ma
 	}
 	kept[key] = true
 	r.Device, r.Inode = key.device, key.inode
-	k.keepFile(n, r, opened{File: f, name: fmt.Sprintf("open.%d.fd-%s.%s", n.context.Timestamp, descriptor.Name(), safeName(path.Base(name)))})
+	k.keepFile(n, r, opened{f, fmt.Sprintf("open.%d.fd-%s.%s", n.context.Timestamp, descriptor.Name(), safeName(path.Base(name)))}, "")
 }

@@ -53,18 +53,33 @@ func (k *keeper) exec(n *notice) {
 		return
 	}
 	base := safeName(path.Base(n.path))
-	r, err := k.copied(n, "exec", fmt.Sprintf("exec.%d.%s", n.context.Timestamp, base))
+	name := fmt.Sprintf("exec.%d.%s", n.context.Timestamp, base)
+	if x, ok := k.executions.known.Get(n.execKey()); ok {
+		x.profileKey = k.profileKey(n) // from now on executions are counted
+	}
+	if err := k.copyFile(n.record("exec"), opened{n.own, name}, func(a *artifact) { k.execCopied(n, a) }); err != nil {
+		k.executions.known.Remove(n.execKey())
+		k.warn(n.path, err)
+		return
+	}
+}
+
+// execCopied records a program that was copied.
+func (k *keeper) execCopied(n *notice, a *artifact) {
+	r, err := a.finish("")
 	if err != nil {
 		k.executions.known.Remove(n.execKey())
 		k.warn(n.path, err)
 		return
 	}
 	k.told(&n.context, r)
-	key := fmt.Sprintf("%s:%d", filepath.Join(k.store.path, path.Dir(r.Artifact), "exec."+base), n.ctime)
-	if x, ok := k.executions.known.Get(n.execKey()); ok {
-		x.profileKey = key
-	}
-	k.profile.add(key, r.SHA256)
+	k.profile.add(k.profileKey(n), r.SHA256)
+}
+
+// profileKey is what v0.8 calls a program in the profile.
+func (k *keeper) profileKey(n *notice) string {
+	dir := filepath.Join(k.store.path, directoryOf(n.context.ContainerID))
+	return fmt.Sprintf("%s:%d", filepath.Join(dir, "exec."+safeName(path.Base(n.path))), n.ctime)
 }
 
 // execAgain counts an execution of a program that was captured.

@@ -2,19 +2,15 @@ package capture
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
-
-// sliceBytes is how much of a file is copied before the queue has its turn again.
-const sliceBytes = 1 << 20
 
 // dueTransfers finishes what is over.
 func (k *keeper) dueTransfers(ending bool) {
 	now := time.Now()
 	for _, t := range k.transfers.active {
 		switch {
-		case t.copying || !ending && now.Before(t.deadline):
+		case t.copy != nil || !ending && now.Before(t.deadline):
 		case t.idle:
 			if t.changed() || t.mapped && t.closings > 0 { // memory changes a file whose time stays as it was
 				k.again(t)
@@ -34,8 +30,7 @@ func (k *keeper) dueTransfers(ending bool) {
 	if !ending {
 		return
 	}
-	for k.copySlice() {
-	}
+	k.endCopies()
 	for _, t := range k.transfers.active {
 		k.drop(t)
 	}
@@ -65,11 +60,11 @@ func (k *keeper) finishOldest() {
 			oldest = t
 		}
 	}
-	if !oldest.idle && !oldest.copying {
+	if !oldest.idle && oldest.copy == nil {
 		k.finishTransfer(oldest)
 	}
-	for oldest.copying {
-		k.copySlice()
+	if oldest.copy != nil {
+		k.copyNow(oldest.copy)
 	}
 	k.drop(oldest)
 }
@@ -106,8 +101,8 @@ func (k *keeper) finishTransfer(t *transfer) {
 		}
 	default:
 		if t.beginCopy() {
-			t.copying, t.copyAt = true, 0
-			k.transfers.copying = append(k.transfers.copying, t)
+			t.copy = &copying{artifact: a, from: t.own, done: t.copied}
+			k.copyLater(t.copy)
 			return
 		}
 	}
@@ -135,22 +130,13 @@ func (t *transfer) beginCopy() bool {
 	return false
 }
 
-// copySlice copies a part of the file whose turn it is, and says whether there is more to do.
-func (k *keeper) copySlice() bool {
-	if len(k.transfers.copying) == 0 {
-		return false
-	}
-	t := k.transfers.copying[0]
-	if t.artifact.copySlice(t.own, &t.copyAt, sliceBytes) {
-		return true
-	}
-	k.transfers.copying = slices.Delete(k.transfers.copying, 0, 1)
-	t.copying = false
+// copied finishes the artifact when the file was copied.
+func (t *transfer) copied(k *keeper) {
+	t.copy = nil
 	if t.changed() {
 		t.artifact.spoil("the file changed while it was copied")
 	}
 	k.completeTransfer(t)
-	return len(k.transfers.copying) > 0
 }
 
 // completeTransfer records the artifact. A descriptor of the file is kept for a while, should somebody go on.

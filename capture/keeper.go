@@ -32,10 +32,14 @@ type keeper struct {
 	transfers  transfers
 	pieces     map[pieceKey]*piecewise
 	packets    *packets
-	awaited    []awaited // oldest first
+	awaited    []awaited  // oldest first
+	copies     []*copying // whose turn it is first
+	jobs       int        // since the last slice was copied
 	watch      *watcher
 	rested     *time.Timer // runs while the next slice is to wait
 	resting    bool
+
+	evidenceCopied int // of the copies, those of findings
 }
 
 func newKeeper(c *Capturer, s *store) (*keeper, error) {
@@ -60,9 +64,10 @@ func (k *keeper) run() {
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	for {
-		if k.mayCopy() && len(k.queue) == 0 && len(beats.C) == 0 && !k.ending() {
+		if k.mayCopy() && len(beats.C) == 0 && !k.ending() {
 			began := time.Now()
 			k.copySlice()
+			k.jobs = 0
 			k.rest(time.Since(began))
 			continue
 		}
@@ -71,6 +76,7 @@ func (k *keeper) run() {
 			k.resting = false
 		case job := <-k.queue:
 			job(k)
+			k.jobs++
 		case <-beats.C:
 			k.due(false)
 		case <-k.quit:
@@ -88,7 +94,9 @@ func (k *keeper) run() {
 const restFactor = 4
 
 // mayCopy says that there is something to copy, and that it is time for it.
-func (k *keeper) mayCopy() bool { return len(k.transfers.copying) > 0 && !k.resting }
+func (k *keeper) mayCopy() bool {
+	return len(k.copies) > 0 && !k.resting && (len(k.queue) == 0 || k.jobs >= copyTurns)
+}
 
 // rest lets the copy wait after a slice, if somebody is at work meanwhile.
 func (k *keeper) rest(took time.Duration) {
@@ -186,18 +194,6 @@ func (k *keeper) lost(kind string, count uint64, reason string) {
 	k.store.stats.Lost += count
 	k.store.manifest.add(Record{Time: time.Now().UnixNano(), State: Lost, Kind: kind, Count: count, Reason: reason})
 	k.capturer.config.Log.Warn("artifacts may be missing", "kind", kind, "count", count, "reason", reason)
-}
-
-// copied makes an artifact of what a descriptor of our own has, which it closes.
-func (k *keeper) copied(n *notice, kind, name string) (r Record, err error) {
-	defer n.own.Close()
-	a, err := k.store.create(n.record(kind), name)
-	if err != nil {
-		return r, err
-	}
-	a.record.Source = "file"
-	a.copyFrom(n.own)
-	return a.finish("")
 }
 
 // gone explains why something could not be taken hold of.

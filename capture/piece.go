@@ -130,14 +130,8 @@ func (k *keeper) moduleFile(n *notice) {
 		k.missed(&n.context, n.record("module"), n.gone())
 		return
 	}
-	defer n.own.Close()
 	name := fmt.Sprintf("module.dev-%d.inode-%s", n.key.device, strconv.FormatUint(n.key.inode, 10))
-	a, err := k.store.create(n.record("module"), name)
-	if err != nil {
-		k.warn(n.path, err)
-		return
-	}
-	a.record.Source = "file"
-	a.copyFrom(n.own)
-	k.finishPieces(&piecewise{context: n.context, artifact: a})
+	k.warn(n.path, k.copyFile(n.record("module"), opened{n.own, name}, func(a *artifact) {
+		k.finishPieces(&piecewise{context: n.context, artifact: a})
+	}))
 }

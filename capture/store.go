@@ -38,6 +38,7 @@ type store struct {
 	bytes    int64
 	by       map[string]int64 // bytes, by directory
 	stats    Stats
+	buffer   []byte // what is copied goes through
 }
 
 // keptFile is a file of which the manifest says that it was captured.
@@ -153,12 +154,17 @@ func ours(root *os.Root) error {
 	return owned(root)
 }
 
+// directoryOf is the name of the directory of a container, or of the host.
+func directoryOf(container string) string {
+	if container == "" {
+		return hostDir
+	}
+	return safeName(container)
+}
+
 // directory makes the directory of a container, or of the host.
 func (s *store) directory(container string) (string, error) {
-	dir := hostDir
-	if container != "" {
-		dir = safeName(container)
-	}
+	dir := directoryOf(container)
 	err := s.root.Mkdir(dir, dirMode)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return dir, err

@@ -33,7 +33,6 @@ const (
 // transfers are the files that are written and read.
 type transfers struct {
 	active   map[transferKey]*transfer
-	copying  []*transfer // in the order in which they are copied
 	finished *lru.Cache[transferKey, Record]
 }
 
@@ -49,7 +48,7 @@ func (t *transfers) start() {
 // written says that a file is open to be written.
 func (t *transfers) written() bool {
 	for key, transfer := range t.active {
-		if !key.read && !transfer.idle && !transfer.copying {
+		if !key.read && !transfer.idle && transfer.copy == nil {
 			return true
 		}
 	}
@@ -81,9 +80,8 @@ type transfer struct {
 	deadline time.Time
 	last     time.Time
 
-	copying  bool // it is being finished: the file is copied, from copyAt on
-	copyAt   int64
-	size     int64 // and time of the file when it was copied
+	copy     *copying // it is being finished: the file is copied
+	size     int64    // and time of the file when it was copied
 	modified time.Time
 	note     string
 	idle     bool // it is finished, and lingers
