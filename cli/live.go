@@ -119,8 +119,8 @@ func (l *live) apply(ctx context.Context, next *traceeCommand) (programs string,
 	}
 	l.warnOfStart(next)
 	before := l.files
-	l.files = append(slices.Clone(before), next.files()...) // what is wrong may be mended in either
-	next.destinations.list = l.c.destinations.list          // those that are open
+	l.files = before.with(next.files())            // what is wrong may be mended in either
+	next.destinations.list = l.c.destinations.list // those that are open
 	shared := next.rules()
 	shared.whole = true
 	loaded, err := shared.loadSignatures()

@@ -34,6 +34,17 @@ func (c *traceeCommand) files() liveFiles {
 	}
 }
 
+// with adds files, those that are not there. What is wrong stays the same files then, and is told of once.
+func (l liveFiles) with(more liveFiles) liveFiles {
+	all := slices.Clone(l)
+	for _, path := range more {
+		if !slices.Contains(all, path) {
+			all = append(all, path)
+		}
+	}
+	return all
+}
+
 // any says that there is something that can change.
 func (l liveFiles) any() bool {
 	return slices.ContainsFunc(l, func(path string) bool { _, err := os.Stat(path); return err == nil })
