@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracee-go/tracee/capture"
 	"github.com/tracee-go/tracee/derive"
+	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/tracer"
 	"github.com/tracee-go/tracee/types/trace"
 )
@@ -17,28 +18,31 @@ func (r *run) startCapture() (err error) {
 	if !r.Capture.Enabled() {
 		return nil
 	}
-	packet, err := r.capturedPackets()
-	if err != nil {
+	if err := r.checkPackets(r.Events); err != nil {
 		return err
 	}
-	r.capturer, err = capture.New(capture.Config{Options: r.Capture, Packet: packet, Log: r.Log})
+	c := capture.Config{Options: r.Capture, Log: r.Log}
+	if r.choosesPackets() {
+		r.packets = derive.NewCaptured(r.Events, r.Filter)
+		c.Packet = r.packets.Wants
+	}
+	r.capturer, err = capture.New(c)
 	if err == nil && r.Capturing != nil {
 		r.Capturing(r.capturer)
 	}
 	return err
 }
 
-// capturedPackets says which packets are captured; nil: all.
-func (r *run) capturedPackets() (func(*trace.Event) bool, error) {
-	if !r.Capture.Filtered || len(r.Capture.Net) == 0 {
-		return nil, nil
-	}
-	wanted := derive.OfPackets(r.Events, r.Filter)
-	if wanted == nil {
-		return nil, errors.New("pcap-options:filtered captures the packets that events tell of, and no event about packets " +
+// choosesPackets says that of the packets only those are captured that events tell of.
+func (r *run) choosesPackets() bool { return r.Capture.Filtered && len(r.Capture.Net) > 0 }
+
+// checkPackets refuses a selection that tells of no packet, if events are to say which packets are captured.
+func (r *run) checkPackets(selection []*events.Event) error {
+	if r.choosesPackets() && len(derive.OfPackets(selection)) == 0 {
+		return errors.New("pcap-options:filtered captures the packets that events tell of, and no event about packets " +
 			"is traced (hint: --trace event=net_packet_dns)")
 	}
-	return wanted, nil
+	return nil
 }
 
 // captureConfig is what the kernel side has to know.

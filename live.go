@@ -60,6 +60,9 @@ func (c *Control) Apply(ctx context.Context, change Change) error {
 	if r == nil {
 		return ErrEnded
 	}
+	if err := r.checkPackets(change.Events); err != nil {
+		return err
+	}
 	p := &pendingChange{Change: change, done: make(chan error, 1)}
 	if change.Attach {
 		var err error
@@ -193,6 +196,9 @@ func (r *run) apply(p *pendingChange) {
 	}
 	r.containers.Change(p.Events, p.Filter)
 	r.deriver.Change(p.Events, p.Filter)
+	if r.packets != nil {
+		r.packets.Change(p.Events, p.Filter)
+	}
 	r.usePolicies()
 	if p.Rules != nil {
 		r.Engine.Apply(p.Rules)

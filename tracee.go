@@ -158,6 +158,7 @@ type run struct {
 	told   time.Time // when Progress got the counters
 
 	capturer *capture.Capturer // nil: nothing is captured
+	packets  *derive.Captured  // which packets it captures; nil: all
 
 	containers *container.Tracker
 	deriver    *derive.Deriver

@@ -8,28 +8,41 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// OfPackets returns what says of a packet, as events.CapturePcap brings it, whether it makes one of the selected events that
-// passes the filter; nil, if none of them is made of packets. It has a memory of its own of what packets said before.
-func OfPackets(selection []*events.Event, f *filter.Filter) func(*trace.Event) bool {
-	d := New(selection, f, nil)
-	d.active = slices.DeleteFunc(d.active, func(a *active) bool {
-		return !slices.Contains(a.event.From, events.NetPacketBase)
-	})
-	if len(d.active) == 0 {
-		return nil
-	}
-	return func(captured *trace.Event) (wanted bool) {
-		source := captured.Clone()
-		for i := range d.active {
-			a := d.active[i]
-			_ = a.make(source, func(fill func(*trace.Builder)) bool {
-				wanted = wanted || f == nil || f.Match(a.build(source, fill))
-				return !wanted
-			})
-			if wanted {
-				return true
-			}
+// Captured says which packets, as events.CapturePcap brings them, are to be kept: those of which a selected event is made
+// that passes the filter. It has a memory of its own of what packets said before.
+type Captured struct{ deriver *Deriver }
+
+// NewCaptured returns what says so for a selection.
+func NewCaptured(selection []*events.Event, f *filter.Filter) *Captured {
+	return &Captured{New(OfPackets(selection), f, nil)}
+}
+
+// OfPackets are those of a selection that are made of packets.
+func OfPackets(selection []*events.Event) (made []*events.Event) {
+	for _, e := range selection {
+		if slices.Contains(e.From, events.NetPacketBase) {
+			made = append(made, e)
 		}
-		return false
 	}
+	return made
+}
+
+// Change takes another selection and filter, between two packets.
+func (c *Captured) Change(selection []*events.Event, f *filter.Filter) {
+	c.deriver.Change(OfPackets(selection), f)
+}
+
+// Wants says whether a packet is to be kept.
+func (c *Captured) Wants(captured *trace.Event) (wanted bool) {
+	source, f := captured.Clone(), c.deriver.settings.filter
+	for _, a := range c.deriver.active {
+		_ = a.make(source, func(fill func(*trace.Builder)) bool {
+			wanted = wanted || f == nil || f.Match(a.build(source, fill))
+			return !wanted
+		})
+		if wanted {
+			return true
+		}
+	}
+	return false
 }

@@ -50,14 +50,22 @@ func TestPacketsAreCapturedOfWhichAWantedEventIsMade(t *testing.T) {
 		{"datagrams from a port", events.NetPacketUDP, parse("net_packet_udp.src_port=5000"), false, true},
 		{"segments of TCP", events.NetPacketTCP, nil, false, false},
 	} {
-		wanted := OfPackets([]*events.Event{test.selected}, test.filter)
-		for range 2 {
-			if got := [2]bool{wanted(captured(t, dns)), wanted(captured(t, other))}; got != [2]bool{test.dns, test.other} {
-				t.Errorf("%s: got %v, want %t %t", test.name, got, test.dns, test.other)
+		for name, c := range map[string]*Captured{
+			"new": NewCaptured([]*events.Event{test.selected}, test.filter), "changed": changed(test.selected, test.filter),
+		} {
+			if got := [2]bool{c.Wants(captured(t, dns)), c.Wants(captured(t, other))}; got != [2]bool{test.dns, test.other} {
+				t.Errorf("%s, %s: got %v, want %t %t", test.name, name, got, test.dns, test.other)
 			}
 		}
 	}
-	if OfPackets([]*events.Event{events.SchedProcessExec}, nil) != nil {
+	if OfPackets([]*events.Event{events.SchedProcessExec}) != nil {
 		t.Error("an event that is not about packets chooses packets")
 	}
+}
+
+// changed began with all packets of IP.
+func changed(selected *events.Event, f *filter.Filter) *Captured {
+	c := NewCaptured([]*events.Event{events.NetPacketIPv4}, nil)
+	c.Change([]*events.Event{selected}, f)
+	return c
 }
