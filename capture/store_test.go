@@ -434,3 +434,16 @@ func TestAFileOfWhichOnlyTheEndWasSeenIsNotComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestTheIndexOfWrittenFilesShowsHarmlessNames(t *testing.T) {
+	for path, want := range map[string]string{
+		"/tmp/plain":          "/tmp/plain",
+		"/tmp/\"a b\"\\n":     "/tmp/\"a b\"\\n",
+		"/tmp/a\nhost/b /etc": `/tmp/a\nhost/b /etc`,
+		"/tmp/\x1b[2Jred":     `/tmp/\x1b[2Jred`,
+	} {
+		if got := oneLine(path); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+}

@@ -165,7 +165,13 @@ func (k *keeper) openTransfer(key transferKey, kind string, n *notice) (*artifac
 // writtenFiles is v0.8's index of the files that were written.
 const writtenFiles = "written_files"
 
-func oneLine(path string) string { return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(path) }
+// oneLine is a path as it can be shown: what could end the line, or tell a terminal something, is escaped as in Go.
+func oneLine(path string) string {
+	if quoted := strconv.Quote(path); strings.ContainsFunc(path, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return quoted[1 : len(quoted)-1]
+	}
+	return path
+}
 
 // take writes bytes to the artifact.
 func (t *transfer) take(n *notice) {
