@@ -25,15 +25,7 @@ func (t *Tracker) startAsking() {
 	if !t.config.Enrich {
 		return
 	}
-	sockets := t.config.Sockets
-	if len(sockets) == 0 {
-		sockets = runtimes.Found()
-	}
-	if len(sockets) == 0 {
-		t.config.Log.Warn("no container runtime found: containers stay without names (--crs help)")
-		return
-	}
-	t.names = enrichment{client: runtimes.New(sockets, t.config.Log), waiting: map[string]int{}}
+	t.names = enrichment{client: runtimes.New(t.config.Sockets, t.config.Log), waiting: map[string]int{}}
 }
 
 func (n *enrichment) stop() {

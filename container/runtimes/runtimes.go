@@ -85,17 +85,6 @@ func checkSocket(path string) error {
 	return nil
 }
 
-// Found returns the sockets that are where they are by custom. Podman is found without: it has no engine that must run.
-func Found() []Socket {
-	var found []Socket
-	for _, k := range kinds {
-		if checkSocket(k.path) == nil || k.name == cgroup.Podman && podmanIsThere() {
-			found = append(found, Socket{k.name, k.path})
-		}
-	}
-	return found
-}
-
 // Names are the runtimes that Parse knows.
 func Names() []string {
 	var names []string
@@ -128,9 +117,12 @@ type Answer struct {
 // Client asks runtimes.
 type Client struct {
 	asked   []*asked
+	custom  bool      // those are asked that answer where they do by custom
+	looked  time.Time // when it was last looked which these are
 	log     *slog.Logger
 	missing []Unnamed // runtimes that have containers, and that nobody can be asked of: of which it was warned
 	answers chan Answer
+	until   context.Context
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -156,31 +148,61 @@ const (
 	queued    = 1024                   // questions to one runtime
 	retries   = 4                      // a container that the runtime does not know yet
 	retryWait = 100 * time.Millisecond // the first time; each further one is twice as long
+
+	lookInterval = time.Second // for runtimes that were not there, at most so often
 )
 
-// New makes a client that asks the given runtimes. Close it.
+// New makes a client that asks the given runtimes; if none is given, those that answer where they do by custom, now or later.
+// Close it.
 func New(sockets []Socket, log *slog.Logger) *Client {
-	ctx, stop := context.WithCancel(context.Background())
-	c := &Client{answers: make(chan Answer, queued), stop: stop, log: log}
+	c := &Client{answers: make(chan Answer, queued), custom: len(sockets) == 0, log: log}
+	c.until, c.stop = context.WithCancel(context.Background())
 	for _, s := range sockets {
 		for _, k := range kinds {
-			if k.name != s.Runtime {
-				continue
+			if k.name == s.Runtime {
+				c.add(s, k.open(s.Path))
 			}
-			a := &asked{Socket: s, source: k.open(s.Path), questions: make(chan question, queued), log: log}
-			c.asked = append(c.asked, a)
-			c.done.Go(func() { a.run(ctx, c.answers) })
 		}
 	}
+	if c.look(); len(c.asked) == 0 {
+		log.Warn("no container runtime found: containers stay without names until there is one (--crs help)")
+	}
 	return c
+}
+
+func (c *Client) add(s Socket, by source) {
+	a := &asked{Socket: s, source: by, questions: make(chan question, queued), log: c.log}
+	c.asked = append(c.asked, a)
+	c.done.Go(func() { a.run(c.until, c.answers) })
+}
+
+// look adds runtimes whose socket is now where it is by custom: an engine may begin after tracee. Podman is found without: it
+// has none that must run.
+func (c *Client) look() {
+	if !c.custom || time.Since(c.looked) < lookInterval {
+		return
+	}
+	c.looked = time.Now()
+	for _, k := range kinds {
+		there := checkSocket(k.path) == nil || k.name == cgroup.Podman && podmanIsThere()
+		if there && !c.asks(k.name) {
+			c.add(Socket{k.name, k.path}, k.open(k.path))
+		}
+	}
+}
+
+func (c *Client) asks(runtime string) bool {
+	return slices.ContainsFunc(c.asked, func(a *asked) bool { return a.Runtime == runtime })
 }
 
 // Ask asks for a container, and returns how many answers there will be. It does not wait: when a queue is full, that
 // runtime is not asked. Of containers of any name only containerd knows: two runtimes may have the same name for theirs.
 func (c *Client) Ask(about cgroup.Container) int {
-	n, known := 0, about.Runtime == cgroup.Unknown
+	if !c.asks(about.Runtime) {
+		c.look()
+	}
+	n := 0
 	for _, a := range c.asked {
-		known = known || about.Runtime == a.Runtime
 		if about.Runtime != cgroup.Unknown && about.Runtime != a.Runtime {
 			continue
 		}
@@ -194,7 +216,7 @@ func (c *Client) Ask(about cgroup.Container) int {
 			a.unnamed.failed.Add(1)
 		}
 	}
-	if !known && c.miss(about.Runtime) {
+	if about.Runtime != cgroup.Unknown && !c.asks(about.Runtime) && c.miss(about.Runtime) {
 		c.log.Warn("no socket of a container runtime is known: its containers stay without names (--crs help)", "runtime", about.Runtime)
 	}
 	return n

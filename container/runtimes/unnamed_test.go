@@ -165,7 +165,7 @@ func TestARuntimeThatIsWellInBetweenIsWarnedAboutOnceAndCounted(t *testing.T) {
 }
 
 func TestContainersThatNobodyCanBeAskedAboutAreCounted(t *testing.T) {
-	c := New(nil, slog.New(slog.DiscardHandler))
+	c := New([]Socket{{cgroup.Docker, "/nonexistent"}}, slog.New(slog.DiscardHandler))
 	defer c.Close()
 	for range 3 {
 		c.Ask(cgroup.Container{ID: id, Runtime: cgroup.Podman})
