@@ -38,19 +38,19 @@ func (s *store) createLive(r Record, name string) (*artifact, error) { return s.
 
 func (s *store) createAs(r Record, name, suffix string) (*artifact, error) {
 	dir, err := s.directory(r.ContainerID)
+	if err == nil && !s.room(dir, 1) {
+		err = errRefused
+	}
 	if err != nil {
-		s.miss(r, err.Error())
-		return nil, err
+		return nil, s.turnAway(r, name, err)
 	}
-	if !s.room(dir, 1) {
-		r.Time, r.State, r.Reason = time.Now().UnixNano(), Refused, "a quota leaves no room"
-		s.stats.Refused++
-		s.manifest.add(r)
-		return nil, errors.New(r.Reason)
-	}
-	r.Artifact = s.unused(dir, name)
 	a := &artifact{store: s, record: r, dir: dir, hash: sha256.New(), suffix: suffix}
-	return a, a.open(os.O_CREATE | os.O_EXCL)
+	a.record.Artifact = s.unused(dir, name)
+	if err := a.open(os.O_CREATE | os.O_EXCL); err != nil {
+		return nil, s.turnAway(r, name, err)
+	}
+	s.away.Remove(awayOf(r, name))
+	return a, nil
 }
 
 // resume goes on with a live artifact that was finished; it fails if that was evicted.
@@ -59,7 +59,11 @@ func (s *store) resume(r Record) (*artifact, error) {
 		return nil, fs.ErrNotExist
 	}
 	a := &artifact{store: s, record: r, dir: path.Dir(r.Artifact), hash: sha256.New(), hashed: -1, size: r.Size}
-	return a, a.open(0)
+	if err := a.open(0); err != nil {
+		s.miss(r, err.Error())
+		return nil, err
+	}
+	return a, nil
 }
 
 // discard removes an artifact that nobody wants after all.
@@ -77,8 +81,7 @@ func (a *artifact) discard(reason string) {
 func (a *artifact) open(flags int) (err error) {
 	a.file, err = a.store.root.OpenFile(a.record.Artifact+a.suffix, os.O_RDWR|flags|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
-		a.store.miss(a.record, bare(err).Error())
-		return err
+		return bare(err)
 	}
 	r := a.record
 	r.Time, r.State, r.Complete, r.Reason, r.SHA256 = time.Now().UnixNano(), Begun, false, "", ""

@@ -176,7 +176,7 @@ func (k *keeper) finish() {
 func (k *keeper) close() error { return errors.Join(k.watch.close(), k.store.close()) }
 
 func (k *keeper) warn(what string, err error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, errAgain) {
 		k.capturer.config.Log.Warn("not captured", "what", what, "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,8 +40,25 @@ type store struct {
 	bytes    int64
 	by       map[string]int64 // bytes, by directory
 	stats    Stats
-	buffer   []byte // what is copied goes through
+	buffer   []byte                    // what is copied goes through
+	away     *lru.Cache[awayKey, bool] // of what was turned away
 }
+
+// awayMax is of how many things it is remembered that there is no artifact of them.
+const awayMax = 8192
+
+// awayKey is what is turned away as one, however often it is written on, or executed.
+type awayKey struct {
+	kind, container, name string
+	device                uint32
+	inode                 uint64
+}
+
+// Why there is no artifact. The second of these was told before.
+var (
+	errRefused = errors.New("a quota leaves no room")
+	errAgain   = errors.New("there is still none")
+)
 
 // keptFile is a file of which the manifest says that it was captured.
 type keptFile struct {
@@ -95,7 +114,13 @@ func openOut(o Options) (*store, error) {
 	if err := errors.Join(owned(root), root.Chmod(".", dirMode)); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &store{root: root, path: filepath.Join(o.Dir, outDir), quota: o.Quota, by: map[string]int64{}}, nil
+	away, err := lru.New[awayKey, bool](awayMax)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &store{
+		root: root, path: filepath.Join(o.Dir, outDir), quota: o.Quota, by: map[string]int64{}, away: away,
+	}, nil
 }
 
 // readyFile is how v0.8 says that it watches; pidMode lets its group wait for it.
@@ -277,6 +302,25 @@ func (s *store) miss(r Record, reason string) Record {
 	s.stats.Missed++
 	s.manifest.add(r)
 	return r
+}
+
+func awayOf(r Record, name string) awayKey {
+	return awayKey{r.Kind, r.ContainerID, cmp.Or(r.Pathname, name), r.Device, r.Inode}
+}
+
+// turnAway records that there can be no artifact, once until there is one.
+func (s *store) turnAway(r Record, name string, why error) error {
+	if seen, _ := s.away.ContainsOrAdd(awayOf(r, name), true); seen {
+		return errAgain
+	}
+	if why != errRefused {
+		s.miss(r, why.Error())
+		return why
+	}
+	r.Time, r.State, r.Reason = time.Now().UnixNano(), Refused, why.Error()
+	s.stats.Refused++
+	s.manifest.add(r)
+	return why
 }
 
 // note records something of which there is nothing to capture.

@@ -287,6 +287,32 @@ func TestQuotasEvictTheOldestOrRefuse(t *testing.T) {
 	}
 }
 
+// TestWhatIsRefusedAgainAndAgainIsRecordedOnce writes on a file for which there is no room.
+func TestWhatIsRefusedAgainAndAgainIsRecordedOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Quota{Total: 1000, Refuse: true})
+	defer s.close()
+	if _, err := put(s, "full", strings.Repeat("z", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		r := Record{Kind: "exec", Pathname: "/bin/true", Inode: 1}
+		if _, err := s.create(r, fmt.Sprintf("exec.%d.true", i)); err == nil {
+			t.Fatal("there was room")
+		}
+	}
+	_, all := lines(t, dir)
+	refused := 0
+	for _, r := range all {
+		if r.State == Refused {
+			refused++
+		}
+	}
+	if refused != 1 || s.stats.Refused != 1 {
+		t.Errorf("%d lines, %+v, want one", refused, s.stats)
+	}
+}
+
 func TestOldArtifactsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Quota{Age: time.Hour})
