@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -152,7 +153,16 @@ func (k *keeper) finishEvidence(n *notice, a *artifact, note string) {
 type mapping struct {
 	start, end uint64
 	access     string
+	offset     uint64 // in what is mapped,
+	of         string // which is this device and inode
 	name       string
+}
+
+// shared says that it is memory which other mappings can share, of no file with a name.
+func (m mapping) shared() bool {
+	return strings.HasSuffix(m.access, "s") && slices.ContainsFunc([]string{"/memfd:", "/dev/zero", "/SYSV"}, func(kind string) bool {
+		return strings.HasPrefix(m.name, kind)
+	})
 }
 
 // suspect says that code lies there which is in no file.
@@ -178,42 +188,36 @@ func parseMapping(line string) (m mapping, ok bool) {
 	start, end, _ := strings.Cut(fields[0], "-")
 	from, err1 := strconv.ParseUint(start, 16, 64)
 	to, err2 := strconv.ParseUint(end, 16, 64)
-	m = mapping{start: from, end: to, access: fields[1]}
+	offset, err3 := strconv.ParseUint(fields[2], 16, 64)
+	m = mapping{start: from, end: to, access: fields[1], offset: offset, of: fields[3] + " " + fields[4]}
 	if len(fields) == 6 {
 		m.name = strings.TrimSpace(fields[5])
 	}
-	return m, err1 == nil && err2 == nil && from < to
+	return m, err1 == nil && err2 == nil && err3 == nil && from < to
 }
 
 // evidenceMemory keeps memory that is executable, and of no file.
 func (k *keeper) evidenceMemory(q *request) {
-	maps, err := os.Open(q.process.path("maps"))
+	memory, err := openMemory(&q.process)
 	if err != nil {
 		k.missed(&q.context, q.asked("mem"), err)
 		return
 	}
-	defer maps.Close()
-	file, err := os.Open(q.process.path("mem"))
-	if err != nil {
-		k.missed(&q.context, q.asked("mem"), err)
-		return
-	}
-	memory := &sharedFile{File: file, users: 1}
 	defer memory.release()
 	kept := 0
-	lines := bufio.NewScanner(maps)
-	for lines.Scan() && kept < evidenceMaps {
-		m, ok := parseMapping(lines.Text())
-		if !ok || !m.suspect() {
+	for _, m := range memory.mappings {
+		if !m.suspect() {
 			continue
 		}
-		kept++
+		if kept++; kept > evidenceMaps {
+			break
+		}
 		k.keepMemory(q.notice, m, memory)
 	}
 	switch {
-	case lines.Err() != nil:
-		k.missed(&q.context, q.asked("mem"), lines.Err())
-	case kept == evidenceMaps:
+	case memory.cut != nil:
+		k.missed(&q.context, q.asked("mem"), memory.cut)
+	case kept > evidenceMaps:
 		k.missed(&q.context, q.asked("mem"), fmt.Errorf("more than %d pieces of memory are executable and of no file", evidenceMaps))
 	case kept == 0:
 		k.noted(q, "mem", "no memory is executable and of no file")
@@ -231,19 +235,60 @@ func (k *keeper) noted(q *request, kind, reason string) {
 	k.store.note(r)
 }
 
-// sharedFile is a file that several copies read.
-type sharedFile struct {
+// memory is that of a process, which several copies read.
+type memory struct {
 	*os.File
-	users int
+	pagemap  *os.File
+	mappings []mapping
+	cut      error // why there are more
+	users    int
 }
 
-func (s *sharedFile) release() {
-	if s.users--; s.users == 0 {
-		s.Close()
+// mappingsMax bounds what is looked through: the kernel allows 65530 by default.
+const mappingsMax = 1 << 17
+
+func openMemory(process *subject) (*memory, error) {
+	maps, err := os.Open(process.path("maps"))
+	if err != nil {
+		return nil, err
+	}
+	defer maps.Close()
+	m := &memory{users: 1}
+	lines := bufio.NewScanner(maps)
+	for lines.Scan() && len(m.mappings) < mappingsMax {
+		if each, ok := parseMapping(lines.Text()); ok && (each.suspect() || each.shared()) {
+			m.mappings = append(m.mappings, each)
+		}
+	}
+	m.cut = lines.Err()
+	if m.File, err = os.Open(process.path("mem")); err != nil {
+		return nil, err
+	}
+	if m.pagemap, err = os.Open(process.path("pagemap")); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+func (m *memory) release() {
+	if m.users--; m.users == 0 {
+		m.Close()
+		m.pagemap.Close()
 	}
 }
 
-func (k *keeper) keepMemory(n *notice, m mapping, memory *sharedFile) {
+// touched reads a mapping that is shared.
+func (m *memory) touched(of mapping) *touched {
+	t := &touched{memory: m, pagemap: m.pagemap, mapping: of}
+	for _, other := range m.mappings {
+		if other.of == of.of && other.shared() {
+			t.aliases = append(t.aliases, other)
+		}
+	}
+	return t
+}
+
+func (k *keeper) keepMemory(n *notice, m mapping, memory *memory) {
 	r := n.asked("mem")
 	r.Pathname, r.Address = m.name, m.start
 	if err := k.evidenceRoom(); err != nil {
@@ -258,12 +303,18 @@ func (k *keeper) keepMemory(n *notice, m mapping, memory *sharedFile) {
 	a.record.Source = "memory"
 	memory.users++
 	length := int64(m.end - m.start)
-	k.copy(&copying{artifact: a, from: io.NewSectionReader(memory, int64(m.start), length), evidence: true, done: func(k *keeper) {
+	var from io.ReaderAt = memory
+	var shared *touched
+	if m.shared() {
+		shared = memory.touched(m)
+		from = shared
+	}
+	k.copy(&copying{artifact: a, from: io.NewSectionReader(from, int64(m.start), length), evidence: true, done: func(k *keeper) {
 		memory.release()
 		if a.size < length { // it ends where the process does
 			a.spoil("memory of the process could not be read")
 		}
-		k.finishEvidence(n, a, "")
+		k.finishEvidence(n, a, shared.note())
 	}})
 }
 
