@@ -14,7 +14,7 @@ import (
 	"github.com/tracee-go/tracee/internal/vm"
 )
 
-// measureCounted runs the loops in a guest whose clock counts instructions.
+// measureCounted runs the loops, and tracee-rules over a recorded stream, in a guest whose clock counts instructions.
 func measureCounted(ctx context.Context, o options, r *report) error {
 	kernel, ok := vm.LookupKernel(o.kernel)
 	if !ok {
@@ -29,30 +29,47 @@ func measureCounted(ctx context.Context, o options, r *report) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, result.Console)
 	}
-	job := result.Jobs[0]
-	if !job.Passed() {
-		return fmt.Errorf("in the guest: %s\n%s", job, job.Output)
+	costs, err := costsOf[cost](result.Jobs[0], len(countedSelections))
+	if err != nil {
+		return err
 	}
-	var costs []cost
+	ofRules, err := costsOf[ruleCost](result.Jobs[1], 2*len(ruleSelections))
+	if err != nil {
+		return err
+	}
+	showCounted(r, result.Release, costs)
+	showRules(r, ofRules)
+	return nil
+}
+
+// costsOf reads what a job of the guest has printed, a cost per line, and other lines between them.
+func costsOf[C any](job vm.JobResult, want int) ([]C, error) {
+	if !job.Passed() {
+		return nil, fmt.Errorf("in the guest: %s: %s\n%s", job.Name, job, job.Output)
+	}
+	var costs []C
 	for lines := bufio.NewScanner(bytes.NewReader(job.Output)); lines.Scan(); {
-		var c cost
+		var c C
 		if json.Unmarshal(lines.Bytes(), &c) == nil {
 			costs = append(costs, c)
 		}
 	}
-	if len(costs) != len(countedSelections) {
-		return fmt.Errorf("the guest measured %d selections of %d\n%s", len(costs), len(countedSelections), job.Output)
+	if len(costs) != want {
+		return nil, fmt.Errorf("%s in the guest measured %d selections of %d\n%s", job.Name, len(costs), want, job.Output)
 	}
-	showCounted(r, result.Release, costs)
-	return nil
+	return costs, nil
 }
 
 func runGuest(ctx context.Context, kernel vm.Kernel, dir string) (vm.Result, error) {
-	binary := filepath.Join(dir, "bench")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/tracee-go/tracee/test/bench")
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir,
+		"github.com/tracee-go/tracee/test/bench", "github.com/tracee-go/tracee/cmd/tracee-rules")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+string(kernel.Arch))
 	if output, err := build.CombinedOutput(); err != nil {
 		return vm.Result{}, fmt.Errorf("build the benchmark: %w\n%s", err, output)
+	}
+	ofRules, err := rulesFiles(filepath.Join(dir, "tracee-rules"))
+	if err != nil {
+		return vm.Result{}, err
 	}
 	image, err := vm.Fetch(ctx, kernel)
 	if err != nil {
@@ -62,11 +79,12 @@ func runGuest(ctx context.Context, kernel vm.Kernel, dir string) (vm.Result, err
 	if err != nil {
 		return vm.Result{}, err
 	}
+	files = append(files, vm.File{Path: "/bench", Mode: 0o755, Source: filepath.Join(dir, "bench")})
 	return vm.Run(ctx, vm.Config{
 		Kernel:  kernel,
 		Image:   image,
-		Files:   append(files, vm.File{Path: "/bench", Mode: 0o755, Source: binary}),
-		Jobs:    []vm.Job{{Name: "bench", Args: []string{"/bench", "guest"}}},
+		Files:   append(files, ofRules...),
+		Jobs:    []vm.Job{{Name: "tracing", Args: []string{"/bench", "guest"}}, {Name: "rules", Args: []string{"/bench", "guest-rules"}}},
 		Timeout: 30 * time.Minute,
 		Counted: true,
 	})

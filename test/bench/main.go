@@ -53,8 +53,11 @@ var sections = []section{
 // roles are what this program does in the processes that it starts of itself. They are also useful by hand, under a
 // profiler: "bench monitor openat" in one terminal, "echo open+close 3000000 | bench worker" in the other.
 var roles = map[string]func() error{
-	"worker":  work,
-	"guest":   measureInGuest,
+	"worker": work,
+	"guest":  measureInGuest,
+
+	"guest-rules": measureRulesInGuest,
+
 	"monitor": monitor,
 
 	"writer":   write,
