@@ -138,6 +138,10 @@ func (t *Tracker) attribute(e *trace.Event) {
 func (c *Container) attribute(e *trace.Event) {
 	e.ContainerID, e.ContainerImage, e.ContainerName = c.ID, c.Image, c.Name
 	e.PodName, e.PodNamespace, e.PodUID = c.PodName, c.PodNamespace, c.Details.PodUID
+	e.ContainerImageDigest = c.Digest
+	if c.Runtime != cgroup.Unknown {
+		e.ContainerRuntime = c.Runtime
+	}
 }
 
 // learn notes what a record says of containers, and returns the event that is made of it, if somebody wants one.

@@ -46,6 +46,8 @@ var contextFields = []contextField{
 	{names: []string{"executable", "exec"}, text: func(e *trace.Event) string { return e.Executable }},
 	{names: []string{containerID}, text: func(e *trace.Event) string { return e.ContainerID }},
 	{names: []string{"containerImage"}, text: func(e *trace.Event) string { return e.ContainerImage }},
+	{names: []string{"containerImageDigest"}, text: func(e *trace.Event) string { return e.ContainerImageDigest }},
+	{names: []string{"containerRuntime"}, text: func(e *trace.Event) string { return e.ContainerRuntime }},
 	{names: []string{"containerName"}, text: func(e *trace.Event) string { return e.ContainerName }},
 	{names: []string{"podName"}, text: func(e *trace.Event) string { return e.PodName }},
 	{names: []string{"podNamespace"}, text: func(e *trace.Event) string { return e.PodNamespace }},

@@ -58,6 +58,16 @@ func text(name string, get func(e *trace.Event) string) *inputField {
 	return f
 }
 
+// known is a text that is only there when it is known.
+func known(name string, get func(e *trace.Event) string) *inputField {
+	return field(name, func(_ *regoInput, e *trace.Event) *ast.Term {
+		if get(e) == "" {
+			return nil
+		}
+		return ast.StringTerm(get(e))
+	})
+}
+
 var inputFields = []*inputField{
 	field("args", argsTerm),
 	number("argsNum", func(e *trace.Event) int { return e.ArgsNum() }),
@@ -66,9 +76,11 @@ var inputFields = []*inputField{
 	field("compat", compatTerm),
 	text("containerId", func(e *trace.Event) string { return e.ContainerID }),
 	text("containerImage", func(e *trace.Event) string { return e.ContainerImage }),
+	known("containerImageDigest", func(e *trace.Event) string { return e.ContainerImageDigest }),
 	text("containerName", func(e *trace.Event) string { return e.ContainerName }),
+	known("containerRuntime", func(e *trace.Event) string { return e.ContainerRuntime }),
 	field("contextFlags", contextFlagsTerm),
-	field("errno", errnoTerm),
+	known("errno", func(e *trace.Event) string { return e.Errno }),
 	text("eventId", func(e *trace.Event) string { return strconv.Itoa(e.EventID) }),
 	text("eventName", func(e *trace.Event) string { return e.EventName }),
 	text("hostName", func(e *trace.Event) string { return e.HostName }),
@@ -95,7 +107,7 @@ var inputFields = []*inputField{
 	number("threadStartTime", func(e *trace.Event) int { return e.ThreadStartTime }),
 	number("timestamp", func(e *trace.Event) int { return e.Timestamp }),
 	number("userId", func(e *trace.Event) int { return e.UserID }),
-	field("via", viaTerm),
+	known("via", func(e *trace.Event) string { return e.Via }),
 }
 
 var (
@@ -239,20 +251,6 @@ func executableTerm(_ *regoInput, e *trace.Event) *ast.Term {
 		return nil
 	}
 	return ast.ObjectTerm([2]*ast.Term{keyPath, ast.StringTerm(e.Executable)})
-}
-
-func viaTerm(_ *regoInput, e *trace.Event) *ast.Term {
-	if e.Via == "" {
-		return nil
-	}
-	return ast.StringTerm(e.Via)
-}
-
-func errnoTerm(_ *regoInput, e *trace.Event) *ast.Term {
-	if e.Errno == "" {
-		return nil
-	}
-	return ast.StringTerm(e.Errno)
 }
 
 func rungTerm(_ *regoInput, e *trace.Event) *ast.Term {

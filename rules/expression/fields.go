@@ -27,21 +27,23 @@ func of[T any](typ *cel.Type, get func(T) any) field {
 // texts are the fields of events that are strings. They have the names of JSON, some of which v0.8.3's CEL has in another
 // form.
 var texts = map[string]func(e *trace.Event) string{
-	"containerID":    func(e *trace.Event) string { return e.ContainerID },
-	"containerId":    func(e *trace.Event) string { return e.ContainerID },
-	"containerImage": func(e *trace.Event) string { return e.ContainerImage },
-	"containerName":  func(e *trace.Event) string { return e.ContainerName },
-	"eventId":        func(e *trace.Event) string { return strconv.Itoa(e.EventID) },
-	"eventName":      func(e *trace.Event) string { return e.EventName },
-	"executable":     func(e *trace.Event) string { return e.Executable },
-	"hostName":       func(e *trace.Event) string { return e.HostName },
-	"origin":         (*trace.Event).Origin,
-	"podName":        func(e *trace.Event) string { return e.PodName },
-	"podNamespace":   func(e *trace.Event) string { return e.PodNamespace },
-	"podUID":         func(e *trace.Event) string { return e.PodUID },
-	"processName":    func(e *trace.Event) string { return e.ProcessName },
-	"rung":           func(e *trace.Event) string { return e.Rung.String() },
-	"via":            func(e *trace.Event) string { return e.Via },
+	"containerID":          func(e *trace.Event) string { return e.ContainerID },
+	"containerId":          func(e *trace.Event) string { return e.ContainerID },
+	"containerImage":       func(e *trace.Event) string { return e.ContainerImage },
+	"containerName":        func(e *trace.Event) string { return e.ContainerName },
+	"containerImageDigest": func(e *trace.Event) string { return e.ContainerImageDigest },
+	"containerRuntime":     func(e *trace.Event) string { return e.ContainerRuntime },
+	"eventId":              func(e *trace.Event) string { return strconv.Itoa(e.EventID) },
+	"eventName":            func(e *trace.Event) string { return e.EventName },
+	"executable":           func(e *trace.Event) string { return e.Executable },
+	"hostName":             func(e *trace.Event) string { return e.HostName },
+	"origin":               (*trace.Event).Origin,
+	"podName":              func(e *trace.Event) string { return e.PodName },
+	"podNamespace":         func(e *trace.Event) string { return e.PodNamespace },
+	"podUID":               func(e *trace.Event) string { return e.PodUID },
+	"processName":          func(e *trace.Event) string { return e.ProcessName },
+	"rung":                 func(e *trace.Event) string { return e.Rung.String() },
+	"via":                  func(e *trace.Event) string { return e.Via },
 }
 
 // numbers are the fields of events that are integers, under the names of JSON and of v0.8.3's CEL.

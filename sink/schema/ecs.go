@@ -329,8 +329,14 @@ func (o *object) ecsContainer(e *trace.Event) {
 	if e.ContainerImage != "" {
 		o.open("image")
 		o.text("name", e.ContainerImage)
+		if e.ContainerImageDigest != "" {
+			o.open("hash")
+			o.texts("all", []string{e.ContainerImageDigest})
+			o.close()
+		}
 		o.close()
 	}
+	o.text("runtime", e.ContainerRuntime)
 	o.close()
 	if e.PodName == "" {
 		return

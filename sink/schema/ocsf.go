@@ -185,9 +185,10 @@ func (o *object) ocsfContainer(e *trace.Event) {
 	if e.ContainerImage != "" {
 		o.open("image")
 		o.text("name", e.ContainerImage)
-		o.text("uid", e.ContainerImage)
+		o.text("uid", cmp.Or(e.ContainerImageDigest, e.ContainerImage))
 		o.close()
 	}
+	o.text("runtime", e.ContainerRuntime)
 	if e.PodName != "" {
 		o.raw("orchestrator", `"kubernetes"`)
 		o.text("pod_uuid", e.PodUID)

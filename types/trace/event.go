@@ -74,6 +74,10 @@ type Event struct {
 	// JSON shows them as "threadEntityId", "processEntityId" and "parentEntityId" when they are known.
 	ThreadEntityID, ProcessEntityID, ParentEntityID uint64
 
+	// ContainerImageDigest tells what the name ContainerImage stood for, as algorithm:hexadecimal, and ContainerRuntime who runs the
+	// container, such as docker. JSON shows them as "containerImageDigest" and "containerRuntime" when they are known.
+	ContainerImageDigest, ContainerRuntime string
+
 	// Executable is the path of the file that the process runs. JSON shows it as "executable" when it is known.
 	Executable string
 	// StackSymbols says, for each of StackAddresses, where it lies: file+0xoffset, with " (function+0xoffset)" if that is known,

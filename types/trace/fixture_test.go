@@ -43,6 +43,8 @@ type plainEvent struct {
 	ThreadEntityID      uint64          `json:"threadEntityId,omitempty"`
 	ProcessEntityID     uint64          `json:"processEntityId,omitempty"`
 	ParentEntityID      uint64          `json:"parentEntityId,omitempty"`
+	ContainerDigest     string          `json:"containerImageDigest,omitempty"`
+	ContainerRuntime    string          `json:"containerRuntime,omitempty"`
 	Executable          *plainFile      `json:"executable,omitempty"`
 	Rung                string          `json:"rung,omitempty"`
 	Compat              bool            `json:"compat,omitempty"`
@@ -74,6 +76,7 @@ func plain(e *Event) plainEvent {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ArgsNum: e.ArgsNum(), ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags, Args: []plainArgument{},
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
+		ContainerDigest: e.ContainerImageDigest, ContainerRuntime: e.ContainerRuntime,
 		Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, MatchedPolicies: e.MatchedPolicies,
 	}
 	if e.Executable != "" {
@@ -99,9 +102,11 @@ func plainBytes(e *Event) json.RawMessage {
 	add := func(name string, raw []byte) {
 		entries = append(entries, string(asRaw(name))+":"+string(asRaw(raw)))
 	}
-	names := []string{"processName", "hostName", "containerId", "containerImage", "containerName", "podName", "podNamespace", "podUID", "eventName", "via", "executable"}
+	names := []string{"processName", "hostName", "containerId", "containerImage", "containerName", "podName", "podNamespace", "podUID", "eventName",
+		"containerImageDigest", "containerRuntime", "via", "executable"}
 	for i, text := range []string{
-		e.ProcessName, e.HostName, e.ContainerID, e.ContainerImage, e.ContainerName, e.PodName, e.PodNamespace, e.PodUID, e.EventName, e.Via, e.Executable,
+		e.ProcessName, e.HostName, e.ContainerID, e.ContainerImage, e.ContainerName, e.PodName, e.PodNamespace, e.PodUID, e.EventName,
+		e.ContainerImageDigest, e.ContainerRuntime, e.Via, e.Executable,
 	} {
 		if !utf8.ValidString(text) {
 			add(names[i], []byte(text))
@@ -376,6 +381,7 @@ func drawEvent(t *rapid.T) *Event {
 		PodNamespace: drawText(t, "pod namespace"), PodUID: drawText(t, "pod uid"), ReturnValue: number("ret"),
 		ContextFlags:   ContextFlags{ContainerStarted: rapid.Bool().Draw(t, "started")},
 		ThreadEntityID: drawEntity(t, "thread"), ProcessEntityID: drawEntity(t, "process"), ParentEntityID: drawEntity(t, "parent"),
+		ContainerImageDigest: drawText(t, "digest"), ContainerRuntime: drawText(t, "runtime"),
 		Executable: drawText(t, "executable"),
 		Rung:       Rung(rapid.IntRange(0, 5).Draw(t, "rung")), Compat: rapid.Bool().Draw(t, "compat"),
 		Via:            rapid.SampledFrom([]string{"", ViaIOUring}).Draw(t, "via"),

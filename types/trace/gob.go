@@ -42,15 +42,19 @@ type gobEvent struct {
 	ThreadEntityID      uint64
 	ProcessEntityID     uint64
 	ParentEntityID      uint64
-	Executable          gobFile
-	Rung                string
-	Compat              bool
-	Via                 string
-	Errno               string
-	StackSymbols        []string
-	MatchedPolicies     []string
-	Truncated           []string
-	Bytes               map[string][]byte // see jsonlost.go
+
+	ContainerImageDigest string
+	ContainerRuntime     string
+
+	Executable      gobFile
+	Rung            string
+	Compat          bool
+	Via             string
+	Errno           string
+	StackSymbols    []string
+	MatchedPolicies []string
+	Truncated       []string
+	Bytes           map[string][]byte // see jsonlost.go
 }
 
 // gobFile is the executable, in a struct as in JSON.
@@ -165,6 +169,7 @@ func (w *GobWriter) writeDocuments(e *Event) error {
 		PodUID: e.PodUID, EventID: e.EventID, EventName: e.EventName, ReturnValue: e.ReturnValue,
 		StackAddresses: e.StackAddresses, ContextFlags: e.ContextFlags,
 		ThreadEntityID: e.ThreadEntityID, ProcessEntityID: e.ProcessEntityID, ParentEntityID: e.ParentEntityID,
+		ContainerImageDigest: e.ContainerImageDigest, ContainerRuntime: e.ContainerRuntime,
 		Executable: gobFile{e.Executable},
 		Args:       w.event.Args[:0], Rung: e.Rung.String(), Compat: e.Compat, Via: e.Via, Errno: e.Errno, StackSymbols: e.StackSymbols, MatchedPolicies: e.MatchedPolicies, Truncated: w.event.Truncated[:0],
 	}

@@ -9,8 +9,9 @@ import (
 
 // AppendJSON appends the event as v0.8 writes it, byte for byte what encoding/json makes of v0.8's struct, without a
 // newline. After "args" come the fields that v0.8 does not have, each only when it says something: "threadEntityId",
-// "processEntityId", "parentEntityId", "executable", "rung", "compat", "via", "errno", "stackSymbols", "matchedPolicies", "truncated", the
-// names of the arguments that are not whole, and "bytes", see jsonlost.go. It does not allocate when b has room and all texts are UTF-8.
+// "processEntityId", "parentEntityId", "containerImageDigest", "containerRuntime", "executable", "rung", "compat", "via", "errno",
+// "stackSymbols", "matchedPolicies", "truncated", the names of the arguments that are not whole, and "bytes", see jsonlost.go. It
+// does not allocate when b has room and all texts are UTF-8.
 func (e *Event) AppendJSON(b []byte) []byte {
 	start := len(b)
 	b = e.appendIDs(b)
@@ -110,6 +111,12 @@ func (e *Event) appendArgs(b []byte) (_ []byte, saysLess bool) {
 
 func (e *Event) appendAdditions(b []byte) []byte {
 	b = e.appendEntities(b)
+	if e.ContainerImageDigest != "" {
+		b = appendJSONString(append(b, `,"containerImageDigest":`...), e.ContainerImageDigest)
+	}
+	if e.ContainerRuntime != "" {
+		b = appendJSONString(append(b, `,"containerRuntime":`...), e.ContainerRuntime)
+	}
 	if e.Executable != "" {
 		b = appendJSONString(append(b, `,"executable":{"path":`...), e.Executable)
 		b = append(b, '}')

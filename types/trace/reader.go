@@ -104,6 +104,8 @@ var eventFields = [...]eventField{
 	{json: "threadEntityId", gob: "ThreadEntityID", entity: func(e *Event) *uint64 { return &e.ThreadEntityID }},
 	{json: "processEntityId", gob: "ProcessEntityID", entity: func(e *Event) *uint64 { return &e.ProcessEntityID }},
 	{json: "parentEntityId", gob: "ParentEntityID", entity: func(e *Event) *uint64 { return &e.ParentEntityID }},
+	{json: "containerImageDigest", gob: "ContainerImageDigest", text: func(e *Event) *string { return &e.ContainerImageDigest }},
+	{json: "containerRuntime", gob: "ContainerRuntime", text: func(e *Event) *string { return &e.ContainerRuntime }},
 	{json: "executable", gob: "Executable"},
 	{json: "rung", gob: "Rung"},
 	{json: "compat", gob: "Compat"},

@@ -71,6 +71,7 @@ func (s stretch) take(e, from *Event) {
 		e.ContextFlags = from.ContextFlags
 	case processPart:
 		e.ThreadEntityID, e.ProcessEntityID, e.ParentEntityID = from.ThreadEntityID, from.ProcessEntityID, from.ParentEntityID
+		e.ContainerImageDigest, e.ContainerRuntime = from.ContainerImageDigest, from.ContainerRuntime
 		e.Executable, e.Rung, e.Compat, e.Via, e.Errno = from.Executable, from.Rung, from.Compat, from.Via, from.Errno
 		e.MatchedPolicies = from.MatchedPolicies
 	}
