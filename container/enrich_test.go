@@ -96,6 +96,7 @@ func TestANameThatComesLateIsPending(t *testing.T) {
 		Events: []*events.Event{events.ContainerEnriched}, Log: slog.New(slog.DiscardHandler), Enrich: true, Sockets: []runtimes.Socket{socket},
 	})
 	var told []string
+	var last *trace.Event
 	for e := range tracker.Stage(func(yield func(*trace.Event) bool) {
 		yield(about(events.ContainerGroupMade, 1, 10, "/docker/"+id, 0))
 		if tracker.Pending() {
@@ -105,17 +106,22 @@ func TestANameThatComesLateIsPending(t *testing.T) {
 		for !tracker.Pending() {
 			time.Sleep(time.Millisecond)
 		}
-		yield(within(1, 2))
+		yield(within(10, 2))
 		if tracker.Pending() {
 			t.Error("something is to be told again")
 		}
 	}) {
+		last = e
 		if a, ok := e.Lookup("container_name"); ok {
 			told = append(told, a.Text())
 		}
 	}
 	if !slices.Equal(told, []string{"of-0123"}) {
 		t.Errorf("told of %q", told)
+	}
+	if last.ContainerName != "of-0123" || last.ContainerImage != "nginx" || last.ContainerImageDigest != "sha256:1" || last.ContainerRuntime != "docker" {
+		t.Errorf("of a process of the container: name %q, image %q, digest %q, runtime %q",
+			last.ContainerName, last.ContainerImage, last.ContainerImageDigest, last.ContainerRuntime)
 	}
 }
 
