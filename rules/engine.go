@@ -229,21 +229,21 @@ func (g *Engine) targets(e *trace.Event) []target {
 	if known.name == e.EventName && known.name != "" {
 		return known.targets
 	}
-	targets, ok := g.index[e.EventName]
-	if !ok {
-		targets = g.rest
+	*known = namedTargets{e.EventName, g.selecting(e.EventName)}
+	return known.targets
+}
+
+// selecting returns who selects events of a name.
+func (g *Engine) selecting(eventName string) []target {
+	if targets, ok := g.index[eventName]; ok {
+		return targets
 	}
-	*known = namedTargets{e.EventName, targets}
-	return targets
+	return g.rest
 }
 
 // Ignores reports whether the arguments of events of this name are of no use to anybody. It belongs to the goroutine of Handle.
 func (g *Engine) Ignores(eventName string) bool {
-	targets, ok := g.index[eventName]
-	if !ok {
-		targets = g.rest
-	}
-	return len(targets) == 0 && eventName != lostEvents && !lineage.Needs(eventName)
+	return len(g.selecting(eventName)) == 0 && eventName != lostEvents && !lineage.Needs(eventName)
 }
 
 func (g *Engine) dispatch(e *trace.Event, targets []target) {

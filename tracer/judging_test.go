@@ -11,26 +11,32 @@ import (
 	"github.com/tracee-go/tracee/filter"
 )
 
+// loaderOf makes a loader for events with filters, and what ends it.
+func loaderOf(t *testing.T, flags []string, selection ...string) (l *loader, end func()) {
+	t.Helper()
+	parsed, err := filter.Parse(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = newLoader(Config{Events: named(t, selection...), Filter: parsed}, newSources()); err != nil {
+		t.Fatal(err)
+	}
+	return l, func() {
+		for _, m := range l.maps {
+			m.Close()
+		}
+		l.close()
+	}
+}
+
 func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
 	}
 	followed := func(flags ...string) map[string]int {
 		t.Helper()
-		parsed, err := filter.Parse(flags)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := newLoader(Config{Events: named(t, "sched_process_exec", "kill", "security_file_open"), Filter: parsed}, newSources())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.close()
-		defer func() {
-			for _, m := range l.maps {
-				m.Close()
-			}
-		}()
+		l, end := loaderOf(t, flags, "sched_process_exec", "kill", "security_file_open")
+		defer end()
 		if !l.callbacks {
 			t.Skip("this kernel (before 5.17) leaves arguments to user space")
 		}

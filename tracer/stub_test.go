@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
-
-	"github.com/tracee-go/tracee/filter"
 )
 
 // function makes one that calls others, and returns a number by which it can be told.
@@ -45,20 +43,8 @@ func TestKernelMakesTheSameOfProgramsWithStubs(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
 	}
-	everything, err := filter.Parse(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := newLoader(Config{Events: named(t, "kill", "security_file_open", "task_rename"), Filter: everything}, newSources())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.close()
-	defer func() {
-		for _, m := range l.maps {
-			m.Close()
-		}
-	}()
+	l, end := loaderOf(t, nil, "kill", "security_file_open", "task_rename")
+	defer end()
 	translated := func(name string) int {
 		t.Helper()
 		program, err := l.load(name)

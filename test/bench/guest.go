@@ -52,13 +52,20 @@ func measureInGuest() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		line, err := json.Marshal(c)
-		if err != nil {
+		if err := printCost(c); err != nil {
 			return err
 		}
-		fmt.Println(string(line))
 	}
 	return w.close()
+}
+
+// printCost prints a cost as costsOf reads it.
+func printCost(c any) error {
+	line, err := json.Marshal(c)
+	if err == nil {
+		_, err = fmt.Println(string(line))
+	}
+	return err
 }
 
 func (s selection) count(w *worker) (cost, error) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -97,11 +96,9 @@ func measureRulesInGuest() error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
-			line, err := json.Marshal(c)
-			if err != nil {
+			if err := printCost(c); err != nil {
 				return err
 			}
-			fmt.Println(string(line))
 		}
 	}
 	return nil

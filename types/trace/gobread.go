@@ -25,7 +25,6 @@ type GobReader struct {
 	skipped int
 	badRun  int // bad messages since the last event
 
-	leaveOut  func(eventName string) bool
 	leaving   bool // this event's arguments out
 	recall    recall
 	recent    [stretches]*remembered // that came last
@@ -47,13 +46,13 @@ const maxBadRun = 16
 
 // NewGobReader returns a reader of one stream. Lookup is that of NewJSONReader.
 func NewGobReader(source io.Reader, lookup func(eventName string) *Schema) *GobReader {
-	r := &GobReader{source: gobBlock{source: source}, leaveOut: keepAll, schemas: schemaFinder{lookup: lookup}}
+	r := &GobReader{source: gobBlock{source: source}, schemas: schemaFinder{lookup: lookup}}
 	r.wire.more = r.more
 	return r
 }
 
 // LeaveOut implements StreamReader.
-func (r *GobReader) LeaveOut(leaveOut func(eventName string) bool) { r.leaveOut = leaveOut }
+func (r *GobReader) LeaveOut(leaveOut func(eventName string) bool) { r.schemas.leave = leaveOut }
 
 // Skipped returns the number of messages that were not events.
 func (r *GobReader) Skipped() int { return r.skipped }
@@ -257,7 +256,7 @@ func (r *GobReader) closeStretch(e *Event, t *gobType, at, last int) {
 	}
 	o.in.typ, o.in.after = t, o.after
 	if o.stretch == kindPart {
-		r.kind = &kindShape{catalogue: r.schemas.catalogued(e.EventName), leaveOut: r.leaveOut(e.EventName)}
+		r.kind = r.schemas.kind(e.EventName)
 		o.in.kind = r.kind
 	}
 }
@@ -365,7 +364,7 @@ func (r *GobReader) readArgs(e *Event, t *gobType) {
 	if r.kind != nil {
 		r.schema, r.leaving = r.kind.catalogue, r.kind.leaveOut
 	} else {
-		r.schema, r.leaving = r.schemas.catalogued(e.EventName), r.leaveOut(e.EventName)
+		r.schema, r.leaving = r.schemas.catalogued(e.EventName), r.schemas.leaves(e.EventName)
 	}
 	r.args = r.args[:0]
 	w := &r.wire

@@ -23,7 +23,6 @@ type JSONReader struct {
 	scan      jsonScanner
 	next      int  // where eventFields most likely has the next key
 	straight  bool // keys came in the order of eventFields until now, each once
-	leaveOut  func(eventName string) bool
 	recall    recall
 	open      reading
 	kind      *kindShape // of the event, where it is known
@@ -40,11 +39,11 @@ var _ StreamReader = (*JSONReader)(nil)
 // NewJSONReader returns a reader of lines. Lookup finds the catalogue's schema of an event, nil for an event that it does
 // not have; lookup itself may be nil.
 func NewJSONReader(source io.Reader, lookup func(eventName string) *Schema) *JSONReader {
-	return &JSONReader{leaveOut: keepAll, source: bufio.NewReaderSize(source, 64<<10), schemas: schemaFinder{lookup: lookup}}
+	return &JSONReader{source: bufio.NewReaderSize(source, 64<<10), schemas: schemaFinder{lookup: lookup}}
 }
 
 // LeaveOut implements StreamReader.
-func (r *JSONReader) LeaveOut(leaveOut func(eventName string) bool) { r.leaveOut = leaveOut }
+func (r *JSONReader) LeaveOut(leaveOut func(eventName string) bool) { r.schemas.leave = leaveOut }
 
 // Skipped returns the number of lines that were not events.
 func (r *JSONReader) Skipped() int { return r.skipped }
@@ -132,8 +131,7 @@ func (r *JSONReader) parse(e *Event, line []byte) error {
 	if c := r.scan.peek(); c != 0 || r.scan.at < len(r.scan.text) {
 		return r.scan.unexpected("the end of the line")
 	}
-	leaveOut := r.kind != nil && r.kind.leaveOut || r.kind == nil && r.leaveOut(e.EventName)
-	if leaveOut {
+	if r.kind != nil && r.kind.leaveOut || r.kind == nil && r.schemas.leaves(e.EventName) {
 		return r.withoutArgs(e)
 	}
 	schema := r.catalogued(e)
@@ -222,7 +220,7 @@ func (r *JSONReader) closeStretch(e *Event) {
 		return
 	}
 	if o.stretch == kindPart {
-		r.kind = &kindShape{catalogue: r.schemas.catalogued(e.EventName), leaveOut: r.leaveOut(e.EventName)}
+		r.kind = r.schemas.kind(e.EventName)
 		o.in.kind = r.kind
 	}
 }

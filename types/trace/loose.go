@@ -142,6 +142,7 @@ func parseHex(s []byte) (uint64, bool) {
 // schemaFinder finds the shape for what was read: the catalogue's where everything fits, else one made for the purpose.
 type schemaFinder struct {
 	lookup  func(eventName string) *Schema
+	leave   func(eventName string) bool // which arguments are left out; nil: none are
 	made    map[string]*Schema
 	key     []byte
 	builder Builder
@@ -149,6 +150,13 @@ type schemaFinder struct {
 
 // madeSchemas bounds the shapes that are kept; when there are more, all are forgotten.
 const madeSchemas = 1024
+
+func (f *schemaFinder) leaves(eventName string) bool { return f.leave != nil && f.leave(eventName) }
+
+// kind is what is known of events of a name before any was read.
+func (f *schemaFinder) kind(eventName string) *kindShape {
+	return &kindShape{catalogue: f.catalogued(eventName), leaveOut: f.leaves(eventName)}
+}
 
 func (f *schemaFinder) catalogued(eventName string) *Schema {
 	if f.lookup == nil {

@@ -20,9 +20,6 @@ type StreamReader interface {
 	LeaveOut(leaveOut func(eventName string) bool)
 }
 
-// keepAll leaves nothing out.
-func keepAll(string) bool { return false }
-
 // BadRecord is the error for one record that is not an event. Reading can go on behind it.
 type BadRecord struct {
 	Line int    // the line, or in a gob stream the number of the event, counted from 1
