@@ -40,6 +40,7 @@ type Config struct {
 	Policies *policy.Set     // only what one of them selects is shown; nil: everything is
 
 	NameContainers bool              // ask container runtimes for names
+	ContainerWait  time.Duration     // how long an event is held at most for such a name
 	Runtimes       []runtimes.Socket // whom; nil: those that answer where they do by custom
 
 	DetectSyscall  bool // fill the arguments called "syscall"
@@ -197,6 +198,7 @@ func (r *run) usePolicies() {
 func (r *run) containerConfig() container.Config {
 	return container.Config{
 		Events: r.Events, Filter: r.Filter, Enrich: r.NameContainers, Sockets: r.Runtimes, Log: r.Log,
+		Wait: r.ContainerWait, Now: func() int { return r.tracer.Now() },
 	}
 }
 

@@ -123,6 +123,7 @@ func (c *ebpfCommand) config(scope *filter.Filter, log *slog.Logger) tracee.Conf
 		Required:       scope.Named(),
 		Filter:         scope,
 		NameContainers: c.containers.enrich,
+		ContainerWait:  c.containers.wait,
 		DetectSyscall:  c.output.detectSyscall,
 		ExecEnv:        c.output.execEnv,
 		RelativeTime:   c.output.relativeTime,

@@ -74,7 +74,7 @@ func (o *ebpfOptions) parse(args []string) (help string, err error) {
 	case o.capabilities.wantsHelp():
 		return capabilitiesHelp(), nil
 	}
-	if err := errors.Join(o.logs.check(), o.serve.check(), o.capabilities.parse()); err != nil {
+	if err := errors.Join(o.containers.checkWait(), o.logs.check(), o.serve.check(), o.capabilities.parse()); err != nil {
 		return "", err
 	}
 	if o.capture, err = capture.Parse(o.captureFlags); err != nil {

@@ -39,7 +39,9 @@ type Config struct {
 	// custom.
 	Enrich  bool
 	Sockets []runtimes.Socket
-	Log     *slog.Logger // nil: nothing is said
+	Wait    time.Duration // how long an event is held at most while names are waited for
+	Now     func() int    // the time, as in timestamps of events, ns; nil: since the epoch
+	Log     *slog.Logger  // nil: nothing is said
 }
 
 // Tracker is the state of one stream.
@@ -77,11 +79,20 @@ func New(config Config) *Tracker {
 		config: config, wanted: map[*events.Event]bool{}, groups: map[uint64]*Container{}, byID: map[string]*Container{},
 	}
 	t.Change(config.Events, config.Filter)
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil {
-		t.boot = time.Now().UnixNano() - now.Nano()
+	t.boot = time.Now().UnixNano() - boottime()
+	if t.config.Now == nil {
+		t.config.Now = func() int { return int(t.boot + boottime()) }
 	}
 	return t
+}
+
+// boottime is the time since the machine started, ns.
+func boottime() int64 {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return now.Nano()
 }
 
 // Change takes another selection and filter, between two events.
@@ -126,7 +137,7 @@ func (t *Tracker) attribute(e *trace.Event) {
 	}
 	c := t.groups[uint64(e.CgroupID)]
 	if c == nil && e.ContextFlags.ContainerStarted {
-		t.relearn()
+		t.relearn(e.Timestamp)
 		c = t.groups[uint64(e.CgroupID)]
 	}
 	if c == nil {
@@ -170,10 +181,10 @@ func (t *Tracker) add(e *trace.Event, time string, offset int64) *Container {
 	if !ok || path == "" {
 		return nil
 	}
-	return t.addGroup(id, path, int64(number(e, time))+offset)
+	return t.addGroup(id, path, int64(number(e, time))+offset, e.Timestamp)
 }
 
-func (t *Tracker) addGroup(id uint64, path string, created int64) *Container {
+func (t *Tracker) addGroup(id uint64, path string, created int64, timestamp int) *Container {
 	in, ok := cgroup.Parse(path)
 	if !ok {
 		if c := t.around(path); c != nil {
@@ -197,7 +208,7 @@ func (t *Tracker) addGroup(id uint64, path string, created int64) *Container {
 	if in.Named && t.config.Enrich {
 		c.Name = in.ID // what people call it
 	}
-	t.ask(c)
+	t.ask(c, timestamp)
 	return c
 }
 
@@ -238,7 +249,7 @@ func (t *Tracker) forget(now int) {
 		clear(t.groups)
 		clear(t.byID)
 		t.gone = nil
-		t.relearn()
+		t.relearn(now)
 	}
 }
 
@@ -262,7 +273,7 @@ func (t *Tracker) inUse(c *Container) bool {
 }
 
 // relearn looks through the tree of control groups, because a record was lost.
-func (t *Tracker) relearn() {
+func (t *Tracker) relearn(now int) {
 	if time.Since(t.learnt) < relearning {
 		return
 	}
@@ -271,7 +282,7 @@ func (t *Tracker) relearn() {
 	if err == nil {
 		err = tree.Containers(func(g cgroup.Group) {
 			if t.groups[g.ID] == nil {
-				t.addGroup(g.ID, g.Path, g.Created)
+				t.addGroup(g.ID, g.Path, g.Created, now)
 			}
 		})
 	}

@@ -7,17 +7,37 @@ import (
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/cgroup"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// Patience is how long the stream waits for the name of a new container.
-const Patience = 200 * time.Millisecond
+// Wait is how long an event is held at most while names are waited for, unless somebody chooses otherwise.
+const Wait = 200 * time.Millisecond
+
+// MaxWait is the longest wait that can be chosen. The rings have to hold what happens meanwhile.
+const MaxWait = 10 * time.Second
 
 // enrichment is what is asked of runtimes.
 type enrichment struct {
 	client  *runtimes.Client // nil: nobody wants names
 	waiting map[string]int   // by id of the container: answers that have not come
 	tired   bool             // it was waited in vain, and nothing has come in time since
+	held    hold
+}
+
+// hold is what an event was delayed by waits before it. None is held longer than the bound, however many containers are
+// made at once: those who wait one after the other share it, until the stream has come to what happened after their waits.
+type hold struct {
+	waited time.Duration
+	end    int // of the last wait, as in timestamps of events
+}
+
+// left is how much of the bound is left for an event, and for all behind it.
+func (h *hold) left(bound time.Duration, timestamp int) time.Duration {
+	if timestamp > h.end {
+		h.waited = 0
+	}
+	return bound - h.waited
 }
 
 // startAsking begins to ask runtimes, if that is wanted.
@@ -25,7 +45,7 @@ func (t *Tracker) startAsking() {
 	if !t.config.Enrich {
 		return
 	}
-	t.names = enrichment{client: runtimes.New(t.config.Sockets, t.config.Log), waiting: map[string]int{}}
+	t.names.client, t.names.waiting = runtimes.New(t.config.Sockets, t.config.Log), map[string]int{}
 }
 
 func (n *enrichment) stop() {
@@ -42,8 +62,8 @@ func (t *Tracker) Unnamed() []runtimes.Unnamed {
 	return t.names.client.Unnamed()
 }
 
-// ask asks for the name of a new container, and waits a little for it.
-func (t *Tracker) ask(c *Container) {
+// ask asks for the name of a container that an event tells about, and waits a little for it.
+func (t *Tracker) ask(c *Container, timestamp int) {
 	n := &t.names
 	if n.client == nil {
 		return
@@ -53,10 +73,20 @@ func (t *Tracker) ask(c *Container) {
 		return
 	}
 	n.waiting[c.ID] = asked
-	if n.tired {
+	left := n.held.left(t.config.Wait, timestamp)
+	if n.tired || left <= 0 {
 		return
 	}
-	limit := time.NewTimer(Patience)
+	start := time.Now()
+	n.tired = !t.await(c, left) && left == t.config.Wait
+	n.held.waited += time.Since(start)
+	n.held.end = t.config.Now()
+}
+
+// await takes answers until there is nothing more to be said of the container, and reports whether that came in time.
+func (t *Tracker) await(c *Container, left time.Duration) bool {
+	n := &t.names
+	limit := time.NewTimer(left)
 	defer limit.Stop()
 	for n.waiting[c.ID] > 0 {
 		select {
@@ -65,10 +95,10 @@ func (t *Tracker) ask(c *Container) {
 				t.late = append(t.late, late)
 			}
 		case <-limit.C:
-			n.tired = true
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // take notes an answer, and returns the container that has a name by it.
@@ -77,7 +107,7 @@ func (t *Tracker) take(a runtimes.Answer) *Container {
 	if n.waiting[a.ID]--; n.waiting[a.ID] <= 0 || a.Err == nil {
 		delete(n.waiting, a.ID)
 	}
-	if a.Took < Patience {
+	if a.Took < t.config.Wait {
 		n.tired = false
 	}
 	c := t.byID[a.ID]
@@ -85,6 +115,9 @@ func (t *Tracker) take(a runtimes.Answer) *Container {
 		return nil
 	}
 	c.Details = a.Details
+	if c.Runtime == cgroup.Unknown {
+		c.Runtime = a.Runtime
+	}
 	c.Details.PodUID = cmp.Or(c.Details.PodUID, c.Container.PodUID)
 	return c
 }

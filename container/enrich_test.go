@@ -94,6 +94,7 @@ func TestANameThatComesLateIsPending(t *testing.T) {
 	socket, answer := slowDocker(t)
 	tracker := New(Config{
 		Events: []*events.Event{events.ContainerEnriched}, Log: slog.New(slog.DiscardHandler), Enrich: true, Sockets: []runtimes.Socket{socket},
+		Wait: Wait,
 	})
 	var told []string
 	var last *trace.Event
@@ -129,12 +130,12 @@ func TestNamesAreWaitedForButNotForLong(t *testing.T) {
 	socket, answer := slowDocker(t)
 	s := step(t, New(Config{
 		Events: []*events.Event{events.ContainerCreate, events.ContainerEnriched}, Log: slog.New(slog.DiscardHandler),
-		Enrich: true, Sockets: []runtimes.Socket{socket},
+		Enrich: true, Sockets: []runtimes.Socket{socket}, Wait: Wait,
 	}))
-	if waited := s.make(10, id); waited < Patience || waited > Patience+10*time.Second {
-		t.Errorf("the stream waited %s, want about %s", waited, Patience)
+	if waited := s.make(10, id); waited < Wait || waited > Wait+10*time.Second {
+		t.Errorf("the stream waited %s, want about %s", waited, Wait)
 	}
-	if waited := s.make(20, other); waited >= Patience {
+	if waited := s.make(20, other); waited >= Wait {
 		t.Errorf("the stream waited %s for a runtime that is known to be slow", waited)
 	}
 	s.source <- within(10, 2)
@@ -156,5 +157,60 @@ func TestNamesAreWaitedForButNotForLong(t *testing.T) {
 	close(s.source)
 	for line := range s.seen {
 		t.Errorf("not wanted: %s", line)
+	}
+}
+
+func TestWaitsShareTheBound(t *testing.T) {
+	const bound = time.Second
+	h := hold{waited: bound / 4, end: 100}
+	for _, row := range []struct {
+		timestamp int
+		left      time.Duration
+	}{
+		{100, bound * 3 / 4}, // it was there while others were waited for
+		{1, bound * 3 / 4},
+		{101, bound},
+		{100, bound}, // whoever comes now was not there
+	} {
+		if left := h.left(bound, row.timestamp); left != row.left {
+			t.Errorf("an event of time %d: %s left, want %s", row.timestamp, left, row.left)
+		}
+	}
+}
+
+// TestNobodyIsHeldBeyondTheBound has an engine that answers nothing.
+func TestNobodyIsHeldBeyondTheBound(t *testing.T) {
+	socket, _ := slowDocker(t)
+	for _, row := range []struct {
+		name         string
+		bound, spent time.Duration
+	}{
+		{"the bound is used up", time.Hour, time.Hour},
+		{"there is none", 0, 0},
+	} {
+		tracker := New(Config{Enrich: true, Sockets: []runtimes.Socket{socket}, Wait: row.bound})
+		tracker.names.held = hold{waited: row.spent, end: 100}
+		for range tracker.Stage(func(yield func(*trace.Event) bool) {
+			yield(about(events.ContainerGroupMade, 1, 10, "/docker/"+id, 0))
+			if n := tracker.names; n.held.waited != row.spent || n.tired || n.waiting[id] != 1 {
+				t.Errorf("%s: %+v", row.name, n)
+			}
+		}) {
+		}
+	}
+}
+
+// TestWhoAnswersIsTheRuntime has a group whose name does not tell the runtime, as kubelet's driver "cgroupfs" makes it.
+func TestWhoAnswersIsTheRuntime(t *testing.T) {
+	socket, answer := slowDocker(t)
+	close(answer)
+	tracker := New(Config{Enrich: true, Sockets: []runtimes.Socket{socket}, Wait: time.Minute})
+	for e := range tracker.Stage(func(yield func(*trace.Event) bool) {
+		yield(about(events.ContainerGroupMade, 1, 10, "/kubepods/besteffort/pod1/"+id, 0))
+		yield(within(10, 2))
+	}) {
+		if e.EventID != events.ContainerGroupMade.ID && e.ContainerRuntime != "docker" {
+			t.Errorf("runtime %q", e.ContainerRuntime)
+		}
 	}
 }

@@ -45,8 +45,11 @@ func (t *Tracer) begin(yield func(*trace.Event) bool) bool {
 
 // narrated is an event of the tracer itself, now.
 func (t *Tracer) narrated() trace.Event {
-	return trace.Event{Timestamp: t.reader.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))), ProcessName: narrator}
+	return trace.Event{Timestamp: t.Now(), ProcessName: narrator}
 }
+
+// Now is the time, as in timestamps of events.
+func (t *Tracer) Now() int { return t.reader.decode.timestamp(uint64(clock(unix.CLOCK_BOOTTIME))) }
 
 func buildInfo(b *trace.Builder) {
 	now := time.Now().UnixNano()

@@ -108,7 +108,8 @@ func Help() string {
 
 // Answer is what came of a question. Err tells why there are no details.
 type Answer struct {
-	ID string
+	ID      string
+	Runtime string // that answers
 	Details
 	Err  error
 	Took time.Duration // since it was asked
@@ -251,7 +252,7 @@ func (a *asked) run(ctx context.Context, answers chan<- Answer) {
 			}
 			a.count(q.about, err)
 			select {
-			case answers <- Answer{q.about.ID, details, err, time.Since(q.since)}:
+			case answers <- Answer{q.about.ID, a.Runtime, details, err, time.Since(q.since)}:
 			case <-ctx.Done():
 				return
 			}
