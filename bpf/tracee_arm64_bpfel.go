@@ -414,6 +414,7 @@ const (
 	TraceeVarProcessRule                           = "process_rule"
 	TraceeVarProcessUnknown                        = "process_unknown"
 	TraceeVarProcessesNoted                        = "processes_noted"
+	TraceeVarRegistersAt                           = "registers_at"
 	TraceeVarStackAddresses                        = "stack_addresses"
 	TraceeVarSyscallSpecs                          = "syscall_specs"
 	TraceeVarTracingSince                          = "tracing_since"
@@ -810,6 +811,7 @@ type TraceeVariableSpecs struct {
 	ProcessRule          *ebpf.VariableSpec `ebpf:"process_rule"`
 	ProcessUnknown       *ebpf.VariableSpec `ebpf:"process_unknown"`
 	ProcessesNoted       *ebpf.VariableSpec `ebpf:"processes_noted"`
+	RegistersAt          *ebpf.VariableSpec `ebpf:"registers_at"`
 	StackAddresses       *ebpf.VariableSpec `ebpf:"stack_addresses"`
 	SyscallSpecs         *ebpf.VariableSpec `ebpf:"syscall_specs"`
 	TracingSince         *ebpf.VariableSpec `ebpf:"tracing_since"`
@@ -941,6 +943,7 @@ type TraceeVariables struct {
 	ProcessRule          *ebpf.Variable `ebpf:"process_rule"`
 	ProcessUnknown       *ebpf.Variable `ebpf:"process_unknown"`
 	ProcessesNoted       *ebpf.Variable `ebpf:"processes_noted"`
+	RegistersAt          *ebpf.Variable `ebpf:"registers_at"`
 	StackAddresses       *ebpf.Variable `ebpf:"stack_addresses"`
 	SyscallSpecs         *ebpf.Variable `ebpf:"syscall_specs"`
 	TracingSince         *ebpf.Variable `ebpf:"tracing_since"`

@@ -342,6 +342,7 @@ const (
 	TraceeWithoutCallbacksVarProcessRule                           = "process_rule"
 	TraceeWithoutCallbacksVarProcessUnknown                        = "process_unknown"
 	TraceeWithoutCallbacksVarProcessesNoted                        = "processes_noted"
+	TraceeWithoutCallbacksVarRegistersAt                           = "registers_at"
 	TraceeWithoutCallbacksVarStackAddresses                        = "stack_addresses"
 	TraceeWithoutCallbacksVarSyscallSpecs                          = "syscall_specs"
 	TraceeWithoutCallbacksVarTracingSince                          = "tracing_since"
@@ -735,6 +736,7 @@ type TraceeWithoutCallbacksVariableSpecs struct {
 	ProcessRule          *ebpf.VariableSpec `ebpf:"process_rule"`
 	ProcessUnknown       *ebpf.VariableSpec `ebpf:"process_unknown"`
 	ProcessesNoted       *ebpf.VariableSpec `ebpf:"processes_noted"`
+	RegistersAt          *ebpf.VariableSpec `ebpf:"registers_at"`
 	StackAddresses       *ebpf.VariableSpec `ebpf:"stack_addresses"`
 	SyscallSpecs         *ebpf.VariableSpec `ebpf:"syscall_specs"`
 	TracingSince         *ebpf.VariableSpec `ebpf:"tracing_since"`
@@ -866,6 +868,7 @@ type TraceeWithoutCallbacksVariables struct {
 	ProcessRule          *ebpf.Variable `ebpf:"process_rule"`
 	ProcessUnknown       *ebpf.Variable `ebpf:"process_unknown"`
 	ProcessesNoted       *ebpf.Variable `ebpf:"processes_noted"`
+	RegistersAt          *ebpf.Variable `ebpf:"registers_at"`
 	StackAddresses       *ebpf.Variable `ebpf:"stack_addresses"`
 	SyscallSpecs         *ebpf.Variable `ebpf:"syscall_specs"`
 	TracingSince         *ebpf.Variable `ebpf:"tracing_since"`

@@ -298,13 +298,18 @@ EXIT_TAIL(socket_accepted)
 		socket_note(socket, task_current(), BPF_ANY);
 }
 
-/* sockets_found sees every open file once, when tracing begins. Of tasks that share a socket the first counts. */
+/*
+ * sockets_found sees every open file once, when tracing begins. Of tasks that share a socket the first counts. It finds
+ * out, too, what the programs of packets have no helper for.
+ */
 SEC("iter/task_file")
 int sockets_found(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[1];
 	struct file *file = (void *)ctx[3];
 
+	if (task && !registers_at)
+		registers_at = (u64)task_registers(task) - (u64)TASK(task, stack);
 	if (!task || !file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket_note(BPF_CORE_READ(file, private_data), task, BPF_NOEXIST);

@@ -42,6 +42,8 @@ func useOlderSockets(a *actor) {
 	sender := a.bound(inet("127.0.0.1", 0), unix.SOCK_DGRAM)
 	a.connect(sender, a.local(receiver))
 	client, server := a.established(inet6("::1", 0))
+	a.check(os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0))
+	ping := a.must(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP)
 	a.must(unix.SYS_KILL, uintptr(os.Getpid()), uintptr(unix.SIGSTOP))
 	a.write(sender, "data")
 	a.receive(receiver, 10)
@@ -56,6 +58,14 @@ func useOlderSockets(a *actor) {
 	a.reset(client)
 	for i := range 2 {
 		a.wantTCP(i, "::1", from, to, trace.ProtoTCP{RST: 1, ACK: 1})
+	}
+	a.sendTo(ping, inet("127.0.0.1", 0), []byte{8, 0, 0, 0, 0, 0, 0, 7})
+	a.receive(ping, 100)
+	for i, name := range []string{"EchoRequest", "EchoReply"} {
+		a.want("net_packet_icmp", arguments{
+			"src": "127.0.0.1", "dst": "127.0.0.1", "metadata": way(i),
+			"proto_icmp": except{trace.ProtoICMP{TypeCode: name, Seq: 7}, "ID Checksum"},
+		})
 	}
 }
 
@@ -78,7 +88,7 @@ func TestPacketsOfOlderSocketsHaveTheirOwner(t *testing.T) {
 	c := spawn(t, "packets/older sockets")
 	c.release(0, nil)
 	c.awaitStop()
-	names := []string{"net_packet_udp", "net_packet_tcp"}
+	names := []string{"net_packet_udp", "net_packet_tcp", "net_packet_icmp"}
 	s := startPackets(t, nil, names)
 	if err := unix.Kill(c.pid, unix.SIGCONT); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ func init() {
 		trigger{"net_packet_tcp", "handshake and reset", shakeHands},
 		trigger{"net_packet_tcp", "refused", refuseConnection},
 		trigger{"net_packet_udp", "datagrams", sendDatagrams},
+		trigger{"net_packet_udp", "shared socket", sendShared},
 		trigger{"net_packet_icmp", "echo", echoIPv4},
 		trigger{"net_packet_icmpv6", "echo", echoIPv6},
 	)
@@ -273,6 +275,39 @@ func refuseConnection(a *actor) {
 		from, to := port(a.local(client)), port(a.local(closed))
 		a.wantTCP(0, text, from, to, trace.ProtoTCP{SYN: 1})
 		a.wantTCP(1, text, to, from, trace.ProtoTCP{RST: 1, ACK: 1})
+	}
+}
+
+// sendShared sends on a connected socket, in a child first.
+func sendShared(a *actor) {
+	a.network()
+	receiver := a.bound(inet("127.0.0.1", 0), unix.SOCK_DGRAM)
+	sender := a.bound(inet("127.0.0.1", 0), unix.SOCK_DGRAM)
+	a.connect(sender, a.local(receiver))
+	text := []byte("by a child")
+	pid := a.must(unix.SYS_CLONE, uintptr(unix.SIGCHLD))
+	if pid == 0 {
+		// A copy of this thread alone: it may do nothing that needs the runtime.
+		syscall.RawSyscall(unix.SYS_WRITE, uintptr(sender), uintptr(unsafe.Pointer(&text[0])), uintptr(len(text)))
+		for {
+			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+	}
+	_, err := unix.Wait4(pid, nil, 0, nil)
+	a.check(err)
+	a.write(sender, "by its maker")
+	from, to := port(a.local(sender)), port(a.local(receiver))
+	for _, length := range []uint16{8 + 10, 8 + 12} {
+		a.receive(receiver, 100)
+		for i := range 2 {
+			w := a.want("net_packet_udp", arguments{
+				"src": "127.0.0.1", "dst": "127.0.0.1", "src_port": uint16(from), "dst_port": uint16(to), "metadata": way(i),
+				"proto_udp": except{trace.ProtoUDP{SrcPort: uint16(from), DstPort: uint16(to), Length: length}, "Checksum"},
+			})
+			if length == 8+10 && i == 0 {
+				w.Pid = pid
+			}
+		}
 	}
 }
 

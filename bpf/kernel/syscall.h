@@ -21,6 +21,8 @@ static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long f
 	return status & TS_COMPAT;
 }
 
+#define SYSCALL_FIRST(READ, compat) ((compat) ? (u32)READ(bx) : READ(di))
+
 #define SYSCALL_ARGS(READ, compat, args)        \
 	do {                                    \
 		if (compat) {                   \
@@ -52,6 +54,8 @@ static __always_inline bool thread_in_compat_syscall(u32 status, unsigned long f
 {
 	return flags & (1UL << TIF_32BIT);
 }
+
+#define SYSCALL_FIRST(READ, compat) READ(orig_x0)
 
 #define SYSCALL_ARGS(READ, compat, args)  \
 	do {                              \
@@ -111,4 +115,15 @@ static __always_inline void task_syscall_args(const struct pt_regs *regs, bool c
 		SYSCALL_ARGS(TYPED, compat, args);
 	else
 		SYSCALL_ARGS(UNTYPED, compat, args);
+}
+
+/*
+ * address_syscall_first returns the first argument of the syscall whose registers are at an address, ~0 if they are of
+ * no syscall: for programs that can not have bpf_task_pt_regs.
+ */
+static __always_inline u64 address_syscall_first(const struct pt_regs *regs, bool compat)
+{
+	if ((int)SYSCALL_NUMBER(UNTYPED) < 0)
+		return ~0ULL;
+	return SYSCALL_FIRST(UNTYPED, compat);
 }

@@ -4,7 +4,8 @@
  * taken down when a task does something to the socket, and kept with the socket for as long as that lives:
  *
  *   - it creates the socket, connects it, sends to an address or receives from one: programs of the root cgroup;
- *   - TCP sends in the name of the task that holds the socket's lock: see owner_sending();
+ *   - TCP sends in the name of the task that holds the socket's lock, and all else in that of the task which calls:
+ *     see owner_sending();
  *   - it accepts a connection: a tail of sys_exit. Until then a connection belongs to the owner of the listening
  *     socket, from which the kernel copies what is kept with it; if that is older than tracing, by listening_key();
  *   - it has the socket open when tracing begins: an iterator.
@@ -178,21 +179,55 @@ static __always_inline struct socket_owner *owner_noted(struct socket_owner *own
 	return owner;
 }
 
+/* Where the registers of a syscall are on a task's stack, by the iterator; 0: see task_registers(). */
+u32 registers_at;
+
+/* task_calls_with says whether the task is in a syscall whose first argument is a descriptor of the socket. */
+static __always_inline bool task_calls_with(struct task_struct *task, struct sock *sk)
+{
+	u32 at = registers_at ?: STACK_SIZE - bpf_core_type_size(struct pt_regs);
+	const struct pt_regs *registers = BPF_CORE_READ(task, stack) + at;
+	u32 first = address_syscall_first(registers, task_in_compat_syscall(task)); /* an int, if a descriptor */
+	struct file *file = task_file(first);
+	struct socket *socket;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk) == sk;
+}
+
 /*
- * owner_sending makes the current task the owner of a TCP socket which it sends on. A task that sends or receives holds
- * the socket's lock for itself, and nobody else sends on the socket meanwhile; while packets and timers are worked on
- * for it, by whoever happens to run, the lock is not held that way. Sockets that listen are worked on without it.
+ * socket_sending says whether the current task sends what leaves the socket.
+ *
+ * A task that sends or receives by TCP holds the socket's lock for itself, and nobody else sends on the socket
+ * meanwhile; while packets and timers are worked on for it, by whoever happens to run, the lock is not held that way.
+ * Sockets that listen are worked on without it.
+ *
+ * Other sockets send within the call, but if the packet is encrypted by IPsec first: then whoever happens to run is in
+ * another call.
  */
-static __always_inline struct socket_owner *owner_sending(struct socket_owner *owner, struct bpf_sock *sk)
+static __always_inline bool socket_sending(struct socket_owner *owner, struct bpf_sock *sk)
 {
 	struct sock *socket = socket_address(sk);
+	struct task_struct *task = task_current();
 
-	if (sk->protocol != IPPROTO_TCP || sk->state == TCP_LISTEN || !BPF_CORE_READ(socket, sk_lock.owned))
+	if (sk->protocol == IPPROTO_TCP)
+		return sk->state != TCP_LISTEN && BPF_CORE_READ(socket, sk_lock.owned);
+	if (owner && owner->socket == (u64)socket && owner_is(owner, task))
+		return false;
+	return task_owns(task) && task_calls_with(task, socket);
+}
+
+/* owner_sending makes the current task the owner of a socket which it sends on. */
+static __always_inline struct socket_owner *owner_sending(struct socket_owner *owner, struct bpf_sock *sk)
+{
+	if (!socket_sending(owner, sk))
 		return owner;
 	if (!owner)
 		owner = bpf_sk_storage_get(&socket_owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (owner)
-		owner_update(owner, (u64)socket);
+		owner_update(owner, (u64)socket_address(sk));
 	return owner;
 }
 
