@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// restInterval is how often memory is looked at, and idleMemory how much of it may lie idle: to give it back takes some
+	// restInterval is how often the heap is looked at, and idleMemory how much of it may lie idle: to give it back takes some
 	// ten milliseconds of CPU time. When the collector had nothing to do meanwhile, a burst is over, and less is worth it.
 	restInterval = 10 * time.Second
+	// trimInterval is how often it is looked whether pages of the program's file have come back, which takes some ten microseconds.
+	trimInterval = time.Second
 	idleMemory   = 8 << 20
 	restMemory   = 4 << 20
 )
@@ -26,17 +28,19 @@ func giveBack(ctx context.Context, log *slog.Logger) {
 		log.Info("memory that only the start needed is kept", "error", err)
 	}
 	var heap heap
-	for ticks := time.Tick(restInterval); ; {
+	rests, trims := time.Tick(restInterval), time.Tick(trimInterval)
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticks:
-		}
-		if heap.idles() {
-			debug.FreeOSMemory()
-		}
-		if err := keeper.Trim(); err != nil {
-			log.Debug("pages of the program are kept", "error", err)
+		case <-rests:
+			if heap.idles() {
+				debug.FreeOSMemory()
+			}
+		case <-trims:
+			if err := keeper.Trim(); err != nil {
+				log.Debug("pages of the program are kept", "error", err)
+			}
 		}
 	}
 }
