@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/tracee-go/tracee/events"
+	"github.com/tracee-go/tracee/internal/deadcode"
 )
 
 // constantsMap is the map of what the verifier treats as constants.
@@ -23,11 +24,16 @@ type judging struct {
 	all      bool // do, for other reasons as well
 	programs map[string]bool
 	without  *ebpf.Map // the constants of programs that do not; nil: they are the same
+
+	constants, constantsWithout deadcode.Constants // what is in the maps
 }
 
 // chooseJudging tells programs apart by the events that they send. Where a program sends one all the same, it passes unseen, and
 // user space decides.
-func (l *loader) chooseJudging(config Config) error {
+func (l *loader) chooseJudging(config Config) (err error) {
+	if l.judging.constants, err = readConstants(l.maps[constantsMap]); err != nil {
+		return err
+	}
 	if config.Filter.NeedsTexts() { // programs that follow processes read texts in the same way
 		l.judging.all = true
 		return nil
@@ -56,11 +62,29 @@ func (l *loader) chooseJudging(config Config) error {
 	}
 	defer collection.Close()
 	l.judging.without = collection.DetachMap(constantsMap)
-	return nil
+	l.judging.constantsWithout, err = readConstants(l.judging.without)
+	return err
+}
+
+// readConstants reads what nobody can change any more.
+func readConstants(m *ebpf.Map) (deadcode.Constants, error) {
+	var bytes []byte
+	if err := m.Lookup(uint32(0), &bytes); err != nil {
+		return deadcode.Constants{}, fmt.Errorf("read the constants of programs: %w", err)
+	}
+	return deadcode.Constants{Map: constantsMap, Bytes: bytes}, nil
 }
 
 // judges says whether a program looks at arguments.
 func (j *judging) judges(program string) bool { return j.all || j.programs[program] }
+
+// constantsOf are those that a program is loaded with.
+func (j *judging) constantsOf(program string) deadcode.Constants {
+	if j.without != nil && !j.judges(program) {
+		return j.constantsWithout
+	}
+	return j.constants
+}
 
 // mapOf is the map of a name that a program is loaded with.
 func (j *judging) mapOf(program, name string, all map[string]*ebpf.Map) *ebpf.Map {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/tracee-go/tracee/internal/deadcode"
 )
 
 // load loads a program with the shared maps.
@@ -26,6 +28,7 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 	if !l.judging.all {
 		program.Instructions = stub(spec.Instructions, l.judges.Spare(l.judging.judges(name)))
 	}
+	program.Instructions = deadcode.Remove(program.Instructions, l.judging.constantsOf(name))
 	alone, maps := l.alone(&program)
 	options := l.options
 	options.MapReplacements = maps
