@@ -225,7 +225,7 @@ func (a *artifact) rename(name string) {
 		return
 	}
 	r := a.record
-	r.Time, r.State, r.Reason = time.Now().UnixNano(), Renamed, "to "+final
+	r.Time, r.State, r.Reason = time.Now().UnixNano(), Renamed, renamedTo+final
 	a.store.manifest.add(r)
 	a.record.Artifact = final
 }

@@ -130,6 +130,7 @@ func (k *keeper) due(ending bool) {
 	}
 	k.store.age()
 	k.store.manifest.flush()
+	k.warn(ManifestName, k.store.manifest.shorten())
 }
 
 // do puts a job into the queue, and says whether there was room.

@@ -29,7 +29,11 @@ const (
 	Evicted   State = "evicted"   // it had to give way, by a quota
 	Refused   State = "refused"   // there was no room for it, by a quota
 	Lost      State = "lost"      // so many notices of the kernel side were lost, of artifacts that nobody knows
+	Shortened State = "shortened" // so many lines were dropped, because the manifest had become too long
 )
+
+// renamedTo begins the reason of a Renamed line; the new name follows.
+const renamedTo = "to "
 
 // Record is one line of the manifest.
 type Record struct {
@@ -69,11 +73,14 @@ const pendingMax = 1 << 20 // bytes
 
 // manifest appends lines, each by one write.
 type manifest struct {
+	root     *os.Root
 	file     *os.File
 	size     int64
 	reserved int64
 	pending  []byte // whole lines that could not be written
 	dropped  int    // lines that did not fit there either
+
+	longest, least int64 // it is shortened when it is as long as the first, which is never less than the second
 }
 
 // openManifest takes the file over, and returns what it says already. A line that a crash left unfinished is ended.
@@ -89,7 +96,8 @@ func openManifest(root *os.Root) (*manifest, []Record, error) {
 		}
 		return nil, nil, fmt.Errorf("lock %s: %w", ManifestName, err)
 	}
-	m := &manifest{file: f}
+	_ = root.Remove(ManifestName + partial) // a crash while it was shortened
+	m := &manifest{root: root, file: f, longest: manifestMax, least: manifestMax}
 	records, torn, err := readRecords(f)
 	if err == nil {
 		m.size, err = f.Seek(0, io.SeekEnd)
