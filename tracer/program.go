@@ -25,10 +25,7 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 		return nil, l.noProgram(name)
 	}
 	program := *spec
-	if !l.judging.all {
-		program.Instructions = stub(spec.Instructions, l.judges.Spare(l.judging.judges(name)))
-	}
-	program.Instructions = deadcode.Remove(program.Instructions, l.judging.constantsOf(name))
+	program.Instructions = deadcode.Remove(spec.Instructions, l.judging.constantsOf(name), l.results(name))
 	alone, maps := l.alone(&program)
 	options := l.options
 	options.MapReplacements = maps
@@ -38,6 +35,14 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 	}
 	defer collection.Close()
 	return collection.DetachProgram(name), nil
+}
+
+// results are those of functions that a program can not need.
+func (l *loader) results(program string) map[string]int32 {
+	if l.judging.all {
+		return nil
+	}
+	return l.judges.Spare(l.judging.judges(program))
 }
 
 // alone makes a collection of a program and the maps that it uses, and says which they are. They are there already, so that of

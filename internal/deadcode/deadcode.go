@@ -9,6 +9,7 @@ package deadcode
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf/asm"
 )
@@ -19,37 +20,55 @@ type Constants struct {
 	Bytes []byte
 }
 
-// Remove returns the program without instructions that can not be reached and functions that are not called any more. A function
-// that is always called with the same numbers gets them as constants: the kernel verifies global functions without a look at who
-// calls them. A function with instructions that are not known here stays as it is. The argument is not changed.
-func Remove(program asm.Instructions, constants Constants) asm.Instructions {
-	p := parts{constants: constants, bodies: map[string]asm.Instructions{}, entries: map[string]*state{}}
-	p.take(program)
-	p.entries[p.order[0]] = &state{}
+// Remove returns the program without instructions that can not be reached and functions that are not called any more. Functions that
+// have results do nothing but return these. A function that is always called with the same numbers gets them as constants: the kernel
+// verifies global functions without a look at who calls them. A function with instructions that are not known here stays as it is.
+// The argument is not changed; of the functions, callers come first.
+func Remove(program asm.Instructions, constants Constants, results map[string]int32) asm.Instructions {
+	p := pool.Get().(*parts)
+	defer pool.Put(p)
+	p.function.constants = constants
+	p.take(program, results)
 	for _, name := range p.callersFirst() {
-		p.bodies[name] = p.remove(p.bodies[name], p.entries[name])
+		if entry := p.entries[name]; entry != nil {
+			p.remove(p.bodies[name], entry)
+		}
 	}
-	return p.join()
+	return slices.Clone(p.left)
 }
+
+// pool has parts that were used before: programs are many, and what it takes to look at one is large.
+var pool = sync.Pool{New: func() any { return &parts{bodies: map[string]asm.Instructions{}, entries: map[string]*state{}} }}
 
 // parts are the functions of a program.
 type parts struct {
-	constants Constants
-	order     []string // as they are in the program; the first one is the program's
-	bodies    map[string]asm.Instructions
-	entries   map[string]*state // what is known where a function begins; nil: nobody has called it so far
+	first    string // the name of the program's
+	bodies   map[string]asm.Instructions
+	entries  map[string]*state // what is known where a function begins; nil: nobody has called it so far
+	function function          // that is being looked at
+	left     asm.Instructions
 }
 
 // take takes a program apart.
-func (p *parts) take(program asm.Instructions) {
+func (p *parts) take(program asm.Instructions, results map[string]int32) {
+	clear(p.bodies)
+	clear(p.entries)
+	clear(p.left)
+	p.left = p.left[:0]
 	for first, i := 0, 1; i <= len(program); i++ {
-		if i == len(program) || program[i].Symbol() != "" {
-			name := program[first].Symbol()
-			p.order = append(p.order, name)
-			p.bodies[name] = program[first:i]
-			first = i
+		if i < len(program) && program[i].Symbol() == "" {
+			continue
 		}
+		name := program[first].Symbol()
+		if p.bodies[name] = program[first:i]; first == 0 {
+			p.first = name
+		}
+		if result, ok := results[name]; ok {
+			p.bodies[name] = asm.Instructions{asm.Mov.Imm(asm.R0, result).WithMetadata(program[first].Metadata), asm.Return()}
+		}
+		first = i
 	}
+	p.call(p.first, state{})
 }
 
 // callersFirst sorts the functions so that none comes before one that calls it. BPF has no recursion.
@@ -62,33 +81,32 @@ func (p *parts) callersFirst() []string {
 			return
 		}
 		seen[name] = true
-		for _, other := range p.bodies[name].FunctionReferences() {
-			visit(other)
+		for i := range p.bodies[name] {
+			if in := &p.bodies[name][i]; in.IsFunctionReference() {
+				visit(in.Reference())
+			}
 		}
 		sorted = append(sorted, name)
 	}
-	visit(p.order[0])
+	visit(p.first)
 	slices.Reverse(sorted)
 	return sorted
 }
 
-// remove removes from a function, and learns what it calls others with.
-func (p *parts) remove(code asm.Instructions, entry *state) asm.Instructions {
-	if entry == nil {
-		return nil
-	}
-	code = entry.prepend(code)
-	f := function{code: code, constants: p.constants}
-	if !f.analyse() {
+// remove appends what is left of a function, and learns what it calls others with.
+func (p *parts) remove(code asm.Instructions, entry *state) {
+	f := &p.function
+	if !f.analyse(code, entry) {
+		p.left = append(p.left, code...)
 		for _, to := range code.FunctionReferences() {
 			p.call(to, state{})
 		}
-		return code
+		return
 	}
-	for i, s := range f.calls {
-		p.call(code[i].Reference(), s)
+	p.left = f.rest(entry.load(code, p.left))
+	for _, c := range f.calls {
+		p.call(code[c.at].Reference(), c.arguments)
 	}
-	return f.rest()
 }
 
 // call notes that a function is called, and what with.
@@ -98,15 +116,4 @@ func (p *parts) call(name string, arguments state) {
 	} else {
 		p.entries[name] = &arguments
 	}
-}
-
-// join puts together the functions that are called.
-func (p *parts) join() asm.Instructions {
-	var left asm.Instructions
-	for _, name := range p.order {
-		if p.entries[name] != nil {
-			left = append(left, p.bodies[name]...)
-		}
-	}
-	return left
 }

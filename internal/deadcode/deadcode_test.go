@@ -104,7 +104,7 @@ func TestWhatCanNotBeReachedGoes(t *testing.T) {
 		if test.left != nil {
 			left = program("main", test.left)
 		}
-		if got := Remove(whole, constants); text(got) != text(left) {
+		if got := Remove(whole, constants, nil); text(got) != text(left) {
 			t.Errorf("%s: got\n%swant\n%s", test.name, text(got), text(left))
 		}
 		if text(whole) != before {
@@ -151,9 +151,38 @@ func TestFunctionsKnowWhatTheyAreAlwaysCalledWith(t *testing.T) {
 		} else {
 			want = slices.Concat(want, program("f", test.f))
 		}
-		if got := Remove(slices.Concat(main, function), constants); text(got) != text(want) {
+		if got := Remove(slices.Concat(main, function), constants, nil); text(got) != text(want) {
 			t.Errorf("%s: got\n%swant\n%s", test.name, text(got), text(want))
 		}
+	}
+}
+
+// calling makes a function that calls others, and returns a number by which it can be told.
+func calling(name string, number int32, calls ...string) asm.Instructions {
+	body := asm.Instructions{asm.Mov.Imm(asm.R6, number).WithSymbol(name)}
+	for _, other := range calls {
+		body = append(body, asm.Call.Label(other))
+	}
+	return append(body, asm.Mov.Reg(asm.R0, asm.R6), asm.Return())
+}
+
+func TestFunctionsReturnTheirResultAndTakeWhatOnlyTheyCallWithThem(t *testing.T) {
+	program := slices.Concat(calling("main", 1, "one", "two"), calling("one", 2, "deep", "shared"), calling("two", 3, "shared"),
+		calling("deep", 4, "deeper"), calling("deeper", 5), calling("shared", 6))
+	stubbed := asm.Instructions{asm.Mov.Imm(asm.R0, 7).WithSymbol("one"), asm.Return()}
+	want := slices.Concat(calling("main", 1, "one", "two"), calling("two", 3, "shared"), calling("shared", 6), stubbed)
+	same := func(a, b asm.Instructions) bool { return text(a) == text(b) }
+	whole := slices.Clone(program)
+	if got := Remove(program, Constants{}, map[string]int32{"one": 7, "nothing": 8}); !same(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+	if !same(program, whole) {
+		t.Error("the program itself, which others are linked from, was changed")
+	}
+	want = slices.Concat(calling("main", 1, "one", "two"), calling("two", 3, "shared"), calling("one", 2, "deep", "shared"), calling("shared", 6),
+		calling("deep", 4, "deeper"), calling("deeper", 5)) // callers come first
+	if got := Remove(program, Constants{}, map[string]int32{"nothing": 8}); !same(got, want) {
+		t.Errorf("without such a function, got\n%v\nwant\n%v", got, want)
 	}
 }
 
@@ -259,7 +288,7 @@ func TestProgramsDoTheSame(t *testing.T) {
 		if len(whole.FunctionReferences()) == 0 {
 			whole = main
 		}
-		left := Remove(whole, constants)
+		left := Remove(whole, constants, nil)
 		if removed += len(whole) - len(left); results(t, whole, m) != results(t, left, m) {
 			t.Fatalf("drawn by %d: %s and %s\n%s\n%s", seed, results(t, whole, m), results(t, left, m), text(whole), text(left))
 		}

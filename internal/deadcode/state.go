@@ -2,6 +2,7 @@ package deadcode
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
@@ -52,22 +53,24 @@ func (s *state) arguments() state {
 	return known
 }
 
-// prepend puts what is known before a function, whose name and type go with its first instruction.
-func (s *state) prepend(code asm.Instructions) asm.Instructions {
-	var first asm.Instructions
+// load appends instructions that load what is known where a function begins. Its name and type go with the first.
+func (s *state) load(function, to asm.Instructions) asm.Instructions {
+	begin := len(to)
 	for r := asm.R1; r <= asm.R5; r++ {
 		if s[r].kind == number {
-			first = append(first, asm.Mov.Imm(r, int32(s[r].n)))
+			to = append(to, asm.Mov.Imm(r, int32(s[r].n)))
 		}
 	}
-	if len(first) == 0 {
-		return code
+	if len(to) > begin {
+		from := &function[0]
+		to[begin] = btf.WithFuncMetadata(to[begin].WithSymbol(from.Symbol()), btf.FuncMetadata(from)).WithSource(from.Source())
 	}
-	all := append(first, code...)
-	begin := &all[len(first)]
-	all[0] = btf.WithFuncMetadata(all[0].WithSymbol(begin.Symbol()), btf.FuncMetadata(begin)).WithSource(begin.Source())
-	*begin = btf.WithFuncMetadata(begin.WithSymbol(""), nil)
-	return all
+	return to
+}
+
+// loads says whether load appends something.
+func (s *state) loads() bool {
+	return slices.ContainsFunc(s[asm.R1:asm.R5+1], func(v value) bool { return v.kind == number })
 }
 
 // jump says what becomes of a jump, a call or an exit, and whether what is behind it may follow.
