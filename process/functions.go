@@ -27,7 +27,7 @@ type fileFunctions struct {
 	files   *lru.Cache[library.Key, *library.Functions]
 	bytes   int
 	reading map[mappedFile]*search
-	slow    slowDevices
+	slow    library.SlowDevices
 
 	patience time.Duration // namePatience, less in tests
 	maxBytes int
@@ -92,7 +92,7 @@ func (f *fileFunctions) wait(s *search, dev uint32) bool {
 		return true
 	default:
 	}
-	if f.slow.has(dev) {
+	if f.slow.Has(dev) {
 		return false
 	}
 	timer := time.NewTimer(f.patience)
@@ -101,7 +101,7 @@ func (f *fileFunctions) wait(s *search, dev uint32) bool {
 	case <-s.done:
 		return true
 	case <-timer.C:
-		f.slow.add(dev)
+		f.slow.Add(dev)
 		return false
 	}
 }

@@ -46,7 +46,7 @@ type Hasher struct {
 	digests *lru.Cache[library.Key, *digest]
 	tasks   library.Tasks
 	reading int
-	slow    slowDevices
+	slow    library.SlowDevices
 }
 
 // digest is the hash of a file, or of one that is being read.
@@ -187,7 +187,7 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 		return d.sum, d.err
 	default:
 	}
-	if h.slow.has(m.Dev) {
+	if h.slow.Has(m.Dev) {
 		return "", errTooSlow
 	}
 	timer := time.NewTimer(hashPatience)
@@ -196,7 +196,7 @@ func (h *Hasher) wait(m library.Mapping) (string, error) {
 	case <-d.done:
 		return d.sum, d.err
 	case <-timer.C:
-		h.slow.add(m.Dev)
+		h.slow.Add(m.Dev)
 		return "", errTooSlow
 	}
 }

@@ -136,7 +136,7 @@ func TestSlowFilesDelayTheStreamOnce(t *testing.T) {
 	stuck := &search{done: make(chan struct{})}
 	file := mappedFile{dev: 1, inode: 2, path: "/x"}
 	f.reading[file] = stuck
-	if f.begin(file, os.Getpid()) != stuck || f.wait(stuck, file.dev) || !f.slow.has(file.dev) {
+	if f.begin(file, os.Getpid()) != stuck || f.wait(stuck, file.dev) || !f.slow.Has(file.dev) {
 		t.Error("a second search has begun, or the first one is done")
 	}
 	f.patience = time.Hour

@@ -72,15 +72,7 @@ func (m *Mapping) openIn(proc string) (*os.File, error) {
 	if !strings.HasPrefix(m.Path, "/") {
 		return nil, fmt.Errorf("%q is no path", m.Path)
 	}
-	root, err := unix.Open(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open %s/root: %w", proc, err)
-	}
-	defer unix.Close(root)
-	found, err := unix.Openat2(root, m.Path, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
-	})
+	found, err := findIn(proc, m.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +86,19 @@ func (m *Mapping) openIn(proc string) (*os.File, error) {
 	default:
 		return reopen(found)
 	}
+}
+
+// findIn finds a path under the root of a task, and opens nothing.
+func findIn(proc, path string) (int, error) {
+	root, err := unix.Open(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s/root: %w", proc, err)
+	}
+	defer unix.Close(root)
+	return unix.Openat2(root, path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+	})
 }
 
 // reopen opens for reading what was only found. What is not known to be a regular file must never get here: to open a

@@ -1,4 +1,4 @@
-package process
+package library
 
 import (
 	"sync"
@@ -11,19 +11,21 @@ const (
 	maxSlow = 64
 )
 
-// slowDevices are file systems that were too slow. The zero value has none.
-type slowDevices struct {
+// SlowDevices are file systems that were too slow. The zero value has none.
+type SlowDevices struct {
 	mu    sync.Mutex
 	until map[uint32]time.Time // by device
 }
 
-func (s *slowDevices) has(dev uint32) bool {
+// Has says whether a file system was too slow lately.
+func (s *SlowDevices) Has(dev uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Before(s.until[dev])
 }
 
-func (s *slowDevices) add(dev uint32) {
+// Add notes one that was.
+func (s *SlowDevices) Add(dev uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.until == nil || len(s.until) >= maxSlow {
