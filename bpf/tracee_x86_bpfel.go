@@ -205,6 +205,8 @@ const (
 	TraceeProgLoadElfPhdrsExec                     = "load_elf_phdrs_exec"
 	TraceeProgLoadElfPhdrsFentry                   = "load_elf_phdrs_fentry"
 	TraceeProgLoadElfPhdrsKprobe                   = "load_elf_phdrs_kprobe"
+	TraceeProgMagicCopy                            = "magic_copy"
+	TraceeProgMagicCopyUring                       = "magic_copy_uring"
 	TraceeProgMagicWrite                           = "magic_write"
 	TraceeProgMagicWriteFexit                      = "magic_write_fexit"
 	TraceeProgMagicWriteUring                      = "magic_write_uring"
@@ -558,6 +560,8 @@ type TraceeProgramSpecs struct {
 	LoadElfPhdrsExec                     *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
 	LoadElfPhdrsFentry                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicCopy                            *ebpf.ProgramSpec `ebpf:"magic_copy"`
+	MagicCopyUring                       *ebpf.ProgramSpec `ebpf:"magic_copy_uring"`
 	MagicWrite                           *ebpf.ProgramSpec `ebpf:"magic_write"`
 	MagicWriteFexit                      *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
 	MagicWriteUring                      *ebpf.ProgramSpec `ebpf:"magic_write_uring"`
@@ -1046,6 +1050,8 @@ type TraceePrograms struct {
 	LoadElfPhdrsExec                     *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
 	LoadElfPhdrsFentry                   *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe                   *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicCopy                            *ebpf.Program `ebpf:"magic_copy"`
+	MagicCopyUring                       *ebpf.Program `ebpf:"magic_copy_uring"`
 	MagicWrite                           *ebpf.Program `ebpf:"magic_write"`
 	MagicWriteFexit                      *ebpf.Program `ebpf:"magic_write_fexit"`
 	MagicWriteUring                      *ebpf.Program `ebpf:"magic_write_uring"`
@@ -1321,6 +1327,8 @@ func (p *TraceePrograms) Close() error {
 		p.LoadElfPhdrsExec,
 		p.LoadElfPhdrsFentry,
 		p.LoadElfPhdrsKprobe,
+		p.MagicCopy,
+		p.MagicCopyUring,
 		p.MagicWrite,
 		p.MagicWriteFexit,
 		p.MagicWriteUring,

@@ -135,6 +135,8 @@ const (
 	TraceeWithoutCallbacksProgLoadElfPhdrsExec                     = "load_elf_phdrs_exec"
 	TraceeWithoutCallbacksProgLoadElfPhdrsFentry                   = "load_elf_phdrs_fentry"
 	TraceeWithoutCallbacksProgLoadElfPhdrsKprobe                   = "load_elf_phdrs_kprobe"
+	TraceeWithoutCallbacksProgMagicCopy                            = "magic_copy"
+	TraceeWithoutCallbacksProgMagicCopyUring                       = "magic_copy_uring"
 	TraceeWithoutCallbacksProgMagicWrite                           = "magic_write"
 	TraceeWithoutCallbacksProgMagicWriteFexit                      = "magic_write_fexit"
 	TraceeWithoutCallbacksProgMagicWriteUring                      = "magic_write_uring"
@@ -485,6 +487,8 @@ type TraceeWithoutCallbacksProgramSpecs struct {
 	LoadElfPhdrsExec                     *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_exec"`
 	LoadElfPhdrsFentry                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe                   *ebpf.ProgramSpec `ebpf:"load_elf_phdrs_kprobe"`
+	MagicCopy                            *ebpf.ProgramSpec `ebpf:"magic_copy"`
+	MagicCopyUring                       *ebpf.ProgramSpec `ebpf:"magic_copy_uring"`
 	MagicWrite                           *ebpf.ProgramSpec `ebpf:"magic_write"`
 	MagicWriteFexit                      *ebpf.ProgramSpec `ebpf:"magic_write_fexit"`
 	MagicWriteUring                      *ebpf.ProgramSpec `ebpf:"magic_write_uring"`
@@ -970,6 +974,8 @@ type TraceeWithoutCallbacksPrograms struct {
 	LoadElfPhdrsExec                     *ebpf.Program `ebpf:"load_elf_phdrs_exec"`
 	LoadElfPhdrsFentry                   *ebpf.Program `ebpf:"load_elf_phdrs_fentry"`
 	LoadElfPhdrsKprobe                   *ebpf.Program `ebpf:"load_elf_phdrs_kprobe"`
+	MagicCopy                            *ebpf.Program `ebpf:"magic_copy"`
+	MagicCopyUring                       *ebpf.Program `ebpf:"magic_copy_uring"`
 	MagicWrite                           *ebpf.Program `ebpf:"magic_write"`
 	MagicWriteFexit                      *ebpf.Program `ebpf:"magic_write_fexit"`
 	MagicWriteUring                      *ebpf.Program `ebpf:"magic_write_uring"`
@@ -1242,6 +1248,8 @@ func (p *TraceeWithoutCallbacksPrograms) Close() error {
 		p.LoadElfPhdrsExec,
 		p.LoadElfPhdrsFentry,
 		p.LoadElfPhdrsKprobe,
+		p.MagicCopy,
+		p.MagicCopyUring,
 		p.MagicWrite,
 		p.MagicWriteFexit,
 		p.MagicWriteUring,

@@ -99,8 +99,8 @@ var kept = []struct {
 }{
 	{cap.BPF, "look at the kernel's memory, which is done from time to time"},
 	{cap.PERFMON, "the same"},
-	{cap.SYS_PTRACE, "learn which program a process runs, and read its libraries"},
-	{cap.DAC_READ_SEARCH, "read programs and libraries whatever their permissions"},
+	{cap.SYS_PTRACE, "learn which program a process runs, and read its libraries and what it copies"},
+	{cap.DAC_READ_SEARCH, "read programs, libraries and copies whatever their permissions"},
 	{cap.SYSLOG, "read the kernel's symbols, when a module is loaded"},
 }
 

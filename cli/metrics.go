@@ -62,7 +62,7 @@ func ebpfMetrics(p *tracee.Progress) prometheus.Collector {
 			func(s tracee.Summary) uint64 { return s.LostNetwork() }),
 		metric("tracee_ebpf_errors_total", "events that could not be printed", prometheus.CounterValue,
 			func(s tracee.Summary) uint64 { return s.Errors }),
-		metric("tracee_ebpf_unreadable_arguments_total", "arguments left out because memory could not be read",
+		metric("tracee_ebpf_unreadable_arguments_total", "arguments left out because memory, or the file that they are in, could not be read",
 			prometheus.CounterValue, func(s tracee.Summary) uint64 { return s.Unreadable }),
 		{
 			prometheus.NewDesc("tracee_ebpf_losses_total", "events lost, by event and reason", []string{"event", "reason"}, nil),

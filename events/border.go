@@ -22,6 +22,7 @@ const (
 	RecordContainerStarted = 2
 	RecordIOUring          = 4   // submitted through an io_uring
 	RecordStack            = 8   // behind the body are the addresses of the stack
+	RecordCopied           = 16  // in place of bytes, it says in which file they are
 	RecordChunk            = 128 // more bytes of an argument of the event that comes after it
 
 	// What a container is, as the kernel side keeps it.
@@ -106,6 +107,7 @@ func Border() []Constant {
 		{"FLAG_COMPAT", RecordCompat},
 		{"FLAG_CONTAINER_STARTED", RecordContainerStarted},
 		{"FLAG_STACK", RecordStack},
+		{"FLAG_COPIED", RecordCopied},
 		{"FLAG_CHUNK", RecordChunk},
 		{"FLAG_IO_URING", RecordIOUring},
 		{"CONTAINER_EXISTED", ContainerExisted},

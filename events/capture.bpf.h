@@ -225,14 +225,6 @@ STEP capture_piece(u32 i, u32 *number)
 	return last ? 1 : 0;
 }
 
-/* capture_wake makes the reader look now: what it has to take hold of may be gone soon. */
-#define capture_wake(ring)                                                      \
-	do {                                                                    \
-		void *__nothing = bpf_ringbuf_reserve(&ring, 8, 0);             \
-		if (__nothing)                                                  \
-			bpf_ringbuf_discard(__nothing, BPF_RB_FORCE_WAKEUP);    \
-	} while (0)
-
 /* capture_pieces sends all of a walk, and ends it. */
 __noinline int capture_pieces(u32 number)
 {
@@ -248,7 +240,7 @@ __noinline int capture_pieces(u32 number)
 		walk->from = 0;
 		capture_step(number);
 	}
-	capture_wake(bulk);
+	reader_wake(bulk);
 	event_drop(walker);
 	return 0;
 }
@@ -306,7 +298,7 @@ __noinline int capture_vectors(u32 number)
 		walk->left = walk->moved;
 		capture_step(number);
 	}
-	capture_wake(bulk);
+	reader_wake(bulk);
 	event_drop(walker);
 	return 0;
 }
@@ -457,7 +449,7 @@ int BPF_PROG(capture_exec, struct task_struct *task, int old_pid, struct linux_b
 		return 0;
 	walker->capture.file = unknown(bprm->file);
 	capture_step(number);
-	capture_wake(critical);
+	reader_wake(critical);
 	event_drop(walker);
 	return 0;
 }

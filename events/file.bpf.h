@@ -166,36 +166,169 @@ static __always_inline bool file_is_regular(struct file *file)
 	return (READ(inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
-/* magic_written sends the event; the buffer lies in the memory of the writer. */
-static __always_inline int magic_written(u8 rung, struct file *file, u64 buffer, u64 length, s64 written)
+/* Where the first bytes of what was written are: in the memory of the writer, or only in the file. */
+struct magic_source {
+	bool copied; /* from another file, or from a pipe: what the kernel moves by itself is in nobody's memory */
+	s32 fd;
+	u64 buffer, length;
+};
+
+/*
+ * copied_file stands in place of the bytes until the reader, who is told by FLAG_COPIED, has found them
+ * (tracer/copied.go).
+ */
+struct copied_file {
+	u64 ctime;
+	u64 magic; /* of the file system */
+	u32 generation;
+	s32 fd; /* of the process, -1: none */
+	u64 unused;
+};
+
+_Static_assert(sizeof(struct copied_file) == MAGIC_BYTES, "there is room for the bytes");
+
+static __always_inline void put_copied_file(struct event *e, struct inode *inode, s32 fd)
+{
+	struct super_block *sb = READ(inode, i_sb);
+	struct copied_file copied = {
+		.ctime = inode_ctime(false, inode),
+		.magic = READ(sb, s_magic),
+		.generation = READ(inode, i_generation),
+		.fd = fd,
+	};
+
+	if (tail_full(e, magic_write_bytes))
+		return;
+	bpf_probe_read_kernel(&e->body[e->header.size & BODY_MASK], sizeof(copied), &copied);
+	slot_tail(e, magic_write_bytes, sizeof(copied));
+	e->header.present &= ~(1ULL << magic_write_bytes);
+	e->header.flags |= FLAG_COPIED;
+}
+
+static __always_inline void put_written_bytes(struct event *e, u64 buffer, u64 length)
+{
+	u32 n = length > MAGIC_BYTES ? MAGIC_BYTES : length;
+
+	if (tail_full(e, magic_write_bytes))
+		return;
+	if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)buffer))
+		event_count(EVENT_magic_write, unreadable);
+	else
+		slot_tail(e, magic_write_bytes, n);
+}
+
+/* magic_sent sends the event of a write to the beginning of a file. */
+static __always_inline int magic_sent(u8 rung, struct file *file, const struct magic_source *from, s64 written)
 {
 	struct event *e = event_begin(EVENT_magic_write, rung);
 	struct inode *inode = READ(file, f_inode);
 	struct super_block *sb = READ(inode, i_sb);
-	u32 n;
 
 	if (!e)
 		return 0;
-	if (length > written)
-		length = written;
-	n = length > MAGIC_BYTES ? MAGIC_BYTES : length;
 	put_file_path(e, magic_write_pathname, file);
-	if (!tail_full(e, magic_write_bytes)) {
-		if (bpf_probe_read_user(&e->body[e->header.size & BODY_MASK], n, (void *)buffer))
-			event_count(EVENT_magic_write, unreadable);
-		else
-			slot_tail(e, magic_write_bytes, n);
-	}
+	if (from->copied)
+		put_copied_file(e, inode, from->fd);
+	else
+		put_written_bytes(e, from->buffer, from->length > written ? written : from->length);
 	magic_write_dev(e, READ(sb, s_dev));
 	magic_write_inode(e, READ(inode, i_ino));
-	return event_submit(e, written);
+	event_submit(e, written);
+	if (from->copied)
+		reader_wake(bulk);
+	return 0;
+}
+
+/* magic_written is for what lies in the memory of the writer. */
+static __always_inline int magic_written(u8 rung, struct file *file, u64 buffer, u64 length, s64 written)
+{
+	struct magic_source from = { .buffer = buffer, .length = length };
+
+	return magic_sent(rung, file, &from, written);
+}
+
+/* Part of a file that another one takes over without a copy (ioctl_ficlonerange(2)). */
+struct clone_range {
+	s64 from_fd;
+	u64 from, length, to;
+};
+
+#define FICLONE 0x40049409
+#define FICLONERANGE 0x4020940d
+
+/* cloned_bytes says how much of another file a clone put at the beginning of a file. */
+static __always_inline s64 cloned_bytes(const u64 args[6])
+{
+	struct clone_range range = { .from_fd = args[2] };
+	struct inode *inode;
+	struct file *file;
+
+	if ((u32)args[1] == FICLONERANGE) {
+		if (bpf_probe_read_user(&range, sizeof(range), (void *)args[2]) || range.to)
+			return 0;
+	} else if ((u32)args[1] != FICLONE) {
+		return 0;
+	}
+	if (range.length) /* 0: all that there is */
+		return range.length;
+	file = task_file(range.from_fd);
+	if (!file)
+		return 0;
+	inode = READ(file, f_inode);
+	return READ(inode, i_size) - range.from;
+}
+
+/* copy_end says where a copy has ended: where the caller's offset is now, or the position of the file. */
+static __always_inline s64 copy_end(u32 id, const u64 args[6], struct file *file)
+{
+	s64 end = -1;
+
+	if ((id != ID_splice && id != ID_copy_file_range) || !args[3])
+		return READ(file, f_pos);
+	bpf_probe_read_user(&end, sizeof(end), (void *)args[3]);
+	return end;
+}
+
+static __always_inline bool call_copies(u32 id)
+{
+	return id == ID_sendfile || id == ID_sendfile32 || id == ID_copy_file_range || id == ID_splice ||
+	       id == ID_ioctl;
+}
+
+/* magic_copied looks at a call by which the kernel wrote: was it to the beginning of a regular file? */
+static __always_inline void magic_copied(u8 rung, u32 id, const u64 args[6], s64 ret)
+{
+	struct magic_source from = { .copied = true };
+	s64 moved = ret;
+	struct file *file;
+
+	if (id == ID_ioctl)
+		moved = ret ? 0 : cloned_bytes(args);
+	if (moved <= 0)
+		return;
+	from.fd = id == ID_splice || id == ID_copy_file_range ? args[2] : args[0];
+	file = task_file(from.fd);
+	if (!file || !file_is_regular(file) || (id != ID_ioctl && copy_end(id, args, file) != moved))
+		return;
+	magic_sent(rung, file, &from, moved);
+}
+
+/* On the rung fentry, beside the programs that see writes: there is no function that all of these calls come to. */
+EXIT_TAIL(magic_copy)
+{
+	magic_copied(RUNG_FENTRY, nr, args, ret);
 }
 
 EXIT_TAIL(magic_write)
 {
-	struct file *file = ret > 0 ? task_file(args[0]) : NULL;
+	struct file *file;
 	u64 buffer, length = 0;
 
+	if (call_copies(nr)) {
+		magic_copied(RUNG_TRACEPOINT, nr, args, ret);
+		return;
+	}
+	file = ret > 0 ? task_file(args[0]) : NULL;
 	if (!file || !file_is_regular(file) || write_start(nr, file, compat, args, ret) != 0)
 		return;
 	buffer = write_buffer(nr, compat, args, &length);

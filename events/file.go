@@ -2,24 +2,35 @@ package events
 
 import "github.com/tracee-go/tracee/types/trace"
 
+// copyCalls write without a buffer of the caller; ioctl does if it clones.
+var copyCalls = []string{"sendfile", "sendfile32", "copy_file_range", "splice", "ioctl"}
+
 // Files.
 var (
 	MagicWrite = declare(Event{
 		ID: 717, Name: "magic_write",
 		Hooks: Ladder{
-			{Rung: trace.Fentry, Program: "magic_write_fexit", With: []string{"magic_writev_fexit"}},
-			sysExit("magic_write", "write", "writev", "pwrite64", "pwritev", "pwritev2"),
-		}.byUring("magic_write_uring", "WRITE", "WRITE_FIXED", "WRITEV"),
+			{
+				Rung: trace.Fentry, Program: "magic_copy", Exit: copyCalls,
+				With: []string{"magic_write_fexit", "magic_writev_fexit"},
+			},
+			sysExit("magic_write", append([]string{"write", "writev", "pwrite64", "pwritev", "pwritev2"}, copyCalls...)...),
+		}.byUring("magic_write_uring", "WRITE", "WRITE_FIXED", "WRITEV").byUring("magic_copy_uring", "SPLICE"),
 		Args: []trace.Field{
 			{Name: "pathname", Type: Str},
-			{Name: "bytes", Type: BytesT, Doc: "the first bytes, 32 at most, from the memory of the writer"},
+			{Name: "bytes", Type: BytesT, Doc: "the first bytes, 32 at most, from the memory of the writer. What the kernel copied " +
+				"is read from the file at once, by the tracer: marked as truncated if the file has been changed since, or cut, " +
+				"and absent if nothing leads to the file any more"},
 			{Name: "dev", Type: DevT},
 			{Name: "inode", Type: ULong},
 		},
-		Doc: "A write to the beginning of a regular file: what kind of file is being made. " +
-			"The return value is the number of bytes written.",
-		Unseen: "Writes that no write call makes (mmap, splice, sendfile), and bytes that another thread " +
-			"changes while they are written.",
+		Doc: "Bytes are put at the beginning of a regular file: what kind of file is being made. By write and its kin, by " +
+			"sendfile, copy_file_range and splice, or by a clone of blocks (FICLONE, FICLONERANGE); the return value is the " +
+			"number of bytes. Not seen are files that are written through a mapping, by asynchronous I/O (io_submit) or by " +
+			"exchanging their blocks: file_modification tells of those.",
+		Unseen: "Bytes that another thread changes while they are written, a position or an offset that it moves meanwhile, and " +
+			"a descriptor that it replaces before the call returns. A copy is seen after the call on every rung, so the same " +
+			"holds for copies on all of them, and one whose call fails when it tells the offset is not seen.",
 	})
 	SecurityBprmCheck = declare(Event{
 		ID: 721, Name: "security_bprm_check", Critical: true,

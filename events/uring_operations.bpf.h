@@ -138,6 +138,22 @@ URING_TAIL(magic_write_uring)
 	magic_written(RUNG_TRACEPOINT | BY_IO_URING, file, buffer, length, ret);
 }
 
+/* The kernel moves the offset of the request along, or the position of the file (-1). */
+URING_TAIL(magic_copy_uring)
+{
+	struct magic_source from = { .copied = true, .fd = -1 };
+	struct file *file = READ(req, file);
+	s64 end;
+
+	if (ret <= 0 || !file || !file_is_regular(file))
+		return;
+	end = READ((struct io_splice *)req, off_out);
+	if (end == -1)
+		end = READ(file, f_pos);
+	if (end == ret)
+		magic_sent(RUNG_TRACEPOINT | BY_IO_URING, file, &from, ret);
+}
+
 static __always_inline void unlinked(struct io_kiocb *req)
 {
 	struct uring_names *names = request_names_kept(req);

@@ -181,6 +181,11 @@ func compatFiles(a *actor) {
 	a.int80("pwritev", uintptr(fd), vector, 2, 0, 1) // at 4 GiB
 }
 
+func compatCopies(a *actor) {
+	_, m := a.compat()
+	a.dropThrough(m, a.int80, "sendfile32", "sendfile")
+}
+
 func (a *actor) wantOpen32(fd int, path string, flags int32, given string) {
 	a.wantOpen("openat", fd, path, flags, given, 0)
 	delete(a.Wants[len(a.Wants)-1].Arguments, "syscall") // without option:detect-syscall

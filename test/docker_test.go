@@ -193,3 +193,34 @@ func TestContainersOfDockerAreNamedFromTheirFirstEventOn(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAContainerCopiesIsSeen has containers that do nothing but copy a program, and are gone then.
+func TestWhatAContainerCopiesIsSeen(t *testing.T) {
+	d := startDocker(t)
+	_, stop := collect(t, []*events.Event{events.SchedProcessExec, events.MagicWrite, events.ContainerCreate, events.ContainerRemove}, nil)
+	var ids []string
+	for i := range 5 {
+		ids = append(ids, d.run("copy-"+itoa(i), "/bin/busybox", "cp", "/bin/busybox", "/dropped"))
+	}
+	all := stop(func(seen []*trace.Event) bool {
+		last := aboutContainer(seen, ids[len(ids)-1])
+		return len(last) > 0 && strings.HasPrefix(last[len(last)-1], "container_remove")
+	})
+	for _, id := range ids {
+		var copies []string
+		for _, e := range all {
+			if e.ContainerID != id || e.EventID != events.MagicWrite.ID || e.Origin() != trace.OriginContainer {
+				continue
+			}
+			path, _ := e.Lookup("pathname")
+			copied := path.Text()
+			if content, ok := e.Lookup("bytes"); ok {
+				copied += " " + string(content.Raw()[:4])
+			}
+			copies = append(copies, copied)
+		}
+		if len(copies) != 1 || copies[0] != "/dropped \x7fELF" {
+			t.Errorf("container %s: got %q", id, copies)
+		}
+	}
+}

@@ -43,6 +43,7 @@ var syscallCases = []syscallCase{
 	{"32-bit socket addresses", "connect bind sendto getsockname", compatAddresses},
 	{"32-bit socketcall", "socketcall socket bind connect listen accept getsockname sendto", compatSocketcall},
 	{"32-bit file events", "security_file_open magic_write", compatFiles},
+	{"32-bit copies", "magic_write", compatCopies},
 	{"32-bit socket events", "security_socket_create security_socket_bind security_socket_listen " +
 		"security_socket_connect security_socket_accept socket_dup", compatSockets},
 	{"32-bit other events", "commit_creds mem_prot_alert", compatOthers},

@@ -34,6 +34,7 @@ const (
 	opRead      = 22
 	opWrite     = 23
 	opSend      = 26
+	opSplice    = 30
 	opOpenat2   = 28
 	opRenameat  = 35
 	opUnlinkat  = 36

@@ -255,6 +255,7 @@ func (u *uringActor) files() {
 	list, count := vector("first", "second")
 	transfer("vfs_writev", "vlen", 2, 0, u.about(request{operation: opWritev, fd: int32(fd), address: address(list), length: uint32(count)}))
 	magic("first", 11)
+	u.splices()
 	end := u.open(path, unix.O_APPEND|unix.O_WRONLY, 0)
 	transfer("vfs_write", "count", 5, 11, u.about(request{operation: opWrite, fd: int32(end), address: address(text), length: 5}))
 	room := address(keep(new([64]byte)))
@@ -275,6 +276,23 @@ func (u *uringActor) files() {
 	if r := u.about(request{operation: opFtruncate, fd: int32(fd), offset: 77}); r != -int(unix.EINVAL) { // 6.9
 		u.done(r)
 		u.truncated(file(), 77)
+	}
+}
+
+// splices move what is in a pipe to files: by offset, and to their position.
+func (u *uringActor) splices() {
+	ends := new([2]int32)
+	u.must(unix.SYS_PIPE2, keep(ends), 0)
+	for name, offset := range map[string]uint64{"spliced": 0, "spliced to position": ^uint64(0)} {
+		path := u.quietly(name)
+		fd := u.must(unix.SYS_OPENAT, atCwd, cString(path), unix.O_WRONLY, 0)
+		u.must(unix.SYS_WRITE, uintptr(ends[1]), cString("#!/x"), 4)
+		st := u.stat(path)
+		moved := u.done(u.about(request{operation: opSplice, fd: int32(fd), offset: offset, address: ^uint64(0), length: 4,
+			place: uint32(ends[0])}))
+		u.wanted("magic_write", arguments{
+			"pathname": path, "dev": kernelDev(st.Dev), "inode": st.Ino, "bytes": []byte("#!/x"),
+		}).Return = moved
 	}
 }
 

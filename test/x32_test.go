@@ -48,6 +48,7 @@ var x32Cases = []syscallCase{
 	{"x32 execve", "execve", x32Execve},
 	{"x32 socket addresses", "connect bind sendto", func(a *actor) { a.addressesThrough(x32Calls()) }},
 	{"x32 file events", "security_file_open magic_write", x32Files},
+	{"x32 copies", "magic_write", x32Copies},
 	{"x32 failing execve", "process_execute_failed", x32FailingExecve},
 }
 
@@ -105,17 +106,20 @@ func x32Execve(a *actor) {
 	}
 }
 
+// x32 makes a call of that ABI, which must succeed.
+func (a *actor) x32(name string, args ...uintptr) int {
+	r := x32(uintptr(lookup(name).Numbers[events.AMD64]), args...)
+	if r < 0 {
+		a.fail(unix.Errno(-r))
+	}
+	return r
+}
+
 // x32Files opens and writes; the events are those of any other open and write.
 func x32Files(a *actor) {
 	with := x32Calls()
 	m := a.memory(with)
-	call := func(name string, args ...uintptr) int {
-		r := x32(uintptr(lookup(name).Numbers[events.AMD64]), args...)
-		if r < 0 {
-			a.fail(unix.Errno(-r))
-		}
-		return r
-	}
+	call := a.x32
 	file := a.quietly("file")
 	fd := call("openat", atCwd, m.string(file), unix.O_RDWR)
 	a.wantOpen32(fd, file, unix.O_RDWR|largeFile, file)
@@ -126,6 +130,10 @@ func x32Files(a *actor) {
 	a.wantWrite(fd, file, "first", call("writev", uintptr(fd), vector, 2))
 	a.wantWrite(fd, file, "first", call("pwritev", uintptr(fd), vector, 2, 0))
 	call("pwritev", uintptr(fd), vector, 2, 1<<32)
+}
+
+func x32Copies(a *actor) {
+	a.dropThrough(a.memory(x32Calls()), a.x32, "sendfile")
 }
 
 func x32FailingExecve(a *actor) {

@@ -32,7 +32,7 @@ type Loss struct {
 type Stats struct {
 	Delivered  uint64 // events that Events yielded, without lost_events
 	Lost       []Loss // sorted by event and reason
-	Unreadable uint64 // arguments left out because the traced process' memory could not be read
+	Unreadable uint64 // arguments left out because the traced process' memory, or the file that they are in, could not be read
 	Cache      CacheStats
 	Unsorted   uint64 // events that Config.Sort let go before their time, because too many were held back
 	Rings      [2]RingUse
@@ -129,6 +129,9 @@ func (t *Tracer) Stats() Stats {
 	s := Stats{Delivered: t.reader.losses.delivered, Lost: t.reader.losses.total()}
 	for _, e := range t.config.Events {
 		s.Unreadable += t.counters(e).Unreadable
+	}
+	if t.reader.copies != nil {
+		s.Unreadable += t.reader.copies.unreadable.Load()
 	}
 	if t.reader.cache != nil {
 		s.Cache = t.reader.cache.total()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracee-go/tracee/bpf"
+	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/types/trace"
 )
 
@@ -44,6 +46,7 @@ type reader struct {
 	event   trace.Event
 	record  func([]byte)
 	early   func([]byte) // is shown every record when it comes from the rings
+	copies  *copies      // finds bytes that records only tell the place of; nil: there are none
 	succeed func() bool  // says whether another reader is to go on
 	due     func() bool  // does what is to be done from time to time
 	stopped bool
@@ -54,6 +57,9 @@ func newReader(t *Tracer) (*reader, error) {
 	r.decode.filePaths = t.config.FilePaths
 	if t.config.Executed != nil {
 		r.early = earlyExecutions(t.config.Executed)
+	}
+	if slices.Contains(t.config.Events, events.MagicWrite) {
+		r.copies = newCopies()
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -228,6 +234,9 @@ func (r *reader) drain(accept func(record []byte) bool) int {
 			return taken
 		}
 		r.taken = next.take(r.taken)
+		if r.copies != nil {
+			r.copies.fill(r.taken)
+		}
 		if r.early != nil {
 			r.early(r.taken)
 		}

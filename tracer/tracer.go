@@ -4,9 +4,8 @@
 // Start from New and Events. Events are yielded in the order in which the kernel made them, as far as one thread, or
 // one cause and its effect, is concerned; the rings of critical and of other events are merged by time. What could not
 // be delivered is counted per event and reason, and a lost_events record appears where the gap is. Events runs on its
-// caller's goroutine and starts none of its own, but for one that empties the rings into Config.Cache; an event is valid until
-// the next one. The package writes to no output
-// and knows no signature.
+// caller's goroutine and starts none of its own, but for one that empties the rings into Config.Cache, and those that look
+// into files; an event is valid until the next one. The package writes to no output and knows no signature.
 package tracer
 
 import (

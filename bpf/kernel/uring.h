@@ -42,6 +42,10 @@ struct io_rw {
 	u32 len;
 };
 
+struct io_splice {
+	s64 off_out;
+};
+
 struct io_sr_msg {
 	void *buf; /* or the message */
 };

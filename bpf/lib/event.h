@@ -316,6 +316,14 @@ static __always_inline struct event *event_start_renamed(u32 index, u32 args, u8
 				   __wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);                \
 	})
 
+/* reader_wake makes the reader look now: what it has to take hold of may be gone soon. */
+#define reader_wake(ring)                                                       \
+	do {                                                                    \
+		void *__nothing = bpf_ringbuf_reserve(&ring, 8, 0);             \
+		if (__nothing)                                                  \
+			bpf_ringbuf_discard(__nothing, BPF_RB_FORCE_WAKEUP);    \
+	} while (0)
+
 /* event_send sends the record in a buffer and gives the buffer back. */
 __noinline int event_send(u32 number, s64 retval)
 {

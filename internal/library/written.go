@@ -30,7 +30,7 @@ func (w *Written) Beginning(buffer []byte, others []int) (n int, exact bool, err
 	}
 	defer file.Close()
 	n, err = file.ReadAt(buffer, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, false, fmt.Errorf("read its beginning: %w", err)
 	}
 	return n, exact && n == len(buffer) && w.Unchanged(file), nil
