@@ -124,7 +124,7 @@ func cut(err error) error {
 func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 	w := &r.wire
 	w.reset(r.message)
-	id := w.int()
+	id := w.typeID()
 	if id < 0 {
 		w.define(-id)
 		return false, w.finish()
@@ -154,9 +154,8 @@ func (r *GobReader) readEvent(e *Event, t *gobType) {
 	in := noStretch  // that the last field is of
 	for i, last := -1, -1; w.failed == nil; {
 		at := w.at
-		var delta uint64
-		if at < len(w.message) && w.message[at] <= 0x7f { // as nearly always, and nearly half of what is read
-			delta = uint64(w.message[at])
+		delta := uint64(w.next())
+		if delta <= 0x7f { // as nearly always
 			w.at++
 		} else {
 			delta = w.uint()
@@ -190,13 +189,7 @@ func (r *GobReader) readEvent(e *Event, t *gobType) {
 
 func (r *GobReader) readField(e *Event, f *gobField) {
 	w := &r.wire
-	t := f.known
-	if t == nil {
-		t = w.typeOf(f.typ)
-		if t != &gobNoType {
-			f.known = t
-		}
-	}
+	t := w.fieldType(f)
 	switch {
 	case f.event == nil:
 		w.skip(t)

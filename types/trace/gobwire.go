@@ -33,6 +33,7 @@ type gobType struct {
 	name      string // of a struct; gob's definition of it says so
 	kind      gobKind
 	key, elem int
+	element   *gobType // what elem names, when it has been looked up
 	fields    []gobField
 }
 
@@ -104,29 +105,40 @@ func (w *gobWire) take(n uint64) []byte {
 	return w.message[start:w.at:w.at]
 }
 
+// next returns the byte that comes next, and 0xff at the end. (The conversions spare the check of the index.)
+func (w *gobWire) next() byte {
+	if at := uint(w.at); at < uint(len(w.message)) {
+		return w.message[at]
+	}
+	return 0xff
+}
+
 func (w *gobWire) uint() uint64 {
-	if at := w.at; at < len(w.message) && w.message[at] <= 0x7f {
-		w.at = at + 1
-		return uint64(w.message[at])
+	if b := w.next(); b <= 0x7f {
+		w.at++
+		return uint64(b)
 	}
 	return w.longUint()
 }
 
+// longUint consumes an integer of several bytes: a negative one that says how many follow, and these.
 func (w *gobWire) longUint() (v uint64) {
-	first := w.take(1)
-	if len(first) == 0 {
+	m, at := w.message, w.at
+	if at >= len(m) {
+		w.fail(errGobShort)
 		return 0
 	}
-	n := -int(int8(first[0]))
+	n := 1<<8 - int(m[at])
 	if n > 8 {
 		w.fail(errors.New("integer of more than 64 bits"))
 		return 0
 	}
-	bytes := w.take(uint64(n))
-	if len(bytes) == 8 {
-		return binary.BigEndian.Uint64(bytes)
+	if at+9 <= len(m) { // nearly always
+		w.at = at + 1 + n
+		return binary.BigEndian.Uint64(m[at+1:at+9]) >> (8 * (8 - n) & 63)
 	}
-	for _, b := range bytes {
+	w.at++
+	for _, b := range w.take(uint64(n)) {
 		v = v<<8 | uint64(b)
 	}
 	return v
@@ -138,6 +150,15 @@ func (w *gobWire) int() int {
 		return int(^(v >> 1))
 	}
 	return int(v >> 1)
+}
+
+// typeID consumes the number of a type, which is mostly that of an event, in two bytes.
+func (w *gobWire) typeID() int {
+	if m, at := w.message, w.at; at+2 <= len(m) && m[at] == 0xff && m[at+1]&1 == 0 {
+		w.at = at + 2
+		return int(m[at+1] >> 1)
+	}
+	return w.int()
 }
 
 func (w *gobWire) float() float64 { return math.Float64frombits(bits.ReverseBytes64(w.uint())) }
@@ -186,17 +207,33 @@ var (
 )
 
 func (w *gobWire) typeOf(id int) *gobType {
-	if id >= 0 && id < firstGobType && gobBuiltin[id].kind != gobUnknown {
-		return &gobBuiltin[id]
-	}
 	if id >= 0 && id < len(w.dense) && w.dense[id] != nil {
 		return w.dense[id]
+	}
+	if id >= 0 && id < firstGobType && gobBuiltin[id].kind != gobUnknown {
+		return &gobBuiltin[id]
 	}
 	if t, ok := w.types[id]; ok {
 		return t
 	}
 	w.fail(fmt.Errorf("type %d is not defined", id))
 	return &gobNoType
+}
+
+// resolve returns the type of an id, and notes it.
+func (w *gobWire) resolve(id int, known **gobType) *gobType {
+	t := w.typeOf(id)
+	if t != &gobNoType {
+		*known = t
+	}
+	return t
+}
+
+func (w *gobWire) fieldType(f *gobField) *gobType {
+	if f.known == nil {
+		return w.resolve(f.typ, &f.known)
+	}
+	return f.known
 }
 
 // structure consumes a struct, calling field before each value; field consumes it.
@@ -248,13 +285,16 @@ func (w *gobWire) elements(t *gobType, most int) (n int, elem *gobType) {
 		w.fail(errTooLong)
 		return 0, &gobNoType
 	}
-	return n, w.typeOf(t.elem)
+	if elem = t.element; elem == nil {
+		elem = w.resolve(t.elem, &t.element)
+	}
+	return n, elem
 }
 
 // count consumes the number of elements that follow, each of at least size bytes.
 func (w *gobWire) count(size int) int {
-	n := w.uint()
-	if n > uint64(w.left()/size) {
+	n, left := w.uint(), uint64(w.left())
+	if n > left || n*uint64(size) > left {
 		w.fail(errGobShort)
 		return 0
 	}
@@ -415,7 +455,7 @@ func (w *gobWire) definition(t *gobType, i int) {
 	case i == 1 && t.kind == gobStruct:
 		t.fields = make([]gobField, 0, 8)
 		for n := w.count(1); n > 0 && w.failed == nil; n-- {
-			t.fields = append(t.fields, w.fieldType())
+			t.fields = append(t.fields, w.fieldDefinition())
 			if len(t.fields) > maxGobFields {
 				w.fail(errTooLong)
 			}
@@ -447,7 +487,7 @@ func (w *gobWire) common(t *gobType) {
 	})
 }
 
-func (w *gobWire) fieldType() (f gobField) {
+func (w *gobWire) fieldDefinition() (f gobField) {
 	w.indices(func(i int) {
 		switch i {
 		case 0:
