@@ -281,6 +281,7 @@ func FuzzGobReader(f *testing.F) {
 	e := typicalEvent()
 	rapid.Custom(func(t *rapid.T) int { drawArgs(t, e); return 0 }).Example(1)
 	f.Add(gobStream(e))
+	f.Add(gobStream(typicalEvent(), typicalEvent(), largeEvent(), largeEvent(), typicalEvent()))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		checkGobRecall(t, input)
 		r := NewGobReader(bytes.NewReader(input), catalogue)

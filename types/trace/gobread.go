@@ -27,7 +27,7 @@ type GobReader struct {
 
 	leaving   bool // this event's arguments out
 	recall    recall
-	recent    [stretches]*remembered // that came last
+	recent    *remembered // the thread of the last event
 	open      reading
 	kind      *kindShape // of the event, where it is known
 	argAt     int        // where the argument began that is being read, -1 if it is not to be remembered
@@ -129,30 +129,42 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 		w.define(-id)
 		return false, w.finish()
 	}
-	*e = Event{}
 	r.schema, r.args, r.truncated, r.lost, r.scratch = nil, r.args[:0], r.truncated[:0], r.lost[:0], emptied(r.scratch)
 	r.open, r.kind, r.argAt, r.leaving = reading{}, nil, -1, false
 	r.readEvent(e, w.typeOf(id))
 	if err := w.finish(); err != nil {
 		return false, err
 	}
+	if len(r.lost) > 0 {
+		restore(e, r.args, r.lost)
+	}
 	if r.leaving {
-		restore(e, nil, r.lost)
 		return true, named(e)
 	}
-	restore(e, r.args, r.lost)
 	return true, r.schemas.finish(e, r.schema, r.args, r.truncated, r.kind)
 }
 
 // readEvent consumes the struct that is an event.
 func (r *GobReader) readEvent(e *Event, t *gobType) {
-	w := &r.wire
-	if !w.want(t, gobStruct) {
+	if !r.wire.want(t, gobStruct) {
 		return
 	}
+	if last, whole := r.readUsual(e, t); !whole {
+		r.readFields(e, t, last)
+	}
+}
+
+// readFields consumes the fields of an event behind the one in place i.
+func (r *GobReader) readFields(e *Event, t *gobType, i int) {
+	w := &r.wire
 	straight := true // the fields came in the order of eventFields until now
-	in := noStretch  // that the last field is of
-	for i, last := -1, -1; w.failed == nil; {
+	last := -1
+	in := noStretch // that the last field is of
+	if i >= 0 {
+		last = t.fields[i].index
+		in = stretchOf[last]
+	}
+	for w.failed == nil {
 		at := w.at
 		delta := uint64(w.next())
 		if delta <= 0x7f { // as nearly always
@@ -161,7 +173,7 @@ func (r *GobReader) readEvent(e *Event, t *gobType) {
 			delta = w.uint()
 		}
 		if delta == 0 {
-			r.closeLast(e, t, at, i)
+			r.closeLast(e, t, i)
 			return
 		}
 		before := i
@@ -178,6 +190,9 @@ func (r *GobReader) readEvent(e *Event, t *gobType) {
 			}
 			if m := r.again(s, t, at, before); m != nil {
 				s.take(e, &m.event)
+				if s == processPart {
+					return
+				}
 				i, last = m.last, t.fields[m.last].index
 				continue
 			}
@@ -201,65 +216,6 @@ func (r *GobReader) readField(e *Event, f *gobField) {
 		*f.event.entity(e) = w.uintOf(t)
 	default:
 		f.read(r, e, t)
-	}
-}
-
-// gobRecallKeys are where the stretches are told apart: by start time and ids, by id and name, by entity ids. Flags are short.
-var gobRecallKeys = [stretches]recallKey{threadPart: {0, 32}, kindPart: {0, 8}, processPart: {0, 24}}
-
-// again consumes a stretch that begins here, if it is remembered. If it is not, it is noted, to be remembered when it has been read.
-func (r *GobReader) again(s stretch, t *gobType, at, before int) *remembered {
-	if s == noStretch || s == flagsPart {
-		return nil
-	}
-	rest := r.wire.message[at:]
-	m := r.recent[s] // the thread of the last event is that of most
-	if m == nil || !m.is(s, rest, t, before) {
-		if m = r.recall.slot(s, rest, gobRecallKeys[s]); m == nil {
-			return nil
-		}
-		if !m.is(s, rest, t, before) {
-			r.open = reading{s, at, m, before}
-			return nil
-		}
-	}
-	r.wire.at = at + len(m.text)
-	if s == kindPart {
-		r.kind = m.kind
-	} else {
-		r.recent[s] = m
-	}
-	return m
-}
-
-// is reports whether a stretch of gob is the one that is remembered.
-func (m *remembered) is(s stretch, rest []byte, t *gobType, before int) bool {
-	return m.begins(rest) && m.after == before && m.typ == t && (s != processPart || endsStruct(rest[len(m.text):]))
-}
-
-// endsStruct reports whether nothing but the end of a struct follows.
-func endsStruct(rest []byte) bool { return len(rest) == 1 && rest[0] == 0 }
-
-// closeStretch remembers the stretch that ended here.
-func (r *GobReader) closeStretch(e *Event, t *gobType, at, last int) {
-	o := r.open
-	r.open = reading{}
-	if !o.in.keep(r.wire.message[o.at:at], e, last) {
-		return
-	}
-	o.in.typ, o.in.after = t, o.after
-	if o.stretch == kindPart {
-		r.kind = r.schemas.kind(e.EventName)
-		o.in.kind = r.kind
-	}
-}
-
-// closeLast remembers the stretch that the event ends with.
-func (r *GobReader) closeLast(e *Event, t *gobType, at, last int) {
-	if o := r.open; o.stretch == processPart && len(r.truncated) == 0 && len(r.lost) == 0 && e.StackSymbols == nil {
-		if o.in.keep(r.wire.message[o.at:at], e, last) {
-			o.in.typ, o.in.after = t, o.after
-		}
 	}
 }
 
@@ -362,7 +318,13 @@ func (r *GobReader) readArgs(e *Event, t *gobType) {
 	r.args = r.args[:0]
 	w := &r.wire
 	n, element := w.elements(t, MaxFields)
-	for i := 0; i < n && w.failed == nil; i++ {
+	for i := 0; w.failed == nil; i++ {
+		if r.leaving && r.kind != nil {
+			i = r.pass(i, n)
+		}
+		if i >= n {
+			return
+		}
 		if r.readKnownArg(i) {
 			continue
 		}
@@ -370,6 +332,27 @@ func (r *GobReader) readArgs(e *Event, t *gobType) {
 			r.args = append(r.args, a)
 		}
 	}
+}
+
+// pass consumes arguments from place i of n on, as long as they begin as those there did before and hold something short, and returns
+// the place of the next.
+func (r *GobReader) pass(i, n int) int {
+	w, known := &r.wire, r.kind.args
+	rest := viewString(w.message[w.at:])
+	for ; i < n && i < len(known); i++ {
+		k := &known[i]
+		if len(rest) < len(k.text)+4 || rest[:len(k.text)] != viewString(k.text) {
+			break
+		}
+		value := rest[len(k.text):] // behind its type: how long it is with a 0 that says it is no struct, that 0, itself, the end
+		size := shortSize(k.typ.kind, value[2])
+		if size == 0 || int(value[0]) != 1+size || value[1] != 0 || len(value) < 3+size || value[2+size] != 0 {
+			break
+		}
+		rest = value[3+size:]
+	}
+	w.at = len(w.message) - len(rest)
+	return i
 }
 
 // readArg decodes the argument in place i.
@@ -425,9 +408,6 @@ func (r *GobReader) readKnownArg(i int) bool {
 	known := &r.kind.args[i]
 	w.at += len(known.text)
 	if r.leaving {
-		if w.pass(known.typ.kind) {
-			return true
-		}
 		w.held(known.typ)
 		w.skip(known.typ)
 	} else {

@@ -35,6 +35,7 @@ type gobType struct {
 	key, elem int
 	element   *gobType // what elem names, when it has been looked up
 	fields    []gobField
+	usual     bool // see isUsual
 }
 
 type gobField struct {
@@ -93,6 +94,8 @@ func (w *gobWire) finish() error {
 }
 
 func (w *gobWire) left() int { return len(w.message) - w.at }
+
+func (w *gobWire) rest() []byte { return w.message[w.at:] }
 
 // take consumes n bytes.
 func (w *gobWire) take(n uint64) []byte {
@@ -357,34 +360,22 @@ func (w *gobWire) goOn() {
 	w.message = message
 }
 
-// pass consumes a dynamic value behind its type, and the end of the struct that it is the last of, if it is a short integer or text.
-func (w *gobWire) pass(kind gobKind) bool {
-	m := w.message[w.at:]
-	if len(m) < 4 || m[0] > 0x7f || int(m[0])+1 >= len(m) || m[1] != 0 {
-		return false
-	}
-	end, at := int(m[0])+1, 2
+// shortSize is the size of a number or a short text that begins with this byte, and 0 for others.
+func shortSize(kind gobKind, first byte) int {
 	switch kind {
 	case gobBool, gobInt, gobUint, gobFloat:
-		if at++; m[2] > 0x7f {
-			at += -int(int8(m[2]))
+		if first <= 0x7f {
+			return 1
 		}
-		if at > 3+8 {
-			return false
+		if first >= 0xf8 {
+			return 1 + 1<<8 - int(first)
 		}
 	case gobBytes, gobString:
-		if m[2] > 0x7f {
-			return false
+		if first < 0x7e {
+			return 1 + int(first)
 		}
-		at += 1 + int(m[2])
-	default:
-		return false
 	}
-	if at != end || m[end] != 0 {
-		return false
-	}
-	w.at += end + 1
-	return true
+	return 0
 }
 
 // skip consumes a value of any type.
@@ -442,6 +433,7 @@ func (w *gobWire) define(id int) {
 	if w.types == nil {
 		w.types = make(map[int]*gobType)
 	}
+	t.usual = isUsual(t.fields)
 	if w.types[id] = t; id < len(w.dense) {
 		w.dense[id] = t
 	}

@@ -66,20 +66,26 @@ func (s stretch) take(e, from *Event) {
 		e.ContainerID, e.ContainerImage, e.ContainerName = from.ContainerID, from.ContainerImage, from.ContainerName
 		e.PodName, e.PodNamespace, e.PodUID = from.PodName, from.PodNamespace, from.PodUID
 	case kindPart:
-		e.EventID, e.EventName = from.EventID, from.EventName
+		e.takeKind(from)
 	case flagsPart:
 		e.ContextFlags = from.ContextFlags
 	case processPart:
-		e.ThreadEntityID, e.ProcessEntityID, e.ParentEntityID = from.ThreadEntityID, from.ProcessEntityID, from.ParentEntityID
-		e.ContainerImageDigest, e.ContainerRuntime = from.ContainerImageDigest, from.ContainerRuntime
-		e.Executable, e.Rung, e.Compat, e.Via, e.Errno = from.Executable, from.Rung, from.Compat, from.Via, from.Errno
-		e.MatchedPolicies = from.MatchedPolicies
+		e.takeProcess(from)
 	}
+}
+
+func (e *Event) takeKind(from *Event) { e.EventID, e.EventName = from.EventID, from.EventName }
+
+func (e *Event) takeProcess(from *Event) {
+	e.ThreadEntityID, e.ProcessEntityID, e.ParentEntityID = from.ThreadEntityID, from.ProcessEntityID, from.ParentEntityID
+	e.ContainerImageDigest, e.ContainerRuntime = from.ContainerImageDigest, from.ContainerRuntime
+	e.Executable, e.Rung, e.Compat, e.Via, e.Errno = from.Executable, from.Rung, from.Compat, from.Via, from.Errno
+	e.MatchedPolicies = from.MatchedPolicies
 }
 
 // recall keeps texts of stretches and what they mean, so that one that comes again is compared and not read. It holds so many of
 // each, and forgets one for another that has its place.
-type recall [stretches][]remembered
+type recall [stretches]*[recallSlots]remembered
 
 // remembered is a text of a stretch.
 type remembered struct {
@@ -107,14 +113,14 @@ func (r *recall) slot(s stretch, text []byte, key recallKey) *remembered {
 		return nil
 	}
 	if r[s] == nil {
-		r[s] = make([]remembered, recallSlots)
+		r[s] = new([recallSlots]remembered)
 	}
 	var sum uint64
 	if s == processPart {
 		sum = uint64(len(text))
 	}
-	for at := key.skip; at < key.skip+key.size; at += 8 {
-		sum = (sum ^ binary.LittleEndian.Uint64(text[at:])) * recallPrime
+	for telling := text[key.skip : key.skip+key.size]; len(telling) >= 8; telling = telling[8:] {
+		sum = (sum ^ binary.LittleEndian.Uint64(telling)) * recallPrime
 		sum ^= sum >> 32
 	}
 	return &r[s][sum%recallSlots]
@@ -147,6 +153,7 @@ type kindShape struct {
 	catalogue *Schema
 	leaveOut  bool // its arguments
 	args      []gobArg
+	process   *remembered // of the last of them
 
 	// The last of them: its arguments, and the shape that held them.
 	last   []shapedArg
