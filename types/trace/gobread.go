@@ -131,7 +131,11 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 	}
 	r.schema, r.args, r.truncated, r.lost, r.scratch = nil, r.args[:0], r.truncated[:0], r.lost[:0], emptied(r.scratch)
 	r.open, r.kind, r.argAt, r.leaving = reading{}, nil, -1, false
-	r.readEvent(e, w.typeOf(id))
+	if t := w.typeOf(id); w.want(t, gobStruct) {
+		if last, whole := r.readUsual(e, t); !whole {
+			r.readFields(e, t, last)
+		}
+	}
 	if err := w.finish(); err != nil {
 		return false, err
 	}
@@ -144,17 +148,7 @@ func (r *GobReader) parse(e *Event) (isEvent bool, err error) {
 	return true, r.schemas.finish(e, r.schema, r.args, r.truncated, r.kind)
 }
 
-// readEvent consumes the struct that is an event.
-func (r *GobReader) readEvent(e *Event, t *gobType) {
-	if !r.wire.want(t, gobStruct) {
-		return
-	}
-	if last, whole := r.readUsual(e, t); !whole {
-		r.readFields(e, t, last)
-	}
-}
-
-// readFields consumes the fields of an event behind the one in place i.
+// readFields consumes the fields of the struct that is an event, behind the one in place i.
 func (r *GobReader) readFields(e *Event, t *gobType, i int) {
 	w := &r.wire
 	straight := true // the fields came in the order of eventFields until now
@@ -341,7 +335,7 @@ func (r *GobReader) pass(i, n int) int {
 	rest := viewString(w.message[w.at:])
 	for ; i < n && i < len(known); i++ {
 		k := &known[i]
-		if len(rest) < len(k.text)+4 || rest[:len(k.text)] != viewString(k.text) {
+		if len(rest) < len(k.text)+4 || rest[:len(k.text)] != string(k.text) {
 			break
 		}
 		value := rest[len(k.text):] // behind its type: how long it is with a 0 that says it is no struct, that 0, itself, the end

@@ -74,15 +74,26 @@ func (w *gobWire) follows(last, field int) bool {
 	return true
 }
 
-// gobRecallKeys are where the stretches are told apart: by start time and ids, by id and name, by entity ids. Flags are short.
-var gobRecallKeys = [stretches]recallKey{threadPart: {0, 32}, kindPart: {0, 8}, processPart: {0, 24}}
+// gobRecallKeys are where the stretches are told apart: by start time and ids, by entity ids. Flags are short.
+var gobRecallKeys = [stretches]recallKey{threadPart: {0, 32}, processPart: {0, 24}}
+
+// slot returns the place of a stretch that the rest of an event begins with; nil if that is too short.
+func (r *GobReader) slot(s stretch, rest []byte) *remembered {
+	if s != kindPart {
+		return r.recall.slot(s, rest, gobRecallKeys[s])
+	}
+	if len(rest) < 8 { // the id and some of the name
+		return nil
+	}
+	return r.recall.place(s, mixed(0, rest))
+}
 
 // recalled consumes a stretch that begins here, if it is remembered. Likely is what it is likely to be, or nil.
 func (r *GobReader) recalled(s stretch, likely *remembered, t *gobType, before int) *remembered {
 	rest := r.wire.rest()
 	m := likely
 	if m == nil || !m.is(rest, t, before) {
-		if m = r.recall.slot(s, rest, gobRecallKeys[s]); m == nil || !m.is(rest, t, before) {
+		if m = r.slot(s, rest); m == nil || !m.is(rest, t, before) {
 			return nil
 		}
 	}
@@ -101,7 +112,7 @@ func (r *GobReader) again(s stretch, t *gobType, at, before int) *remembered {
 		return nil
 	}
 	rest := r.wire.message[at:]
-	m := r.recall.slot(s, rest, gobRecallKeys[s])
+	m := r.slot(s, rest)
 	if m == nil {
 		return nil
 	}

@@ -88,10 +88,12 @@ func (w *gobWire) fail(err error) {
 // finish reports the first mistake. A message that is longer than its value is one.
 func (w *gobWire) finish() error {
 	if w.at < len(w.message) {
-		w.fail(fmt.Errorf("%d bytes behind the value", len(w.message)-w.at))
+		w.failBehind()
 	}
 	return w.failed
 }
+
+func (w *gobWire) failBehind() { w.fail(fmt.Errorf("%d bytes behind the value", len(w.message)-w.at)) }
 
 func (w *gobWire) left() int { return len(w.message) - w.at }
 

@@ -112,16 +112,25 @@ func (r *recall) slot(s stretch, text []byte, key recallKey) *remembered {
 	if len(text) < key.skip+key.size {
 		return nil
 	}
-	if r[s] == nil {
-		r[s] = new([recallSlots]remembered)
-	}
 	var sum uint64
 	if s == processPart {
 		sum = uint64(len(text))
 	}
 	for telling := text[key.skip : key.skip+key.size]; len(telling) >= 8; telling = telling[8:] {
-		sum = (sum ^ binary.LittleEndian.Uint64(telling)) * recallPrime
-		sum ^= sum >> 32
+		sum = mixed(sum, telling)
+	}
+	return r.place(s, sum)
+}
+
+// mixed makes a number of another one and the first eight bytes of a text, to tell texts by.
+func mixed(sum uint64, text []byte) uint64 {
+	sum = (sum ^ binary.LittleEndian.Uint64(text)) * recallPrime
+	return sum ^ sum>>32
+}
+
+func (r *recall) place(s stretch, sum uint64) *remembered {
+	if r[s] == nil {
+		r[s] = new([recallSlots]remembered)
 	}
 	return &r[s][sum%recallSlots]
 }
