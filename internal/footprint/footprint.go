@@ -23,10 +23,13 @@ const gcPercent = 50
 
 // worthwhile is how many bytes of files must have come into memory for them to be unmapped again: to find out which can be, and
 // to touch again what is needed, takes some milliseconds.
-const worthwhile = 8 << 20
+const worthwhile = 4 << 20
 
 // A Keeper keeps a process small. The zero value is ready to use.
-type Keeper struct{ files int } // bytes of files that were in memory when the last were unmapped
+type Keeper struct {
+	files    int  // bytes of files that are needed
+	settling bool // the last were just unmapped: those that are needed are about to come back
+}
 
 // Shrink gives back what it can. It takes a few tens of milliseconds, mostly those of the collector. Who sets GOGC knows better how
 // often that shall work.
@@ -38,11 +41,19 @@ func (k *Keeper) Shrink() error {
 	return k.unmap()
 }
 
-// Trim unmaps pages of the program's file if many have come back.
+// Trim unmaps pages of the program's file if many have come back. Those that are there when it is called for the first time after that
+// are taken to be needed all the time: Linux 6.18 and newer map the page cache's pieces of a file as a whole, and who touches a
+// word gets up to 2 MiB.
 func (k *Keeper) Trim() error {
 	files, err := mappedFiles()
-	if err != nil || files < k.files+worthwhile {
+	switch {
+	case err != nil:
 		return err
+	case k.settling:
+		k.files, k.settling = max(k.files, files), false
+		return nil
+	case files < k.files+worthwhile:
+		return nil
 	}
 	return k.unmap()
 }
@@ -69,6 +80,7 @@ func (k *Keeper) unmap() error {
 		}
 	}
 	k.files, err = mappedFiles()
+	k.settling = true
 	return err
 }
 
