@@ -189,7 +189,7 @@ func collect(t *testing.T, selected []*events.Event, sockets []runtimes.Socket, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets})
+	tracker := container.New(container.Config{Events: selected, Filter: f, Enrich: sockets != nil, Sockets: sockets, Wait: container.Wait})
 	running, err := tracer.New(tracer.Config{Events: selected, Filter: f, Containers: true, Pending: tracker.Pending})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tracee-go/tracee"
+	"github.com/tracee-go/tracee/container"
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -93,7 +94,7 @@ func watchContainers(t *testing.T, socket runtimes.Socket) *watching {
 	ready := make(chan struct{})
 	go func() {
 		_, err := tracee.Run(ctx, tracee.Config{
-			Events: []*events.Event{events.ContainerCreate}, Filter: scope, NameContainers: true, Runtimes: []runtimes.Socket{socket},
+			Events: []*events.Event{events.ContainerCreate}, Filter: scope, NameContainers: true, ContainerWait: container.Wait, Runtimes: []runtimes.Socket{socket},
 			Printer: c, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
 			Progress: &c.progress, Ready: func(*tracer.Tracer) error { close(ready); return nil },
 		})

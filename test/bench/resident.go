@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,11 +74,17 @@ func watch(w *worker, cmd *exec.Cmd) (monitored, error) {
 	if err != nil {
 		return m, err
 	}
+	path, said, done, err := listen()
+	if err != nil {
+		return m, err
+	}
+	defer done()
+	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+path)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return m, err
 	}
-	err = m.untilReady(cmd.Process.Pid, start)
+	err = m.untilReady(cmd.Process.Pid, start, said)
 	if err == nil {
 		l, _ := lookupLoop("open+close")
 		_, err = w.run(l, lossOperations)
@@ -91,14 +99,23 @@ func watch(w *worker, cmd *exec.Cmd) (monitored, error) {
 	return m, err
 }
 
-// untilReady waits until a process attaches nothing more to the kernel: until its BPF links stay as many, for longer than the
-// verifier takes for all programs of a rung. To look takes a millisecond of one of the CPUs that the process starts on.
-func (m *monitored) untilReady(pid int, start time.Time) error {
-	const quiet, patience, pause = 3 * time.Second, 30 * time.Second, 10 * time.Millisecond
-	for links := 0; time.Since(start) < patience; time.Sleep(pause) {
+// untilReady waits until a process says that it is ready, as to a service manager (sd_notify(3)). Of one that never does it is looked
+// which BPF links it has, now and then, because to look takes a millisecond of one of the CPUs that the process starts on: until
+// they stay as many for longer than the verifier takes for all programs of a rung.
+func (m *monitored) untilReady(pid int, start time.Time, said <-chan time.Time) error {
+	const quiet, patience, pause = 3 * time.Second, 30 * time.Second, 100 * time.Millisecond
+	looks := time.NewTicker(pause)
+	defer looks.Stop()
+	for links := 0; time.Since(start) < patience; {
+		select {
+		case at := <-said:
+			m.ready, m.cpu = at.Sub(start), processTime(pid)
+			time.Sleep(quiet) // until what the start needed is given back
+			return nil
+		case <-looks.C:
+		}
 		if now := countLinks(pid); now != links {
-			links, m.ready = now, time.Since(start)
-			m.cpu = processTime(pid)
+			links, m.ready, m.cpu = now, time.Since(start), processTime(pid)
 		}
 		if links > 0 && time.Since(start)-m.ready > quiet {
 			return nil
@@ -106,6 +123,52 @@ func (m *monitored) untilReady(pid int, start time.Time) error {
 	}
 	return fmt.Errorf("process %d attached nothing within %s", pid, patience)
 }
+
+// listen makes the socket on which a process can say that it is ready, and tells when it does.
+func listen() (path string, said <-chan time.Time, done func(), err error) {
+	dir, err := os.MkdirTemp("", "tracee-bench")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	path = filepath.Join(dir, "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return "", nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	at := make(chan time.Time, 1)
+	go func() {
+		message := make([]byte, 4096)
+		for {
+			n, err := socket.Read(message)
+			if err != nil {
+				return
+			}
+			if slices.Contains(strings.Split(string(message[:n]), "\n"), isReady) {
+				at <- time.Now()
+				return
+			}
+		}
+	}()
+	return path, at, func() { _, _ = socket.Close(), os.RemoveAll(dir) }, nil
+}
+
+// sayReady says so, if somebody wants to know.
+func sayReady() error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	socket, err := net.Dial("unixgram", path)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	_, err = io.WriteString(socket, isReady)
+	return err
+}
+
+// isReady is what a process says to NOTIFY_SOCKET when it is.
+const isReady = "READY=1"
 
 func countLinks(pid int) int {
 	links := 0
@@ -157,6 +220,9 @@ func monitor() error {
 	}
 	t, err := s.begin(discard)
 	if err != nil {
+		return err
+	}
+	if err := sayReady(); err != nil {
 		return err
 	}
 	_ = new(footprint.Keeper).Shrink() // as tracee.Run does; without, there is more to see
