@@ -33,7 +33,10 @@ func (m *manifest) shorten() error {
 		return err
 	}
 	short := &manifest{root: m.root, file: to}
-	if err := errors.Join(m.copyTo(short, last, lines), m.root.Rename(ManifestName+partial, ManifestName)); err != nil {
+	if err = m.copyTo(short, last, lines); err == nil {
+		err = m.root.Rename(ManifestName+partial, ManifestName)
+	}
+	if err != nil {
 		return errors.Join(err, to.Close(), m.root.Remove(ManifestName+partial))
 	}
 	old := m.file

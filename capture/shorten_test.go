@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestALongManifestIsShortened captures much more than there is room for, under one artifact that stays open.
@@ -110,5 +112,30 @@ func TestAManifestThatCanNotBeShortenedStays(t *testing.T) {
 	}
 	if len(agree(t, dir)) != 2 {
 		t.Errorf("got %+v", agree(t, dir))
+	}
+}
+
+// TestAManifestForWhichThereIsNoRoomStays fills the disk, so that the new one can not be written.
+func TestAManifestForWhichThereIsNoRoomStays(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=700"); err != nil {
+		t.Skipf("mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	s := openTest(t, dir, Quota{})
+	defer s.close()
+	for i := range 200 { // lines of more than the page that may be left
+		if _, err := put(s, fmt.Sprint(i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = os.WriteFile(filepath.Join(dir, "full"), make([]byte, 256<<10), 0o600)
+	before, _ := lines(t, dir)
+	s.manifest.longest = 0
+	if err := s.manifest.shorten(); err == nil {
+		t.Error("there is no error")
+	}
+	if after, _ := lines(t, dir); len(after) != len(before) {
+		t.Errorf("the manifest tells of %d artifacts, and told of %d", len(after), len(before))
 	}
 }
