@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
@@ -67,7 +67,7 @@ func newLoader(config Config, from *sources) (*loader, error) {
 	if err := l.uring.prepare(spec, config.Events); err != nil {
 		return nil, err
 	}
-	withoutTaskStorage(spec)
+	withoutTaskStorage(spec, types)
 	mapsOnly := &ebpf.CollectionSpec{
 		Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder,
 	}
@@ -94,10 +94,10 @@ func judges(config Config, callbacks bool) (*filter.Judges, error) {
 // tasksAtOnce bounds the tasks whose state is kept where there is no task storage.
 const tasksAtOnce = 10240
 
-// withoutTaskStorage puts a hash in its place on kernels before 5.11. The programs choose by the same fact. A kernel that
-// refuses every map says so when the maps are made.
-func withoutTaskStorage(spec *ebpf.CollectionSpec) {
-	if !errors.Is(features.HaveMapType(ebpf.TaskStorage), ebpf.ErrNotSupported) {
+// withoutTaskStorage puts a hash in its place on kernels before 5.11. The programs choose by the same fact. To ask the kernel for such a
+// map would tell as well, but make the start wait up to 0.15 s for it.
+func withoutTaskStorage(spec *ebpf.CollectionSpec, types *btf.Spec) {
+	if hasHelper(types, "BPF_FUNC_task_storage_get") {
 		return
 	}
 	storage := spec.Maps["task_states"]
