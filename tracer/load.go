@@ -27,6 +27,7 @@ type loader struct {
 	from       *sources
 	spec       *ebpf.CollectionSpec
 	options    ebpf.CollectionOptions
+	relocated  *relocations
 	maps       map[string]*ebpf.Map
 	variables  map[string]*ebpf.Variable
 	ahead      map[string]loaded
@@ -47,7 +48,7 @@ func newLoader(config Config, from *sources) (*loader, error) {
 		return nil, err
 	}
 	spec := object.CollectionSpec
-	l := &loader{from: from, spec: spec, callbacks: object.callbacks, uring: findUringLayout(types)}
+	l := &loader{from: from, spec: spec, callbacks: object.callbacks, uring: findUringLayout(types), relocated: newRelocations(types, standIn() == "")}
 	l.options.Programs.KernelTypes, l.options.Cache = types, from.cache
 	if l.judges, err = judges(config, l.callbacks); err != nil {
 		return nil, err

@@ -24,17 +24,25 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 	if !ok {
 		return nil, l.noProgram(name)
 	}
+	if err := l.relocated.apply(spec); err != nil {
+		return nil, fmt.Errorf("fit program %s to the kernel's types: %w", name, err)
+	}
 	program := *spec
 	program.Instructions = deadcode.Remove(spec.Instructions, l.judging.constantsOf(name), l.results(name))
-	alone, maps := l.alone(&program)
+	return l.verified(&program)
+}
+
+// verified hands a program to the kernel, as it is.
+func (l *loader) verified(program *ebpf.ProgramSpec) (*ebpf.Program, error) {
+	alone, maps := l.alone(program)
 	options := l.options
 	options.MapReplacements = maps
 	collection, err := ebpf.NewCollectionWithOptions(alone, options)
 	if err != nil {
-		return nil, fmt.Errorf("load program %s: %w", name, explain(err))
+		return nil, fmt.Errorf("load program %s: %w", program.Name, explain(err))
 	}
 	defer collection.Close()
-	return collection.DetachProgram(name), nil
+	return collection.DetachProgram(program.Name), nil
 }
 
 // results are those of functions that a program can not need.

@@ -114,9 +114,12 @@ func hasHelper(types *btf.Spec, name string) bool {
 	return slices.ContainsFunc(helpers.Values, func(v btf.EnumValue) bool { return v.Name == name })
 }
 
+// standIn is the file that stands in for the kernel's BTF, "" if none does.
+func standIn() string { return os.Getenv("TRACEE_BTF_FILE") }
+
 // kernelTypes reads the kernel's BTF, or the file that stands in for it.
 func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
-	path := os.Getenv("TRACEE_BTF_FILE")
+	path := standIn()
 	if path == "" {
 		types, err := cache.Kernel()
 		if err != nil {
