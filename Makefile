@@ -1,6 +1,6 @@
 # make            generate, build, test
 # make build      the three commands and the rules, into dist/
-# make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-strip-16
+# make generate   everything that is derived from the catalogue, and the BPF objects; needs clang-16 and llvm-16
 # make test       vet, staticcheck and all tests that need nothing but Go (root runs more of them)
 # make fuzz       random filters against the oracle, and every parser with random input, for FUZZTIME each; root
 # make test-kernels   the tests in test/, on this kernel and on real ones in QEMU, two guests at once; see KERNELS

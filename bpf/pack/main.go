@@ -1,5 +1,5 @@
 // Command pack compresses the objects that bpf2go made in the current directory and lets the Go files beside them embed
-// the compressed form, without most lines of source: less in the repository each time they change, in the binaries, and to
+// the compressed form, without labels and most lines of source: less in the repository each time they change, in the binaries, and to
 // do at each start. It is run by go generate, after bpf2go. An object that unpacks to the same bytes is left as it is, so
 // the result does not depend on the version of the compressor.
 package main
@@ -7,9 +7,11 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -23,10 +25,21 @@ func main() {
 		log.Fatal(err)
 	}
 	for _, object := range objects {
-		if err := pack(object); err != nil {
+		if err := errors.Join(dropLabels(object), pack(object)); err != nil {
 			log.Fatalf("pack %s: %v", object, err)
 		}
 	}
+}
+
+// dropLabels takes from an object the symbols of places that are jumped to, and relocations of debug information, which only linkers
+// read: a third of it.
+func dropLabels(object string) error {
+	strip := exec.Command("llvm-objcopy-16", "--remove-section=.rel.BTF", "--remove-section=.rel.BTF.ext", "--wildcard",
+		"--strip-symbol=LBB*", object)
+	if said, err := strip.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return nil
 }
 
 // pack replaces an object by its compressed form.

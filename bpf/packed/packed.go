@@ -7,9 +7,12 @@ package packed
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"fmt"
-	"io"
 )
+
+// largest bounds the memory that is made ready for an object; it may be larger.
+const largest = 16 << 20
 
 // Suffix is what packing adds to the name of an object.
 const Suffix = ".gz"
@@ -20,11 +23,20 @@ func Read(object []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack BPF object: %w", err)
 	}
-	plain, err := io.ReadAll(r)
-	if err != nil {
+	var plain bytes.Buffer
+	plain.Grow(plainSize(object) + bytes.MinRead)
+	if _, err := plain.ReadFrom(r); err != nil {
 		return nil, fmt.Errorf("unpack BPF object: %w", err)
 	}
-	return plain, nil
+	return plain.Bytes(), nil
+}
+
+// plainSize is what the last four bytes say that the object has, which are checked when it has been unpacked (RFC 1952, ISIZE).
+func plainSize(object []byte) int {
+	if len(object) < 4 {
+		return 0
+	}
+	return int(min(binary.LittleEndian.Uint32(object[len(object)-4:]), largest))
 }
 
 // Reader unpacks an object for those who want to jump about in it.
