@@ -1,8 +1,8 @@
 // Package bpf embeds the compiled kernel side, so that building and running Tracee needs no compiler for BPF.
 //
 // The objects and the Go types of what crosses the border are made by bpf2go from tracee.bpf.c, the objects are compressed,
-// and all of it is committed; continuous integration regenerates and compares them. Start from Load, which returns the specification of all programs
-// and maps; what to load and attach of it is the tracer's business.
+// and all of it is committed; continuous integration regenerates and compares them. Start from Open; what to load and attach of an
+// object is the tracer's business.
 package bpf
 
 //go:generate go run ../events/gen ..
@@ -15,16 +15,30 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/tracee-go/tracee/bpf/packed"
 )
 
-// Load returns the specification for a kernel, by whether that lets a helper call a function of the program (bpf_loop and
+// Object is the compiled kernel side for one kind of kernel.
+type Object struct {
+	bytes    []byte
+	sections []section
+}
+
+// section is one with programs.
+type section struct {
+	name     string
+	programs []string
+	flags    []byte // in the object: Elf64_Shdr.sh_flags
+}
+
+// Open unpacks the object for a kernel, by whether that lets a helper call a function of the program (bpf_loop and
 // bpf_find_vma, Linux 5.17). Older ones refuse a program that only names such a function, even where it is never reached.
-// Programs in sections of which without says so are left out: to link one takes time and memory.
-func Load(callbacks bool, without func(section string) bool) (*ebpf.CollectionSpec, error) {
+func Open(callbacks bool) (*Object, error) {
 	packedObject := _TraceeBytes
 	if !callbacks {
 		packedObject = _TraceeWithoutCallbacksBytes
@@ -33,10 +47,7 @@ func Load(callbacks bool, without func(section string) bool) (*ebpf.CollectionSp
 	if err != nil {
 		return nil, err
 	}
-	if err := hide(object, without); err != nil {
-		return nil, err
-	}
-	return ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+	return newObject(object)
 }
 
 // Where an object has the flags of its sections: Elf64_Ehdr.e_shoff and e_shentsize, Elf64_Shdr.sh_flags.
@@ -44,21 +55,58 @@ const (
 	headersAt    = 0x28
 	headerSizeAt = 0x3a
 	flagsAt      = 8
+	flagsSize    = 8
 )
 
-// hide takes away from sections what makes them ones of programs.
-func hide(object []byte, unwanted func(section string) bool) error {
+func newObject(object []byte) (*Object, error) {
 	file, err := elf.NewFile(bytes.NewReader(object))
 	if err != nil {
-		return fmt.Errorf("read BPF object: %w", err)
+		return nil, fmt.Errorf("read BPF object: %w", err)
 	}
-	headers := binary.LittleEndian.Uint64(object[headersAt:])
-	size := uint64(binary.LittleEndian.Uint16(object[headerSizeAt:]))
-	for i, section := range file.Sections {
-		if section.Flags&elf.SHF_EXECINSTR != 0 && unwanted(section.Name) {
-			flags := object[headers+uint64(i)*size+flagsAt:]
-			binary.LittleEndian.PutUint64(flags, uint64(section.Flags&^elf.SHF_EXECINSTR))
+	symbols, err := file.Symbols()
+	if err != nil {
+		return nil, fmt.Errorf("read the symbols of the BPF object: %w", err)
+	}
+	programs := map[elf.SectionIndex][]string{}
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) == elf.STT_FUNC {
+			programs[s.Section] = append(programs[s.Section], s.Name)
 		}
 	}
-	return nil
+	o := &Object{bytes: object}
+	headers := binary.LittleEndian.Uint64(object[headersAt:])
+	size := uint64(binary.LittleEndian.Uint16(object[headerSizeAt:]))
+	for i, s := range file.Sections {
+		if s.Flags&elf.SHF_EXECINSTR != 0 && s.Name != functions {
+			flags := object[headers+uint64(i)*size+flagsAt:][:flagsSize]
+			o.sections = append(o.sections, section{s.Name, programs[elf.SectionIndex(i)], flags})
+		}
+	}
+	return o, nil
 }
+
+// functions is the section of functions that programs call.
+const functions = ".text"
+
+// Spec returns the specification of all maps, but for those of texts that nobody needs, and of the programs that are wanted and others
+// of the same section: to link one takes time and memory. It may be called again, but not at the same time.
+func (o *Object) Spec(wanted func(program, section string) bool) (*ebpf.CollectionSpec, error) {
+	for _, s := range o.sections {
+		flags := elf.SectionFlag(binary.LittleEndian.Uint64(s.flags)) &^ elf.SHF_EXECINSTR
+		if slices.ContainsFunc(s.programs, func(program string) bool { return wanted(program, s.name) }) {
+			flags |= elf.SHF_EXECINSTR // without, the library does not see programs in it
+		}
+		binary.LittleEndian.PutUint64(s.flags, uint64(flags))
+	}
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(o.bytes))
+	if err != nil {
+		return nil, err
+	}
+	for _, program := range spec.Programs {
+		program.AttachTo, _, _ = strings.Cut(program.AttachTo, apart)
+	}
+	return spec, nil
+}
+
+// apart separates what a program attaches to from what makes the name of its section different (bpf/lib/hook.h).
+const apart = "+"

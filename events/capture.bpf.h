@@ -435,7 +435,7 @@ URING_TAIL(capture_read_uring)
 
 #define CAPTURE_UNFILTERED 2 /* in place of a filter */
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(capture_exec))
 int BPF_PROG(capture_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct event *walker;

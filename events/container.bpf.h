@@ -137,7 +137,7 @@ static __always_inline void container_group_begun(struct task_struct *task)
  * A container has started with the first exec in a mount namespace other than the parent's: before that, the runtime
  * prepares it, by execs in its own namespace.
  */
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(container_started))
 int BPF_PROG(container_started, struct task_struct *task)
 {
 	struct container_group *container = group_container(task_cgroup_id(task_current()));

@@ -68,7 +68,7 @@ int process_image_existing(struct bpf_iter__task *ctx)
 	return event_write(e, seq);
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(process_image_exec))
 int BPF_PROG(process_image_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct event *e = event_begin(EVENT_process_image, RUNG_NONE);
@@ -81,7 +81,7 @@ int BPF_PROG(process_image_exec, struct task_struct *task, int old_pid, struct l
 }
 
 /* A new process runs what its maker does. */
-SEC("tp_btf/sched_process_fork")
+SEC("tp_btf/sched_process_fork" APART(process_image_fork))
 int BPF_PROG(process_image_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct event *e;
@@ -96,7 +96,7 @@ int BPF_PROG(process_image_fork, struct task_struct *parent, struct task_struct 
 	return event_submit(e, 0);
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit" APART(process_image_exit))
 int BPF_PROG(process_image_exit, struct task_struct *task)
 {
 	struct event *e;

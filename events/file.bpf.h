@@ -95,7 +95,7 @@ static __always_inline void put_bprm_check(struct event *e, struct file *file)
 	security_bprm_check_inode(e, BPF_CORE_READ(inode, i_ino));
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(security_bprm_check_exec))
 int BPF_PROG(security_bprm_check_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct event *e;

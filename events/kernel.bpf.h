@@ -180,7 +180,7 @@ HOOK2(call_usermodehelper_exec, struct subprocess_info *, info, s32, wait)
 }
 
 /* The program that was started, by a worker of the kernel. The first of all processes is none of those. */
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(call_usermodehelper_started))
 int BPF_PROG(call_usermodehelper_started, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct mm_struct *mm = task->mm;

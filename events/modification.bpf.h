@@ -161,7 +161,7 @@ ENTER_TAIL(file_modification_exec)
 }
 
 /* Files are shared by the threads of a process; the last one closes them. */
-SEC("tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit" APART(file_modification_exit))
 int BPF_PROG(file_modification_exit, struct task_struct *task)
 {
 	struct files_struct *files = task->files;

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-SEC("tp_btf/sched_process_fork")
+SEC("tp_btf/sched_process_fork" APART(sched_process_fork))
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct event *e = event_begin(EVENT_sched_process_fork, RUNG_TRACEPOINT);
@@ -29,7 +29,7 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 	return event_submit(e, 0);
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit" APART(sched_process_exit))
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
 	struct event *e = event_begin(EVENT_sched_process_exit, RUNG_TRACEPOINT);
@@ -46,7 +46,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
  * status, unless it was a signal that ended the task before the call began. To see the call as it is made would take
  * sys_enter, which costs every syscall of every process.
  */
-SEC("tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit" APART(exit_called))
 int BPF_PROG(exit_called, struct task_struct *task)
 {
 	struct call call;
@@ -174,7 +174,7 @@ static __always_inline void put_interpreter(struct event *e, struct task_struct 
 	sched_process_exec_interpreter_ctime(e, inode_ctime(false, inode));
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(sched_process_exec))
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct event *e = event_begin(EVENT_sched_process_exec, RUNG_TRACEPOINT);
@@ -231,7 +231,7 @@ static __always_inline struct event *execve_start(u32 index, u32 args, struct ta
 	return e;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(execve_success))
 int BPF_PROG(execve_success, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_state *state = task_state_lookup();
@@ -356,7 +356,7 @@ EXIT_TAIL(switch_task_ns)
 		namespace_event(state);
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(commit_creds_exec))
 int BPF_PROG(commit_creds_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_state *state = task_state_lookup();

@@ -79,7 +79,7 @@ static __always_inline void executable_note(struct task_struct *task, u64 key, s
 		process->executable = other;
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC("tp_btf/sched_process_fork" APART(scope_fork))
 int BPF_PROG(scope_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u64 key = entity_id(parent->tgid, parent->group_leader->start_boottime);
@@ -100,7 +100,7 @@ int BPF_PROG(scope_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(scope_exec))
 int BPF_PROG(scope_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	u64 key = entity_id(task->tgid, task->group_leader->start_boottime);

@@ -433,7 +433,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
  */
 #define EXIT_TAIL(name)                                                                            \
 	static __always_inline void name##_body(u32 nr, bool compat, const u64 args[6], long ret); \
-	SEC("tp_btf/sys_exit")                                                                     \
+	SEC("tp_btf/sys_exit" APART(name))                                                         \
 	int BPF_PROG(name, struct pt_regs *regs, long ret)                                         \
 	{                                                                                          \
 		bool compat = task_in_compat_syscall(task_current());                              \
@@ -498,7 +498,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
  */
 #define ENTER_TAIL(name)                                                                                     \
 	static __always_inline void name##_body(const struct pt_regs *regs, u32 nr, const u64 args[6]);      \
-	SEC("tp_btf/sys_enter")                                                                              \
+	SEC("tp_btf/sys_enter" APART(name))                                                                  \
 	int BPF_PROG(name, struct pt_regs *regs)                                                             \
 	{                                                                                                    \
 		bool compat = task_in_compat_syscall(task_current());                                        \

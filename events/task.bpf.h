@@ -34,7 +34,7 @@ HOOK1(do_exit, s64, code)
 	return exit_event(rung, code);
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit" APART(do_exit_tracepoint))
 int BPF_PROG(do_exit_tracepoint, struct task_struct *task)
 {
 	return exit_event(RUNG_TRACEPOINT, task->exit_code);
@@ -89,7 +89,7 @@ HOOK2(load_elf_phdrs, const void *, header, struct file *, file)
 #define ELF_MAGIC 0x464c457f /* "\x7fELF", little endian */
 
 /* After an exec both files are there: the program, and its interpreter where that was mapped. */
-SEC("tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec" APART(load_elf_phdrs_exec))
 int BPF_PROG(load_elf_phdrs_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	u32 magic = 0;
@@ -132,7 +132,7 @@ RETURN_OR_ENTRY1(create_user_ns, struct cred *, cred)
 }
 
 /* By clone and its like: the child has another one than its parent. */
-SEC("tp_btf/sched_process_fork")
+SEC("tp_btf/sched_process_fork" APART(user_namespace_create_fork))
 int BPF_PROG(user_namespace_create_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct user_namespace *made = child->cred->user_ns;

@@ -324,7 +324,7 @@ int io_uring_complete(u64 *ctx)
  */
 #define URING_TAIL(name)                                                        \
 	static __always_inline void name##_body(struct io_kiocb *req, s64 ret); \
-	SEC("tp_btf/io_uring_complete")                                         \
+	SEC("tp_btf/io_uring_complete" APART(name))                             \
 	int name(u64 *ctx)                                                      \
 	{                                                                       \
 		struct io_kiocb *req = answered_request(ctx);                   \
@@ -345,7 +345,7 @@ int io_uring_complete(u64 *ctx)
 /* URING_UNANSWERED declares its like for a request that is to have no answer, when it is submitted. */
 #define URING_UNANSWERED(name)                                              \
 	static __always_inline void name##_body(struct io_kiocb *req);      \
-	SEC("tp_btf/io_uring_submit_req")                                   \
+	SEC("tp_btf/io_uring_submit_req" APART(name))                       \
 	int name(u64 *ctx)                                                  \
 	{                                                                   \
 		struct io_kiocb *req = submitted_request(ctx);              \

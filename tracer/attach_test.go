@@ -57,7 +57,7 @@ func prepared(t *testing.T, config Config) (*Tracer, *loader, *bytes.Buffer) {
 			t.Error(err)
 		}
 	})
-	loader, err := newLoader(config, ofAllRungs())
+	loader, err := newLoader(config, ofAllRungs(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (t *Tracer) Costs() []Cost {
 // name, without those that this kernel refuses.
 func VerifierCosts(config Config) (map[string]int, error) {
 	t := &Tracer{config: config}
-	l, err := newLoader(t.config, ofAllRungs())
+	l, err := newLoader(t.config, ofAllRungs(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,17 @@ import (
 // loaderOf makes a loader for events with filters, and what ends it.
 func loaderOf(t *testing.T, flags []string, selection ...string) (l *loader, end func()) {
 	t.Helper()
+	return loaderOfPrograms(t, nil, flags, selection...)
+}
+
+// loaderOfPrograms makes one that reads these programs at first; nil: all.
+func loaderOfPrograms(t *testing.T, programs, flags []string, selection ...string) (l *loader, end func()) {
+	t.Helper()
 	parsed, err := filter.Parse(flags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l, err = newLoader(Config{Events: named(t, selection...), Filter: parsed}, newSources()); err != nil {
+	if l, err = newLoader(Config{Events: named(t, selection...), Filter: parsed}, newSources(), programs); err != nil {
 		t.Fatal(err)
 	}
 	return l, func() {
@@ -94,7 +100,7 @@ func TestDispatchersOfSyscallsJudgeOnlyWhatTheySend(t *testing.T) {
 }
 
 func TestLongestProgramsAreLoadedFirst(t *testing.T) {
-	l := &loader{spec: &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
+	l := &loader{whole: true, spec: &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
 		"short": {Instructions: make(asm.Instructions, 10)}, "long": {Instructions: make(asm.Instructions, 20)},
 		"judging": {Instructions: make(asm.Instructions, 5)},
 	}}}

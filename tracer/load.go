@@ -25,7 +25,10 @@ type loaded struct {
 // loader loads the maps once, and then each program by itself: one that this kernel refuses costs only what it was for.
 type loader struct {
 	from       *sources
+	object     *object
 	spec       *ebpf.CollectionSpec
+	finding    sync.Mutex // of what is in spec and maps while programs are loaded
+	whole      bool       // spec has all programs of the object
 	options    ebpf.CollectionOptions
 	relocated  *relocations
 	maps       map[string]*ebpf.Map
@@ -38,7 +41,9 @@ type loader struct {
 	judging    judging
 }
 
-func newLoader(config Config, from *sources) (*loader, error) {
+// newLoader makes the maps, and reads the programs of these names from the object: to read all takes longer than to load some. If it is
+// asked for another later, it reads the rest. Without names it reads all.
+func newLoader(config Config, from *sources, names []string) (*loader, error) {
 	types, err := from.types()
 	if err != nil {
 		return nil, err
@@ -47,8 +52,15 @@ func newLoader(config Config, from *sources) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := object.CollectionSpec
-	l := &loader{from: from, spec: spec, callbacks: object.callbacks, uring: findUringLayout(types), relocated: newRelocations(types, standIn() == "")}
+	spec, err := from.spec(object, names)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{
+		from: from, object: object, spec: spec, whole: names == nil, callbacks: object.callbacks,
+		uring: findUringLayout(types), relocated: newRelocations(types, standIn() == ""),
+	}
+	l.uring.fit(spec.Programs)
 	l.options.Programs.KernelTypes, l.options.Cache = types, from.cache
 	if l.judges, err = judges(config, l.callbacks); err != nil {
 		return nil, err
@@ -69,15 +81,23 @@ func newLoader(config Config, from *sources) (*loader, error) {
 		return nil, err
 	}
 	withoutTaskStorage(spec, types)
-	mapsOnly := &ebpf.CollectionSpec{
+	made, err := l.makeMaps(&ebpf.CollectionSpec{
 		Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder,
+	})
+	if err != nil {
+		return nil, err
 	}
-	collection, err := ebpf.NewCollectionWithOptions(mapsOnly.Copy(), l.options)
+	l.maps, l.variables = made.Maps, made.Variables
+	return l, l.chooseJudging(config)
+}
+
+// makeMaps makes maps and variables, and leaves the specification as it is.
+func (l *loader) makeMaps(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+	made, err := ebpf.NewCollectionWithOptions(spec.Copy(), l.options)
 	if err != nil {
 		return nil, fmt.Errorf("create BPF maps: %w", explain(err))
 	}
-	l.maps, l.variables = collection.Maps, collection.Variables
-	return l, l.chooseJudging(config)
+	return made, nil
 }
 
 // judges compiles the tests of arguments. Without callbacks the verifier would follow every letter of a text: then user

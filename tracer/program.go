@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -20,9 +21,9 @@ func (l *loader) load(name string) (*ebpf.Program, error) {
 	if err := l.uring.lacks(name); err != nil {
 		return nil, err
 	}
-	spec, ok := l.spec.Programs[name]
-	if !ok {
-		return nil, l.noProgram(name)
+	spec, err := l.find(name)
+	if err != nil {
+		return nil, err
 	}
 	if err := l.relocated.apply(spec); err != nil {
 		return nil, fmt.Errorf("fit program %s to the kernel's types: %w", name, err)
@@ -56,6 +57,8 @@ func (l *loader) results(program string) map[string]int32 {
 // alone makes a collection of a program and the maps that it uses, and says which they are. They are there already, so that of
 // each only its form matters: to copy contents and types of all maps would take a third of what the verifier does.
 func (l *loader) alone(program *ebpf.ProgramSpec) (*ebpf.CollectionSpec, map[string]*ebpf.Map) {
+	l.finding.Lock()
+	defer l.finding.Unlock()
 	c := &ebpf.CollectionSpec{
 		Maps:      map[string]*ebpf.MapSpec{},
 		Programs:  map[string]*ebpf.ProgramSpec{program.Name: program},
@@ -79,7 +82,41 @@ func (l *loader) alone(program *ebpf.ProgramSpec) (*ebpf.CollectionSpec, map[str
 	return c, used
 }
 
-// noProgram tells why a program is not there: only the object for newer kernels has all of them, see bpf.Load.
+// find returns a program. If it is none of those that were read, all are: more may be asked for, since the kernel refuses some.
+func (l *loader) find(name string) (*ebpf.ProgramSpec, error) {
+	l.finding.Lock()
+	defer l.finding.Unlock()
+	if l.spec.Programs[name] == nil && !l.whole {
+		all, err := l.from.spec(l.object, nil)
+		if err != nil {
+			return nil, err
+		}
+		l.uring.fit(all.Programs)
+		maps.Copy(all.Programs, l.spec.Programs)
+		l.spec.Programs, l.whole = all.Programs, true
+		if err := l.addMaps(all); err != nil {
+			return nil, err
+		}
+	}
+	if spec := l.spec.Programs[name]; spec != nil {
+		return spec, nil
+	}
+	return nil, l.noProgram(name)
+}
+
+// addMaps makes the maps of another reading of the object that are not there: those of texts are only with programs that have some.
+func (l *loader) addMaps(spec *ebpf.CollectionSpec) error {
+	maps.DeleteFunc(spec.Maps, func(name string, _ *ebpf.MapSpec) bool { return l.spec.Maps[name] != nil })
+	made, err := l.makeMaps(&ebpf.CollectionSpec{Maps: spec.Maps, Types: spec.Types, ByteOrder: spec.ByteOrder})
+	if err != nil {
+		return err
+	}
+	maps.Copy(l.spec.Maps, spec.Maps)
+	maps.Copy(l.maps, made.Maps)
+	return nil
+}
+
+// noProgram tells why a program is not there: only the object for newer kernels has all of them, see bpf.Open.
 func (l *loader) noProgram(name string) error {
 	if !l.callbacks {
 		return fmt.Errorf("program %s needs Linux 5.17 (bpf_find_vma)", name)
@@ -114,8 +151,8 @@ func (l *loader) longestFirst(names []string) []string {
 
 // length is about how many instructions of a program the verifier follows.
 func (l *loader) length(name string) int {
-	spec, ok := l.spec.Programs[name]
-	if !ok {
+	spec, err := l.find(name)
+	if err != nil {
 		return 0
 	}
 	if l.judging.judges(name) {

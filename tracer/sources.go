@@ -52,9 +52,9 @@ type sources struct {
 	reading sync.WaitGroup
 }
 
-// object is the BPF object that is right for this kernel, without programs of rungs that it does not have.
+// object is the BPF object that is right for this kernel.
 type object struct {
-	*ebpf.CollectionSpec
+	*bpf.Object
 	callbacks bool // the kernel calls functions of programs
 }
 
@@ -86,11 +86,22 @@ func (s *sources) readObject() (*object, error) {
 	// Charged to RLIMIT_MEMLOCK before Linux 5.11 only, so a failure is no reason to stop.
 	_ = rlimit.RemoveMemlock()
 	callbacks := hasHelper(types, "BPF_FUNC_loop")
-	spec, err := bpf.Load(callbacks, s.useless)
+	opened, err := bpf.Open(callbacks)
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
-	return &object{spec, callbacks}, nil
+	return &object{opened, callbacks}, nil
+}
+
+// spec reads all maps of the object, and the programs of these names; without names, all that the kernel may have.
+func (s *sources) spec(o *object, names []string) (*ebpf.CollectionSpec, error) {
+	spec, err := o.Spec(func(program, section string) bool {
+		return (names == nil || slices.Contains(names, program)) && !s.useless(section)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+	}
+	return spec, nil
 }
 
 // rungSections are the rungs whose programs are in sections of their own, by how the names of those begin.

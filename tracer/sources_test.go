@@ -14,7 +14,11 @@ func TestOnlyProgramsOfTheirRungAreInSectionsThatAreLeftOut(t *testing.T) {
 	for _, rung := range []trace.Rung{trace.LSM, trace.Fentry, trace.Kprobe} {
 		from := ofAllRungs()
 		from.rungs.errors[rung] = errors.New("refused")
-		spec, err := bpf.Load(true, func(string) bool { return false })
+		object, err := bpf.Open(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, err := object.Spec(func(string, string) bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -160,7 +160,7 @@ func (t *Tracer) start() error {
 	defer t.from.wait()
 	t.rungs = t.from.rungs
 	t.from.readSymbols(&t.config, !t.takesScans)
-	loader, err := newLoader(t.config, t.from)
+	loader, err := newLoader(t.config, t.from, t.likely())
 	if err != nil {
 		return err
 	}

@@ -99,13 +99,17 @@ func pointsTo(argument btf.FuncParam, name string) bool {
 	return ok && pointer.Target.TypeName() == name
 }
 
-// prepare fits the programs to the layout, before anything is loaded, and gives room to what is kept of requests.
-func (l uringLayout) prepare(spec *ebpf.CollectionSpec, selected []*events.Event) error {
-	for _, program := range spec.Programs {
+// fit tells programs where requests are submitted.
+func (l uringLayout) fit(programs map[string]*ebpf.ProgramSpec) {
+	for _, program := range programs {
 		if program.AttachTo == submitTracepoint {
 			program.AttachTo = l.submit
 		}
 	}
+}
+
+// prepare fits the constants to the layout, before anything is loaded, and gives room to what is kept of requests.
+func (l uringLayout) prepare(spec *ebpf.CollectionSpec, selected []*events.Event) error {
 	for name, value := range map[string]any{"uring_answer": l.answer, "uring_second": l.second} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set constant %s: %w", name, err)

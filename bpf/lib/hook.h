@@ -18,6 +18,9 @@
  */
 #pragma once
 
+/* APART, behind what a program attaches to, gives it a section of its own; those of wanted programs are read. */
+#define APART(name) "+" #name
+
 #define REGISTER1 PT_REGS_PARM1(ctx)
 #define REGISTER2 PT_REGS_PARM2(ctx)
 #define REGISTER3 PT_REGS_PARM3(ctx)
