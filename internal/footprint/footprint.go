@@ -25,6 +25,10 @@ const gcPercent = 50
 // to touch again what is needed, takes some milliseconds.
 const worthwhile = 4 << 20
 
+// piece is how much of the program's file a touch may bring into memory at most. Linux 6.18 and newer map all of a folio of the page
+// cache, 2 MiB where a file was just written, but none that is larger than what is mapped as one (finish_fault).
+const piece = 256 << 10
+
 // A Keeper keeps a process small. The zero value is ready to use.
 type Keeper struct {
 	files    int  // bytes of files that are needed
@@ -42,8 +46,7 @@ func (k *Keeper) Shrink() error {
 }
 
 // Trim unmaps pages of the program's file if many have come back. Those that are there when it is called for the first time after that
-// are taken to be needed all the time: Linux 6.18 and newer map the page cache's pieces of a file as a whole, and who touches a
-// word gets up to 2 MiB.
+// are taken to be needed all the time.
 func (k *Keeper) Trim() error {
 	files, err := mappedFiles()
 	switch {
@@ -75,6 +78,7 @@ func (k *Keeper) unmap() error {
 	for _, m := range mappings {
 		// Where the page cache has the file in pieces of 2 MiB, one word that is read maps all of it (filemap_map_pmd).
 		_ = m.advise(unix.MADV_NOHUGEPAGE) // fails where the kernel has no huge pages
+		m.divide()
 		if err := m.advise(unix.MADV_DONTNEED); err != nil {
 			return fmt.Errorf("unmap pages of %s: %w", program, err)
 		}
@@ -107,7 +111,16 @@ func (m mapping) advise(advice uintptr) error {
 	return nil
 }
 
-// unwritten finds the mappings of a file that nobody can write to, and nobody ever has: there is no page that is not the file's.
+// divide makes pieces of a mapping, by what they differ in: every other one is left out of core dumps, into which pages of a file do not
+// come anyway (core(5)). One that can not be divided stays as it is.
+func (m mapping) divide() {
+	for begin := m.begin &^ (piece - 1); begin < m.end; begin += 2 * piece {
+		_ = mapping{max(begin, m.begin), min(begin+piece, m.end)}.advise(unix.MADV_DONTDUMP)
+	}
+}
+
+// unwritten finds the mappings of a file that nobody can write to, and nobody ever has: there is no page that is not the file's. Those
+// that adjoin are one.
 func unwritten(smaps io.Reader, path string) (found []mapping, err error) {
 	var candidate *mapping
 	for lines := bufio.NewScanner(smaps); lines.Scan(); {
@@ -122,7 +135,11 @@ func unwritten(smaps io.Reader, path string) (found []mapping, err error) {
 			continue
 		}
 		if size, ok := strings.CutPrefix(line, "Anonymous:"); ok && candidate != nil && strings.TrimSpace(size) == "0 kB" {
-			found = append(found, *candidate)
+			if n := len(found); n > 0 && found[n-1].end == candidate.begin {
+				found[n-1].end = candidate.end
+			} else {
+				found = append(found, *candidate)
+			}
 		}
 	}
 	return found, nil
