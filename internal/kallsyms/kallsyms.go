@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"sort"
@@ -41,10 +42,27 @@ type Symbol struct {
 
 // A Table is all symbols, in the order of their addresses.
 type Table struct {
-	symbols              []Symbol
+	text                 string   // has their names
+	owners               []string // System is the first
+	symbols              []entry
 	textStart, textEnd   uint64 // the kernel's code
 	imageStart, imageEnd uint64 // the kernel's code and data
 }
+
+// entry is a symbol in a table: more than a hundred thousand of them are to be small, and nothing for the collector to look at.
+type entry struct {
+	address    uint64
+	name, size uint32 // where its name is in the text, and how long
+	owner      uint32
+}
+
+func (e *entry) symbol(t *Table) Symbol { return Symbol{e.address, e.in(t.text), t.owners[e.owner]} }
+
+// in is the name of a symbol.
+func (e *entry) in(text string) string { return text[e.name : e.name+e.size] }
+
+// ofKernel says that a symbol belongs to the kernel itself.
+func (e *entry) ofKernel() bool { return e.owner == 0 }
 
 // Read reads the kernel's symbols.
 func Read() (*Table, error) {
@@ -92,48 +110,51 @@ const usualSize = 16 << 20
 // Parse reads a list of symbols: address, kind, name and, in brackets, module. Names are parts of the text: a hundred
 // thousand of their own would cost more than all the rest.
 func Parse(whole string) (*Table, error) {
-	t := &Table{symbols: make([]Symbol, 0, strings.Count(whole, "\n"))}
-	owners := map[string]string{}
-	for len(whole) > 0 {
-		line := whole
-		if end := strings.IndexByte(whole, '\n'); end >= 0 {
-			line, whole = whole[:end], whole[end+1:]
-		} else {
-			whole = ""
+	if len(whole) > math.MaxUint32 {
+		return nil, fmt.Errorf("%s: %d bytes are too many", path, len(whole))
+	}
+	t := &Table{text: whole, owners: []string{System}, symbols: make([]entry, 0, strings.Count(whole, "\n")+1)}
+	owners := map[string]uint32{}
+	for begin := 0; begin < len(whole); {
+		line := whole[begin:]
+		if end := strings.IndexByte(line, '\n'); end >= 0 {
+			line = line[:end]
 		}
-		s, err := parseLine(line, owners)
-		if err != nil {
+		if err := t.add(line, begin, owners); err != nil {
 			return nil, err
 		}
-		t.symbols = append(t.symbols, s)
+		begin += len(line) + 1
 	}
-	slices.SortStableFunc(t.symbols, func(a, b Symbol) int { return cmp.Compare(a.Address, b.Address) })
+	slices.SortStableFunc(t.symbols, func(a, b entry) int { return cmp.Compare(a.address, b.address) })
 	return t, t.findBounds()
 }
 
-// parseLine takes "ffffffff81000000 T _stext" or "ffffffffc0000000 t init	[dummy]" apart.
-func parseLine(line string, owners map[string]string) (Symbol, error) {
+// add takes "ffffffff81000000 T _stext" or "ffffffffc0000000 t init	[dummy]" apart, which begins somewhere in the text.
+func (t *Table) add(line string, begin int, owners map[string]uint32) error {
 	at := strings.IndexByte(line, ' ')
 	if at < 0 || len(line) < at+4 {
-		return Symbol{}, fmt.Errorf("%s: malformed line %q", path, line)
+		return fmt.Errorf("%s: malformed line %q", path, line)
 	}
 	address, err := strconv.ParseUint(line[:at], 16, 64)
 	if err != nil {
-		return Symbol{}, fmt.Errorf("%s: malformed line %q", path, line)
+		return fmt.Errorf("%s: malformed line %q", path, line)
 	}
-	s := Symbol{Address: address, Name: line[at+3:], Owner: System}
-	if tab := strings.IndexByte(s.Name, '\t'); tab >= 0 {
-		module := s.Name[tab+1:]
-		s.Name = s.Name[:tab]
+	at += len(" T ")
+	e := entry{address: address, name: uint32(begin + at), size: uint32(len(line) - at)}
+	if tab := strings.IndexByte(line[at:], '\t'); tab >= 0 {
+		e.size = uint32(tab)
+		module := line[at+tab+1:]
 		if len(module) > 2 {
 			module = module[1 : len(module)-1]
 		}
-		if owners[module] == "" {
-			owners[module] = module
+		if owners[module] == 0 {
+			owners[module] = uint32(len(t.owners))
+			t.owners = append(t.owners, module)
 		}
-		s.Owner = owners[module]
+		e.owner = owners[module]
 	}
-	return s, nil
+	t.symbols = append(t.symbols, e)
+	return nil
 }
 
 // findBounds finds where the kernel begins and ends.
@@ -144,10 +165,10 @@ func (t *Table) findBounds() error {
 		return ErrNoAddresses
 	}
 	t.imageStart, t.imageEnd = t.textStart, t.textEnd
-	for _, s := range t.symbols {
+	for i := range t.symbols {
 		// Without data among the symbols, the last function tells: that of the part which is dropped after the start.
-		if s.Owner == System && s.Address > t.imageEnd && s.Address-t.textStart < maxImage {
-			t.imageEnd = s.Address
+		if s := &t.symbols[i]; s.ofKernel() && s.address > t.imageEnd && s.address-t.textStart < maxImage {
+			t.imageEnd = s.address
 		}
 	}
 	return nil
@@ -167,9 +188,9 @@ func (t *Table) Image() (start, end uint64) { return t.imageStart, t.imageEnd }
 
 // Address returns the address of a symbol of the kernel itself.
 func (t *Table) Address(name string) (uint64, bool) {
-	for _, s := range t.symbols {
-		if s.Name == name && s.Owner == System {
-			return s.Address, true
+	for i := range t.symbols {
+		if s := &t.symbols[i]; s.in(t.text) == name && s.ofKernel() {
+			return s.address, true
 		}
 	}
 	return 0, false
@@ -182,9 +203,10 @@ func (t *Table) Find(names ...string) []uint64 {
 	for i, name := range names {
 		where[name] = i
 	}
-	for _, s := range t.symbols {
-		if i, ok := where[s.Name]; ok && found[i] == 0 {
-			found[i] = s.Address
+	for i := range t.symbols {
+		s := &t.symbols[i]
+		if i, ok := where[s.in(t.text)]; ok && found[i] == 0 {
+			found[i] = s.address
 		}
 	}
 	return found
@@ -193,9 +215,9 @@ func (t *Table) Find(names ...string) []uint64 {
 // Named returns all symbols with a name, whomever they belong to.
 func (t *Table) Named(name string) []Symbol {
 	var found []Symbol
-	for _, s := range t.symbols {
-		if s.Name == name {
-			found = append(found, s)
+	for i := range t.symbols {
+		if s := &t.symbols[i]; s.in(t.text) == name {
+			found = append(found, s.symbol(t))
 		}
 	}
 	return found
@@ -207,12 +229,12 @@ func (t *Table) Next(address uint64) uint64 {
 	if i == len(t.symbols) {
 		return 0
 	}
-	return t.symbols[i].Address
+	return t.symbols[i].address
 }
 
 // behind is the position of the first symbol behind an address.
 func (t *Table) behind(address uint64) int {
-	return sort.Search(len(t.symbols), func(i int) bool { return t.symbols[i].Address > address })
+	return sort.Search(len(t.symbols), func(i int) bool { return t.symbols[i].address > address })
 }
 
 // blockSize is how far behind their symbol addresses may lie in code that the kernel makes: it names the pages.
@@ -226,11 +248,11 @@ func (t *Table) At(address uint64) (symbol Symbol, offset uint64) {
 	if i < 0 {
 		return Symbol{Address: address, Owner: Hidden}, 0
 	}
-	at := t.symbols[i].Address
-	for i > 0 && t.symbols[i-1].Address == at { // the first of those with the same address
+	at := t.symbols[i].address
+	for i > 0 && t.symbols[i-1].address == at { // the first of those with the same address
 		i--
 	}
-	s := t.symbols[i]
+	s := t.symbols[i].symbol(t)
 	offset = address - at
 	switch {
 	case offset == 0, s.Owner == System && address >= t.imageStart && address <= t.imageEnd:
