@@ -16,6 +16,7 @@ import (
 	"github.com/tracee-go/tracee"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/footprint"
 	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/internal/patient"
 	"github.com/tracee-go/tracee/output"
@@ -91,6 +92,7 @@ func (c *ebpfCommand) trace() (err error) {
 		return err
 	}
 	printer := unreadPrinter{printing, new(unread)}
+	footprint.Hurry()
 	useInstalledBTF(c.installPath, log)
 	c.capabilities.forArtifacts(c.capture.Enabled())
 	ctx, stop := untilSignal(c.limit)

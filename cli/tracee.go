@@ -22,6 +22,7 @@ import (
 	"github.com/tracee-go/tracee/container/runtimes"
 	"github.com/tracee-go/tracee/events"
 	"github.com/tracee-go/tracee/filter"
+	"github.com/tracee-go/tracee/internal/footprint"
 	"github.com/tracee-go/tracee/internal/paint"
 	"github.com/tracee-go/tracee/internal/patient"
 	"github.com/tracee-go/tracee/output"
@@ -112,6 +113,7 @@ func (c *traceeCommand) run(args []string) error {
 	c.log = c.logs.logger(c.stderr)
 	c.live = c.newLive(args)
 	defer signal.Stop(c.live.hangup)
+	footprint.Hurry()
 	c.ahead = tracer.ReadAhead()
 	shared := c.rules()
 	loaded, err := shared.loadSignatures()

@@ -1,6 +1,6 @@
 // Package footprint gives memory back that a program needed to start, or for a burst of work, and does not need to run.
 //
-// Start from Keeper. It lets the collector work more often, collects garbage and returns the heap's free pages, and it unmaps
+// Start from Keeper; a program that is about to load much calls Hurry before. A Keeper lets the collector work more often, collects garbage and returns the heap's free pages, and it unmaps
 // the pages of the program's own file: most of them were read to initialise packages and to load programs into the kernel, or
 // lie beside something that was read once. Those that are needed again come back from the page cache when they are touched, so
 // nothing can go wrong with them; pages that were ever written to are left alone.
@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -29,6 +30,18 @@ const worthwhile = 4 << 20
 // cache, 2 MiB where a file was just written, but none that is larger than what is mapped as one (finish_fault).
 const piece = 256 << 10
 
+// startLimit is how much memory a start may take before the collector works at all. It takes some 130 MB, of which nearly nothing is
+// garbage for long: to look for that would be a tenth of the work.
+const startLimit = 192 << 20
+
+// Hurry lets the collector rest until Shrink, or until there is work for it. Who sets GOGC or GOMEMLIMIT knows better.
+func Hurry() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(startLimit)
+		debug.SetGCPercent(-1)
+	}
+}
+
 // A Keeper keeps a process small. The zero value is ready to use.
 type Keeper struct {
 	files    int  // bytes of files that are needed
@@ -40,6 +53,9 @@ type Keeper struct {
 func (k *Keeper) Shrink() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(math.MaxInt64)
 	}
 	debug.FreeOSMemory()
 	return k.unmap()

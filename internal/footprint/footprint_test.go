@@ -2,8 +2,10 @@ package footprint
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,33 @@ func TestProgramIsSmallerAfterwardsAndGoesOn(t *testing.T) {
 	if after >= before {
 		t.Errorf("of its file, %d kB were in memory, and are %d", before, after)
 	}
+}
+
+func TestCollectorRestsUntilTheStartIsOver(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	expect := func(when string, percent int, limit int64) {
+		t.Helper()
+		gotLimit := debug.SetMemoryLimit(-1)
+		got := debug.SetGCPercent(percent)
+		if got != percent || gotLimit != limit {
+			t.Errorf("%s: collects at %d %%, or at %d bytes; want %d, %d", when, got, gotLimit, percent, limit)
+		}
+	}
+	t.Setenv("GOGC", "100")
+	Hurry()
+	expect("GOGC is set", 100, math.MaxInt64)
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	Hurry()
+	expect("GOMEMLIMIT is set", 100, math.MaxInt64)
+	t.Setenv("GOMEMLIMIT", "")
+	Hurry()
+	expect("while it starts", -1, startLimit)
+	if err := new(Keeper).Shrink(); err != nil {
+		t.Fatal(err)
+	}
+	expect("afterwards", gcPercent, math.MaxInt64)
 }
 
 func TestNoTouchBringsMoreThanAPieceOfTheFile(t *testing.T) {
