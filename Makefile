@@ -144,8 +144,8 @@ soak:
 	go run ./test/soak $(SOAK)
 
 lint:
-	@files=$$(go tool gofumpt -l .); \
-	if [[ -n $$files ]]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
+	@files=$$(gofmt -l .); \
+	if [[ -n $$files ]]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	@if [[ -f .clang-format ]] && command -v clang-format-16 >/dev/null; then \
