@@ -7,12 +7,15 @@ var JSON = declare(Format{
 	Name:  "json",
 	Doc:   "one JSON object per line",
 	Whole: true,
-	New:   func(c Config) (Printer, error) { return &jsonPrinter{bare{newBuffer(c.Out)}}, nil },
+	New:   func(c Config) (Printer, error) { return &jsonPrinter{bare: bare{newBuffer(c.Out)}}, nil },
 })
 
-type jsonPrinter struct{ bare }
+type jsonPrinter struct {
+	bare
+	writer trace.JSONWriter
+}
 
 func (p *jsonPrinter) Print(e *trace.Event) error {
-	p.text = append(e.AppendJSON(p.text), '\n')
+	p.text = append(p.writer.AppendJSON(p.text, e), '\n')
 	return p.printed()
 }

@@ -126,7 +126,7 @@ func encodingWays(records [][]byte, null *os.File) (ways []encodingWay, size int
 	encoder := json.NewEncoder(newBlocks(null))
 	copied := newBlocks(null)
 	ways = []encodingWay{
-		{name: "decode + AppendJSON", all: func() {
+		{name: "decode + JSON", all: func() {
 			for _, record := range records {
 				d.Decode(&e, record)
 				write(&e)
@@ -137,7 +137,7 @@ func encodingWays(records [][]byte, null *os.File) (ways []encodingWay, size int
 				d.Decode(&e, record)
 			}
 		}},
-		{name: "AppendJSON alone", all: func() {
+		{name: "JSON alone", all: func() {
 			for _, e := range decoded {
 				write(e)
 			}
@@ -193,7 +193,7 @@ func sortingWay(records [][]byte, write func(*trace.Event)) encodingWay {
 	const apart, late, each = 1000, 40_000, 64 // ns
 	d := tracer.NewDecoder()
 	now := uint64(late)
-	return encodingWay{name: "sort + decode + AppendJSON", warm: 200_000, all: func() {
+	return encodingWay{name: "sort + decode + JSON", warm: 200_000, all: func() {
 		for i, record := range records {
 			now += apart
 			at := now
@@ -246,7 +246,7 @@ func (w encodingWay) turn(n int) (ns, allocations float64) {
 
 func showEncoding(r *report, ways []encodingWay, took [][]float64, allocations []float64, size int) {
 	r.begin(fmt.Sprintf("ring bytes to /dev/null, openat, %d bytes of JSON", size),
-		"way", "ns per event", "events/s per core", "allocations", "times AppendJSON", "aim")
+		"way", "ns per event", "events/s per core", "allocations", "times JSON", "aim")
 	ratio := func(i int) float64 {
 		var ratios []float64
 		for round, ns := range took[i] {

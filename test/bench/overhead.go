@@ -96,9 +96,10 @@ func (c contender) turn(w *worker, times map[string]int, note func(loop string, 
 // jsonTo writes events in blocks, as the output does.
 func jsonTo(file *os.File) func(*trace.Event) {
 	const block = 64 << 10
+	var writer trace.JSONWriter
 	buffer := make([]byte, 0, 2*block)
 	return func(e *trace.Event) {
-		buffer = append(e.AppendJSON(buffer), '\n')
+		buffer = append(writer.AppendJSON(buffer, e), '\n')
 		if len(buffer) >= block {
 			_, _ = file.Write(buffer)
 			buffer = buffer[:0]

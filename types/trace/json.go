@@ -14,16 +14,26 @@ import (
 // does not allocate when b has room and all texts are UTF-8.
 func (e *Event) AppendJSON(b []byte) []byte {
 	start := len(b)
-	b = e.appendIDs(b)
-	b = e.appendNames(b)
+	b = e.appendThread(e.appendTime(b))
+	b, saysLess := e.appendItself(b)
+	b = e.appendWay(e.appendProcess(b))
+	return e.appendEnd(b, saysLess || bytes.Contains(b[start:], replaced))
+}
+
+// appendItself appends what happened. It also reports whether a socket address says less than its bytes.
+func (e *Event) appendItself(b []byte) (_ []byte, saysLess bool) {
 	b = e.appendWhat(b)
 	b = appendInt(append(b, `,"argsNum":`...), int64(e.ArgsNum()))
 	b = appendInt(append(b, `,"returnValue":`...), int64(e.ReturnValue))
 	b = appendStack(append(b, `,"stackAddresses":`...), e.StackAddresses)
 	b = strconv.AppendBool(append(b, `,"contextFlags":{"containerStarted":`...), e.ContextFlags.ContainerStarted)
-	b, saysLess := e.appendArgs(append(b, `},"args":[`...))
-	b = e.appendAdditions(append(b, ']'))
-	if saysLess || bytes.Contains(b[start:], replaced) {
+	b, saysLess = e.appendArgs(append(b, `},"args":[`...))
+	return append(b, ']'), saysLess
+}
+
+// appendEnd ends an event, of which a text says less than its bytes, or not.
+func (e *Event) appendEnd(b []byte, lost bool) []byte {
+	if lost {
 		b = e.appendLost(b)
 	}
 	return append(b, '}')
@@ -32,8 +42,12 @@ func (e *Event) AppendJSON(b []byte) []byte {
 // MarshalJSON is AppendJSON for encoding/json. It has a value receiver because findings carry events by value.
 func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
-func (e *Event) appendIDs(b []byte) []byte {
-	b = appendInt(append(b, `{"timestamp":`...), int64(e.Timestamp))
+func (e *Event) appendTime(b []byte) []byte {
+	return appendInt(append(b, `{"timestamp":`...), int64(e.Timestamp))
+}
+
+// appendThread appends who did it, and where.
+func (e *Event) appendThread(b []byte) []byte {
 	b = appendInt(append(b, `,"threadStartTime":`...), int64(e.ThreadStartTime))
 	b = appendInt(append(b, `,"processorId":`...), int64(e.ProcessorID))
 	b = appendInt(append(b, `,"processId":`...), int64(e.ProcessID))
@@ -45,10 +59,7 @@ func (e *Event) appendIDs(b []byte) []byte {
 	b = appendInt(append(b, `,"hostParentProcessId":`...), int64(e.HostParentProcessID))
 	b = appendInt(append(b, `,"userId":`...), int64(e.UserID))
 	b = appendInt(append(b, `,"mountNamespace":`...), int64(e.MountNS))
-	return appendInt(append(b, `,"pidNamespace":`...), int64(e.PIDNS))
-}
-
-func (e *Event) appendNames(b []byte) []byte {
+	b = appendInt(append(b, `,"pidNamespace":`...), int64(e.PIDNS))
 	b = appendJSONString(append(b, `,"processName":`...), e.ProcessName)
 	b = appendJSONString(append(b, `,"hostName":`...), e.HostName)
 	return e.appendContainer(b)
@@ -109,7 +120,8 @@ func (e *Event) appendArgs(b []byte) (_ []byte, saysLess bool) {
 	return b[:len(b)-1], saysLess
 }
 
-func (e *Event) appendAdditions(b []byte) []byte {
+// appendProcess appends what else is known of who did it.
+func (e *Event) appendProcess(b []byte) []byte {
 	b = e.appendEntities(b)
 	if e.ContainerImageDigest != "" {
 		b = appendJSONString(append(b, `,"containerImageDigest":`...), e.ContainerImageDigest)
@@ -121,6 +133,11 @@ func (e *Event) appendAdditions(b []byte) []byte {
 		b = appendJSONString(append(b, `,"executable":{"path":`...), e.Executable)
 		b = append(b, '}')
 	}
+	return b
+}
+
+// appendWay appends how the event came, and what else there is to say of it.
+func (e *Event) appendWay(b []byte) []byte {
 	if e.Rung != NoRung {
 		b = append(b, `,"rung":"`...)
 		b = append(append(b, e.Rung.String()...), '"')
