@@ -250,7 +250,7 @@ func (c *traceeCommand) watch(shared *rulesCommand, loaded []detect.Signature) e
 	defer stop()
 	tellPauses(ctx, c.log)
 	out := c.limit.Writer(c.stdout)
-	printer := unreadPrinter{&eventPrinter{output.NewLines(out), c}, new(unread)}
+	printer := unreadPrinter{&eventPrinter{Lines: output.NewLines(out), traceeCommand: c}, new(unread)}
 	engine, broken := c.detecting(shared, loaded, findingsTo{out, printer, stop})
 	c.live.engine = engine
 	_, c.live.known = c.live.keepUnchanged(loaded, shared.files)

@@ -16,6 +16,7 @@ import (
 type eventPrinter struct {
 	*output.Lines
 	*traceeCommand
+	json trace.JSONWriter
 }
 
 var _ output.Printer = (*eventPrinter)(nil)
@@ -27,7 +28,7 @@ func (p *eventPrinter) Print(e *trace.Event) error {
 	}
 	return p.Add(func(b []byte) []byte {
 		if p.format == "json" {
-			return append(e.AppendJSON(b), '\n')
+			return append(p.json.AppendJSON(b, e), '\n')
 		}
 		return append(b, eventText(e)...)
 	})

@@ -7,7 +7,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -25,7 +24,10 @@ func main() {
 		log.Fatal(err)
 	}
 	for _, object := range objects {
-		if err := errors.Join(dropLabels(object), pack(object)); err != nil {
+		if err := dropLabels(object); err != nil {
+			log.Fatalf("drop labels of %s: %v", object, err)
+		}
+		if err := pack(object); err != nil {
 			log.Fatalf("pack %s: %v", object, err)
 		}
 	}

@@ -1,9 +1,9 @@
 // Package footprint gives memory back that a program needed to start, or for a burst of work, and does not need to run.
 //
-// Start from Keeper; a program that is about to load much calls Hurry before. A Keeper lets the collector work more often, collects garbage and returns the heap's free pages, and it unmaps
-// the pages of the program's own file: most of them were read to initialise packages and to load programs into the kernel, or
-// lie beside something that was read once. Those that are needed again come back from the page cache when they are touched, so
-// nothing can go wrong with them; pages that were ever written to are left alone.
+// Start from Keeper; a program that is about to load much calls Hurry before. A Keeper lets the collector work more often, collects
+// garbage and returns the heap's free pages, and it unmaps the pages of the program's own file: most of them were read to
+// initialise packages and to load programs into the kernel, or lie beside something that was read once. Those that are needed again
+// come back from the page cache when they are touched, so nothing can go wrong with them; pages that were ever written to are left alone.
 package footprint
 
 import (

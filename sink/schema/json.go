@@ -12,11 +12,16 @@ import (
 	"github.com/tracee-go/tracee/types/trace"
 )
 
-// JSON writes events as Tracee v0.8 does, and findings around them.
-type JSON struct{}
+// JSON writes events as Tracee v0.8 does, and findings around them. The zero value is for a few of them.
+type JSON struct{ writer *trace.JSONWriter }
 
 // AppendEvent writes an event.
-func (JSON) AppendEvent(b []byte, e *trace.Event) []byte { return e.AppendJSON(b) }
+func (j JSON) AppendEvent(b []byte, e *trace.Event) []byte {
+	if j.writer == nil {
+		return e.AppendJSON(b)
+	}
+	return j.writer.AppendJSON(b, e)
+}
 
 // jsonFinding is a finding on one line. Its event has the form of tracee-ebpf's JSON.
 type jsonFinding struct {

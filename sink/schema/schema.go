@@ -44,7 +44,7 @@ type Format struct {
 
 // Formats are all forms; the first is the default.
 var Formats = []Format{
-	{"json", "events as Tracee v0.8 prints them, findings around them", func(Product) Encoder { return JSON{} }},
+	{"json", "events as Tracee v0.8 prints them, findings around them", func(Product) Encoder { return JSON{new(trace.JSONWriter)} }},
 	{"ecs", "the Elastic Common Schema, version " + ecsVersion, func(p Product) Encoder { return &ECS{Product: p} }},
 	{"ocsf", "the Open Cybersecurity Schema Framework, version " + ocsfVersion, func(p Product) Encoder { return &OCSF{Product: p} }},
 }
