@@ -88,6 +88,11 @@ func newObject(object []byte) (*Object, error) {
 // functions is the section of functions that programs call.
 const functions = ".text"
 
+// Has says whether the object has a program of that name.
+func (o *Object) Has(program string) bool {
+	return slices.ContainsFunc(o.sections, func(s section) bool { return slices.Contains(s.programs, program) })
+}
+
 // Spec returns the specification of all maps, but for those of texts that nobody needs, and of the programs that are wanted and others
 // of the same section: to link one takes time and memory. It may be called again, but not at the same time.
 func (o *Object) Spec(wanted func(program, section string) bool) (*ebpf.CollectionSpec, error) {

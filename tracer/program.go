@@ -86,17 +86,17 @@ func (l *loader) alone(program *ebpf.ProgramSpec) (*ebpf.CollectionSpec, map[str
 func (l *loader) find(name string) (*ebpf.ProgramSpec, error) {
 	l.finding.Lock()
 	defer l.finding.Unlock()
-	if l.spec.Programs[name] == nil && !l.whole {
+	if l.spec.Programs[name] == nil && !l.whole && l.object.Has(name) {
 		all, err := l.from.spec(l.object, nil)
 		if err != nil {
+			return nil, err
+		}
+		if err := l.addMaps(all); err != nil {
 			return nil, err
 		}
 		l.uring.fit(all.Programs)
 		maps.Copy(all.Programs, l.spec.Programs)
 		l.spec.Programs, l.whole = all.Programs, true
-		if err := l.addMaps(all); err != nil {
-			return nil, err
-		}
 	}
 	if spec := l.spec.Programs[name]; spec != nil {
 		return spec, nil
