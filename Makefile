@@ -170,7 +170,7 @@ picture: build
 	go run ./test/picture docs/pictures/top.svg
 
 test-install:
-	cd packaging && TRACEE_TEST_INSTALL=1 go test -run 'Fresh|ARM64' -v -timeout 60m .
+	cd packaging && TRACEE_TEST_INSTALL=1 go test -count 1 -run 'Fresh|ARM64' -v -timeout 60m .
 
 image: build
 	docker build -t tracee:latest -f deploy/Dockerfile dist
