@@ -23,6 +23,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/tracee-go/tracee/bpf"
 	"github.com/tracee-go/tracee/bpf/packed"
 	"github.com/tracee-go/tracee/events"
 )
@@ -491,9 +492,9 @@ func TestCatalogue(t *testing.T) {
 				t.Errorf("%s has no program %s, which %s declares", object, name, by.event)
 				continue
 			}
-			attach, _, _ := strings.Cut(program.AttachTo, "+") // as package bpf does
-			if by.attach != "" && attach != by.attach {
-				t.Errorf("%s: program %s attaches to %s, but %s needs it at %s", object, name, attach, by.event, by.attach)
+			if by.attach != "" && program.AttachTo != by.attach {
+				t.Errorf("%s: program %s attaches to %s, but %s needs it at %s",
+					object, name, program.AttachTo, by.event, by.attach)
 			}
 		}
 		for name := range spec.Programs {
@@ -510,11 +511,11 @@ func readObject(t *testing.T, path string) *ebpf.CollectionSpec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := packed.Reader(object)
+	read, err := bpf.Read(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(reader)
+	spec, err := read.Spec(func(string, string) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,11 +43,7 @@ func Open(callbacks bool) (*Object, error) {
 	if !callbacks {
 		packedObject = _TraceeWithoutCallbacksBytes
 	}
-	object, err := packed.Read(packedObject)
-	if err != nil {
-		return nil, err
-	}
-	return newObject(object)
+	return Read(packedObject)
 }
 
 // Where an object has the flags of its sections: Elf64_Ehdr.e_shoff and e_shentsize, Elf64_Shdr.sh_flags.
@@ -58,7 +54,12 @@ const (
 	flagsSize    = 8
 )
 
-func newObject(object []byte) (*Object, error) {
+// Read unpacks an object, for whatever kernel and architecture.
+func Read(packedObject []byte) (*Object, error) {
+	object, err := packed.Read(packedObject)
+	if err != nil {
+		return nil, err
+	}
 	file, err := elf.NewFile(bytes.NewReader(object))
 	if err != nil {
 		return nil, fmt.Errorf("read BPF object: %w", err)

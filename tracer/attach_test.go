@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -42,9 +41,7 @@ func newRefused(t *testing.T, config Config, programs ...string) (*Tracer, *byte
 // prepared returns a tracer that has not started, with what it will load.
 func prepared(t *testing.T, config Config) (*Tracer, *loader, *bytes.Buffer) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("loading BPF programs needs root")
-	}
+	needRoot(t)
 	var log bytes.Buffer
 	everything, err := filter.Parse(nil)
 	if err != nil {

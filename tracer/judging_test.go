@@ -11,6 +11,13 @@ import (
 	"github.com/tracee-go/tracee/filter"
 )
 
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("loading BPF programs needs root")
+	}
+}
+
 // loaderOf makes a loader for events with filters, and what ends it.
 func loaderOf(t *testing.T, flags []string, selection ...string) (l *loader, end func()) {
 	t.Helper()
@@ -36,9 +43,7 @@ func loaderOfPrograms(t *testing.T, programs, flags []string, selection ...strin
 }
 
 func TestProgramsWithoutFilteredArgumentsAreNoLongerThanWithoutFilters(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("loading BPF programs needs root")
-	}
+	needRoot(t)
 	followed := func(flags ...string) map[string]int {
 		t.Helper()
 		l, end := loaderOf(t, flags, "sched_process_exec", "kill", "security_file_open")

@@ -52,15 +52,14 @@ func newLoader(config Config, from *sources, names []string) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := from.spec(object, names)
-	if err != nil {
-		return nil, err
-	}
 	l := &loader{
-		from: from, object: object, spec: spec, whole: names == nil, callbacks: object.callbacks,
+		from: from, object: object, whole: names == nil, callbacks: object.callbacks,
 		uring: findUringLayout(types), relocated: newRelocations(types, standIn() == ""),
 	}
-	l.uring.fit(spec.Programs)
+	if l.spec, err = l.read(names); err != nil {
+		return nil, err
+	}
+	spec := l.spec
 	l.options.Programs.KernelTypes, l.options.Cache = types, from.cache
 	if l.judges, err = judges(config, l.callbacks); err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"os"
 	"sync"
 	"testing"
 
@@ -9,9 +8,7 @@ import (
 )
 
 func TestProgramsThatNobodyExpectedAreReadWhenTheyAreAskedFor(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("loading BPF programs needs root")
-	}
+	needRoot(t)
 	expected := []string{"sched_process_fork", "sys_exit"}
 	l, end := loaderOfPrograms(t, expected, nil, "netfilter_change", "io_uring_submit")
 	defer end()

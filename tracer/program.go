@@ -82,19 +82,30 @@ func (l *loader) alone(program *ebpf.ProgramSpec) (*ebpf.CollectionSpec, map[str
 	return c, used
 }
 
+// read reads all maps of the object, and the programs of these names; without names, all that the kernel may have.
+func (l *loader) read(names []string) (*ebpf.CollectionSpec, error) {
+	spec, err := l.object.Spec(func(program, section string) bool {
+		return (names == nil || slices.Contains(names, program)) && !l.from.useless(section)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+	}
+	l.uring.fit(spec.Programs)
+	return spec, nil
+}
+
 // find returns a program. If it is none of those that were read, all are: more may be asked for, since the kernel refuses some.
 func (l *loader) find(name string) (*ebpf.ProgramSpec, error) {
 	l.finding.Lock()
 	defer l.finding.Unlock()
 	if l.spec.Programs[name] == nil && !l.whole && l.object.Has(name) {
-		all, err := l.from.spec(l.object, nil)
+		all, err := l.read(nil)
 		if err != nil {
 			return nil, err
 		}
 		if err := l.addMaps(all); err != nil {
 			return nil, err
 		}
-		l.uring.fit(all.Programs)
 		maps.Copy(all.Programs, l.spec.Programs)
 		l.spec.Programs, l.whole = all.Programs, true
 	}

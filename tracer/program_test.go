@@ -1,16 +1,16 @@
 package tracer
 
 import (
-	"os"
 	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 
 	"github.com/tracee-go/tracee/internal/deadcode"
 )
 
 func TestKernelMakesTheSameOfProgramsWithStubs(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("loading BPF programs needs root")
-	}
+	needRoot(t)
 	l, end := loaderOf(t, nil, "kill", "security_file_open", "task_rename")
 	defer end()
 	translated := func(name string) int {
@@ -19,16 +19,7 @@ func TestKernelMakesTheSameOfProgramsWithStubs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer program.Close()
-		info, err := program.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		instructions, err := info.Instructions()
-		if err != nil {
-			t.Skipf("this kernel does not show what it made of programs: %v", err)
-		}
-		return len(instructions)
+		return len(translatedOf(t, program))
 	}
 	for _, name := range []string{"security_file_open_exit", "task_rename", "sys_exit"} {
 		whole := l.spec.Programs[name].Instructions
@@ -42,4 +33,19 @@ func TestKernelMakesTheSameOfProgramsWithStubs(t *testing.T) {
 		}
 		l.judging.all = false
 	}
+}
+
+// translatedOf closes a program, and returns what the kernel made of it.
+func translatedOf(t *testing.T, program *ebpf.Program) asm.Instructions {
+	t.Helper()
+	defer program.Close()
+	info, err := program.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	instructions, err := info.Instructions()
+	if err != nil {
+		t.Skipf("this kernel does not show what it made of programs: %v", err)
+	}
+	return instructions
 }

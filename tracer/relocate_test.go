@@ -2,7 +2,6 @@ package tracer
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -10,9 +9,7 @@ import (
 )
 
 func TestProgramsAreFittedToTheKernelAsTheLibraryDoesIt(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("loading BPF programs needs root")
-	}
+	needRoot(t)
 	l, end := loaderOf(t, nil, "kill", "security_file_open", "sched_process_exec", "task_rename", "security_socket_connect")
 	defer end()
 	for _, name := range []string{
@@ -24,16 +21,7 @@ func TestProgramsAreFittedToTheKernelAsTheLibraryDoesIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer program.Close()
-			info, err := program.Info()
-			if err != nil {
-				t.Fatal(err)
-			}
-			instructions, err := info.Instructions()
-			if err != nil {
-				t.Skipf("this kernel does not show what it made of programs: %v", err)
-			}
-			return fmt.Sprint(instructions)
+			return fmt.Sprint(translatedOf(t, program))
 		}
 		spec := l.spec.Programs[name]
 		byLibrary := by(spec.Copy())

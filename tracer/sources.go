@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 
@@ -91,17 +90,6 @@ func (s *sources) readObject() (*object, error) {
 		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
 	}
 	return &object{opened, callbacks}, nil
-}
-
-// spec reads all maps of the object, and the programs of these names; without names, all that the kernel may have.
-func (s *sources) spec(o *object, names []string) (*ebpf.CollectionSpec, error) {
-	spec, err := o.Spec(func(program, section string) bool {
-		return (names == nil || slices.Contains(names, program)) && !s.useless(section)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
-	}
-	return spec, nil
 }
 
 // rungSections are the rungs whose programs are in sections of their own, by how the names of those begin.
